@@ -1,0 +1,11 @@
+//! The heart: what a shopper or a member of staff says goes in at [`Desk`], what happens comes out of [`hub`].
+//!
+//! Durable first: a message is appended, acknowledged, published, and only then answered. Everything a client sees
+//! arrives by subscription, so that another tab, a reconnect and the dashboard are one code path. Does not know HTTP.
+
+pub mod hub;
+
+mod settings;
+
+pub use hub::{Delta, Inbox, Notice, Outlet};
+pub use settings::Settings;

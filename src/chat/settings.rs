@@ -1,0 +1,71 @@
+//! How chats are admitted and answered; the `[chat]` table of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::prompt::Sampling;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The longest answer, in tokens.
+    pub max_reply_tokens: usize,
+    /// The longest prompt, in tokens: older turns are left out first.
+    pub prompt_tokens: usize,
+    /// Seconds after which a reply is cut.
+    pub reply_seconds: u64,
+    /// Shoppers who may wait for the model; the next one is told that it is busy.
+    pub queue: usize,
+    /// Messages a shopper may send in a minute.
+    pub messages_per_minute: u32,
+    /// Messages that may come from one address in a minute.
+    pub address_messages_per_minute: u32,
+    /// Tokens (asked and answered) a shopper may use in an hour.
+    pub tokens_per_hour: u32,
+    /// Tokens that one address may use in an hour.
+    pub address_tokens_per_hour: u32,
+    pub sampling: Sampling,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_reply_tokens: 256,
+            prompt_tokens: 1536,
+            reply_seconds: 120,
+            queue: 64,
+            messages_per_minute: 20,
+            address_messages_per_minute: 120,
+            tokens_per_hour: 40_000,
+            address_tokens_per_hour: 400_000,
+            sampling: Sampling {
+                temperature: Some(0.3),
+                top_p: Some(0.9),
+                repetition_penalty: Some(1.1),
+                ..Sampling::default()
+            },
+        }
+    }
+}
+
+impl Settings {
+    /// What cannot work, each with its key and its fix.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.max_reply_tokens == 0 {
+            faults.push("max_reply_tokens: 0 would leave every answer empty; use 1 or more".to_owned());
+        }
+        if self.prompt_tokens < 256 {
+            faults.push(format!(
+                "prompt_tokens: {} is too few for the shop's instructions; use 256 or more",
+                self.prompt_tokens
+            ));
+        }
+        if self.messages_per_minute == 0 || self.address_messages_per_minute == 0 {
+            faults.push("messages_per_minute: 0 would refuse every message; use 1 or more".to_owned());
+        }
+        if self.sampling.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
+            faults.push("sampling.temperature: use a number from 0 to 2".to_owned());
+        }
+        faults
+    }
+}

@@ -1,0 +1,70 @@
+//! `shopclerk bench`: figures of this machine, each beside a reference measured in the same run.
+
+mod chat;
+mod sockets;
+mod store;
+
+use serde::Serialize;
+
+use crate::config::Config;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  shopclerk bench store --json")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    what: What,
+    /// Print a JSON list instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// First token, decoding speed, many shoppers, with the real model
+    Chat,
+    /// Idle sockets and what they cost
+    Sockets,
+    /// Acknowledged messages per second
+    Store,
+}
+
+/// One measured figure.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Figure {
+    pub(super) figure: String,
+    pub(super) value: f64,
+    pub(super) unit: &'static str,
+    /// The same thing measured another way in the same run.
+    pub(super) reference: Option<f64>,
+    /// `value / reference`.
+    pub(super) ratio: Option<f64>,
+    /// The target in words, e.g. `<= 0.35`.
+    pub(super) target: &'static str,
+    pub(super) met: bool,
+}
+
+pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
+    let figures = match args.what {
+        What::Chat => chat::measure(config).await?,
+        What::Sockets => sockets::measure(config).await?,
+        What::Store => store::measure(config).await?,
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&figures)?);
+        return Ok(());
+    }
+    println!(
+        "{:<58} {:>12} {:<10} {:>12} {:>7} {:>12}  met",
+        "figure", "value", "unit", "reference", "ratio", "target"
+    );
+    for f in &figures {
+        let number = |n: Option<f64>| n.map_or_else(|| "-".to_owned(), |n| format!("{n:.3}"));
+        let (reference, ratio) = (number(f.reference), number(f.ratio));
+        let met = if f.met { "yes" } else { "NO" };
+        println!(
+            "{:<58} {:>12.3} {:<10} {reference:>12} {ratio:>7} {:>12}  {met}",
+            f.figure, f.value, f.unit, f.target
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Wiring only: the command line, one file a command.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
+
+mod bench;
+mod data;
+mod model;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Flags};
+use crate::telemetry;
+
+/// Customer-service chat for online shops, with its own language model in the process.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = "Example:\n  shopclerk model pull && shopclerk serve")]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the chat
+    Serve(serve::Args),
+    /// Fetch, import, list and check models
+    Model(model::Args),
+    /// Verify, export and import conversations
+    Data(data::Args),
+    /// Measure this machine against a reference
+    Bench(bench::Args),
+}
+
+/// Parses the command line, runs one command, and says how it went: 0 well, 1 failed, 2 wrong usage.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let config = match Config::load(&cli.flags) {
+        Ok(config) => config,
+        Err(fault) => {
+            eprintln!("shopclerk: {fault}");
+            return ExitCode::from(2);
+        }
+    };
+    telemetry::init(config.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(fault) => {
+            eprintln!("shopclerk: cannot start: {fault}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(args, config).await,
+            Command::Model(args) => model::run(args, config).await,
+            Command::Data(args) => data::run(args, config).await,
+            Command::Bench(args) => bench::run(args, config).await,
+        }
+    });
+    // Whatever still runs in the background must not keep a finished command alive.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("shopclerk: {fault:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! The whole configuration: each room's own settings, read from defaults, then a file, then the environment
+//! (`SHOPCLERK__WEB__LISTEN`), then flags. Reports every fault at once, each with its key and its fix.
+
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::telemetry::LogStyle;
+use crate::{chat, model, prompt, store, web};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The folder of everything that changes: store, models, runs.
+    pub data: PathBuf,
+    /// `text` or `json`.
+    pub log: LogStyle,
+    pub web: web::Settings,
+    pub chat: chat::Settings,
+    pub model: model::Settings,
+    pub store: store::Settings,
+    pub shop: prompt::Settings,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("data"),
+            log: LogStyle::default(),
+            web: web::Settings::default(),
+            chat: chat::Settings::default(),
+            model: model::Settings::default(),
+            store: store::Settings::default(),
+            shop: prompt::Settings::default(),
+        }
+    }
+}
+
+/// What the command line may override.
+#[derive(Clone, Debug, Default, PartialEq, clap::Args)]
+pub struct Flags {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Folder for the store and the models
+    #[arg(long, value_name = "DIR", global = true)]
+    pub data: Option<PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration has {} fault(s):\n{}", .0.len(), .0.iter().map(|f| format!("  - {f}")).collect::<Vec<_>>().join("\n"))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Config {
+    /// Defaults, then `flags.config` if given, then the environment, then the other flags.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = &flags.config {
+            if !file.is_file() {
+                return Err(ConfigError(vec![format!(
+                    "{}: no such file; give --config an existing TOML file",
+                    file.display()
+                )]));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Env::prefixed("SHOPCLERK__").split("__"));
+        let mut config: Self = figment
+            .extract()
+            .map_err(|e| ConfigError(e.into_iter().map(|fault| explain(&fault)).collect()))?;
+        if let Some(data) = &flags.data {
+            config.data.clone_from(data);
+        }
+        let faults = config.faults();
+        if faults.is_empty() { Ok(config) } else { Err(ConfigError(faults)) }
+    }
+
+    /// Where the conversations are.
+    pub fn store_dir(&self) -> PathBuf {
+        self.data.join("store")
+    }
+
+    /// Where the models are.
+    pub fn models_dir(&self) -> PathBuf {
+        self.data.join("models")
+    }
+
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
+        faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
+        faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        if self.store.queue == 0 {
+            faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
+        }
+        faults
+    }
+}
+
+fn explain(fault: &figment::Error) -> String {
+    let key = fault.path.join(".");
+    let source = fault
+        .metadata
+        .as_ref()
+        .and_then(|m| m.source.as_ref())
+        .map_or_else(|| "the environment".to_owned(), |s| s.file_path().map_or_else(|| s.to_string(), show));
+    let place = if key.is_empty() { source } else { format!("{source}: {key}") };
+    format!("{place}: {}", fault.kind)
+}
+
+fn show(path: &Path) -> String {
+    path.display().to_string()
+}

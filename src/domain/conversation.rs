@@ -1,0 +1,350 @@
+//! The state machine of one conversation.
+//!
+//! [`Head`] is the fold of its events. [`Head::decide`] turns a command into events or a refusal and changes nothing;
+//! [`Head::evolve`] applies an event. The store runs both on its one writer thread, so that two agents who take the
+//! same conversation, or a reply and a take-over, are decided once.
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{Ended, EventKind, Owner, Provenance, Speaker, Status, Thumb};
+use super::ids::{Cmid, MessageId, Seq, ShopperId, StaffId};
+use super::text::Said;
+
+/// What is known about a conversation without reading its events.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// The number of the newest event; 0 means that the conversation does not exist yet.
+    pub seq: Seq,
+    pub shopper: Option<ShopperId>,
+    pub owner: Owner,
+    pub staff: Option<StaffId>,
+    /// Grows each time somebody else becomes the owner. A model's piece of an older epoch is never shown.
+    pub epoch: u64,
+    pub resolved: bool,
+    /// The newest message of the shopper.
+    pub asked: Seq,
+    /// The newest message of the shopper that got an answer, from whomever.
+    pub answered: Seq,
+    /// How the newest reply of the model ended, and its number.
+    pub last_reply: Option<(Seq, Ended)>,
+    pub created_at: u64,
+    pub updated_at: u64,
+}
+
+/// The durable mark of a reply in the making.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// The newest message it answers.
+    pub upto: Seq,
+    pub mid: MessageId,
+    pub epoch: u64,
+    /// 1 for the first try; more after a crash in the middle of one.
+    pub attempt: u32,
+}
+
+/// A reply cut short because somebody else answers from now on, exactly as far as it was shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    pub job: Job,
+    pub text: String,
+    pub provenance: Option<Provenance>,
+}
+
+/// What is needed to open a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub shopper: ShopperId,
+}
+
+/// What somebody wants to happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    Open(Opening),
+    Say {
+        cmid: Cmid,
+        by: Speaker,
+        text: Said,
+    },
+    /// The model starts on everything asked so far.
+    Begin {
+        mid: MessageId,
+        epoch: u64,
+    },
+    /// The model's answer, whole or cut short.
+    Finish {
+        job: Job,
+        text: String,
+        ended: Ended,
+        provenance: Option<Provenance>,
+    },
+    /// The shopper wants the last answer again.
+    Retry,
+    /// The shopper wants a person. `cut` is what was shown of the reply this ends.
+    Person {
+        cut: Option<Cut>,
+    },
+    /// The shopper, still in the queue, goes back to the model.
+    Assistant,
+    Take {
+        by: StaffId,
+        cut: Option<Cut>,
+    },
+    /// A member of staff hands back to the model.
+    Release(StaffId),
+    Rate {
+        of: Seq,
+        value: Thumb,
+        comment: Option<String>,
+    },
+    Note {
+        by: StaffId,
+        text: Said,
+    },
+    Tool {
+        name: String,
+        outcome: serde_json::Value,
+    },
+    Resolve,
+}
+
+/// What a command leads to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decision {
+    pub events: Vec<EventKind>,
+    pub job: JobChange,
+}
+
+/// What becomes of the durable job mark, in the same batch as the events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JobChange {
+    #[default]
+    Keep,
+    Set(Job),
+    Clear,
+}
+
+/// Why a command cannot happen now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("there is no such conversation")]
+    Unknown,
+    #[error("the conversation exists already")]
+    Exists,
+    #[error("somebody else answers this conversation now")]
+    NotOwner,
+    #[error("there is nothing to answer")]
+    NothingToDo,
+    #[error("there is no such message")]
+    NoSuchMessage,
+}
+
+impl Refusal {
+    /// The stable code a client sees.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown_conversation",
+            Self::Exists => "conversation_exists",
+            Self::NotOwner => "not_owner",
+            Self::NothingToDo => "nothing_to_do",
+            Self::NoSuchMessage => "no_such_message",
+        }
+    }
+}
+
+impl Head {
+    pub fn exists(&self) -> bool {
+        self.seq > 0
+    }
+
+    /// True if the model owes the shopper an answer.
+    pub fn awaits_model(&self) -> bool {
+        self.owner == Owner::Ai && self.asked > self.answered
+    }
+
+    /// What `command` leads to, or why it cannot happen. `job` is the reply in the making, if there is one.
+    pub fn decide(&self, command: &Command, job: Option<&Job>) -> Result<Decision, Refusal> {
+        if let Command::Open(opening) = command {
+            return if self.exists() { Err(Refusal::Exists) } else { Ok(open(opening)) };
+        }
+        if !self.exists() {
+            return Err(Refusal::Unknown);
+        }
+        match command {
+            Command::Open(_) => Err(Refusal::Exists),
+            Command::Say { cmid, by, text } => self.say(*cmid, by, text),
+            Command::Begin { mid, epoch } => self.begin(*mid, *epoch, job),
+            Command::Finish { job: done, text, ended, provenance } => {
+                self.finish(done, job, text, *ended, provenance.as_ref())
+            }
+            Command::Retry => match self.last_reply {
+                Some((_, ended)) if ended.can_retry() && self.owner == Owner::Ai && job.is_none() => {
+                    Ok(status(Status::Retry))
+                }
+                _ => Err(Refusal::NothingToDo),
+            },
+            Command::Person { cut } if self.owner == Owner::Ai => {
+                Ok(self.hand_to(Owner::Queue, None, cut.as_ref(), job))
+            }
+            Command::Assistant if self.owner == Owner::Queue => Ok(self.hand_to(Owner::Ai, None, None, job)),
+            Command::Person { .. } | Command::Assistant => Err(Refusal::NothingToDo),
+            Command::Take { by, cut } => match (self.owner, &self.staff) {
+                (Owner::Staff, Some(holder)) if holder == by => Err(Refusal::NothingToDo),
+                (Owner::Staff, _) => Err(Refusal::NotOwner),
+                _ => Ok(self.hand_to(Owner::Staff, Some(by.clone()), cut.as_ref(), job)),
+            },
+            Command::Release(by) if self.owner == Owner::Staff && self.staff.as_ref() == Some(by) => {
+                Ok(self.hand_to(Owner::Ai, None, None, job))
+            }
+            Command::Release(_) => Err(Refusal::NotOwner),
+            Command::Rate { of, value, comment } if (1..=self.seq).contains(of) => {
+                Ok(event(EventKind::Rating { of: *of, value: *value, comment: comment.clone() }))
+            }
+            Command::Rate { .. } => Err(Refusal::NoSuchMessage),
+            Command::Note { by, text } => {
+                Ok(event(EventKind::Note { by: by.clone(), text: text.as_str().to_owned() }))
+            }
+            Command::Tool { name, outcome } => {
+                Ok(event(EventKind::Tool { name: name.clone(), outcome: outcome.clone() }))
+            }
+            Command::Resolve if self.resolved => Err(Refusal::NothingToDo),
+            Command::Resolve => {
+                let mut decision = status(Status::Resolved);
+                if self.owner != Owner::Ai {
+                    decision.events.extend(self.hand_to(Owner::Ai, None, None, job).events);
+                }
+                decision.job = JobChange::Clear;
+                Ok(decision)
+            }
+        }
+    }
+
+    fn say(&self, cmid: Cmid, by: &Speaker, text: &Said) -> Result<Decision, Refusal> {
+        if let Speaker::Staff(id) = by
+            && (self.owner != Owner::Staff || self.staff.as_ref() != Some(id))
+        {
+            return Err(Refusal::NotOwner);
+        }
+        let mut decision = Decision::default();
+        if self.resolved {
+            decision.events.push(EventKind::Status { status: Status::Open, shopper: None });
+        }
+        decision.events.push(EventKind::Said { cmid, by: by.clone(), text: text.as_str().to_owned() });
+        Ok(decision)
+    }
+
+    fn begin(&self, mid: MessageId, epoch: u64, job: Option<&Job>) -> Result<Decision, Refusal> {
+        if epoch != self.epoch || self.owner != Owner::Ai {
+            return Err(Refusal::NotOwner);
+        }
+        if !self.awaits_model() {
+            return Err(Refusal::NothingToDo);
+        }
+        let attempt = match job {
+            Some(old) if old.upto == self.asked && old.epoch == epoch => old.attempt + 1,
+            _ => 1,
+        };
+        let job = Job { upto: self.asked, mid, epoch, attempt };
+        Ok(Decision { events: Vec::new(), job: JobChange::Set(job) })
+    }
+
+    fn finish(
+        &self,
+        done: &Job,
+        open: Option<&Job>,
+        text: &str,
+        ended: Ended,
+        provenance: Option<&Provenance>,
+    ) -> Result<Decision, Refusal> {
+        if open.is_none_or(|job| job.mid != done.mid) {
+            return Err(Refusal::NothingToDo);
+        }
+        if done.epoch != self.epoch || self.owner != Owner::Ai {
+            return Err(Refusal::NotOwner);
+        }
+        Ok(Decision { events: vec![reply(done, text, ended, provenance)], job: JobChange::Clear })
+    }
+
+    /// Somebody else answers. What the shopper had already read of a reply is kept, before the change of owner, and
+    /// nothing of that reply comes after it.
+    fn hand_to(
+        &self,
+        owner: Owner,
+        staff: Option<StaffId>,
+        cut: Option<&Cut>,
+        open: Option<&Job>,
+    ) -> Decision {
+        let mut events = Vec::new();
+        if let Some(cut) = cut
+            && open.is_some_and(|job| job.mid == cut.job.mid)
+            && !cut.text.is_empty()
+        {
+            events.push(reply(&cut.job, &cut.text, Ended::Interrupted, cut.provenance.as_ref()));
+        }
+        events.push(EventKind::Owner { owner, epoch: self.epoch + 1, staff });
+        Decision { events, job: JobChange::Clear }
+    }
+
+    /// Applies the next event. The events of a conversation, folded in order, give its head.
+    pub fn evolve(&mut self, seq: Seq, at: u64, kind: &EventKind) {
+        self.seq = seq;
+        self.updated_at = at;
+        match kind {
+            EventKind::Said { by: Speaker::Shopper, .. } => self.asked = seq,
+            EventKind::Said { by: Speaker::Staff(_), .. } => self.answered = self.asked,
+            EventKind::Reply { upto, ended, .. } => {
+                self.answered = self.answered.max(*upto);
+                self.last_reply = Some((seq, *ended));
+            }
+            EventKind::Status { status: Status::Open, shopper } => {
+                self.resolved = false;
+                if let Some(shopper) = shopper {
+                    self.shopper = Some(*shopper);
+                    self.created_at = at;
+                }
+            }
+            EventKind::Status { status: Status::Resolved, .. } => {
+                self.resolved = true;
+                self.answered = self.asked;
+            }
+            EventKind::Status { status: Status::Retry, .. } => {
+                self.answered = self.asked.saturating_sub(1);
+                self.last_reply = None;
+            }
+            EventKind::Owner { owner, epoch, staff } => {
+                self.owner = *owner;
+                self.epoch = *epoch;
+                self.staff = staff.clone();
+            }
+            EventKind::Tool { .. }
+            | EventKind::Rating { .. }
+            | EventKind::Note { .. }
+            | EventKind::Summary { .. } => {}
+        }
+    }
+}
+
+fn open(opening: &Opening) -> Decision {
+    event(EventKind::Status { status: Status::Open, shopper: Some(opening.shopper) })
+}
+
+fn reply(job: &Job, text: &str, ended: Ended, provenance: Option<&Provenance>) -> EventKind {
+    EventKind::Reply {
+        mid: job.mid,
+        upto: job.upto,
+        text: text.to_owned(),
+        ended,
+        provenance: provenance.cloned(),
+    }
+}
+
+fn status(status: Status) -> Decision {
+    event(EventKind::Status { status, shopper: None })
+}
+
+fn event(kind: EventKind) -> Decision {
+    Decision { events: vec![kind], job: JobChange::Keep }
+}
+
+#[cfg(test)]
+#[path = "conversation_tests.rs"]
+mod tests;

@@ -1,0 +1,222 @@
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+fn staff(name: &str) -> StaffId {
+    StaffId(name.to_owned())
+}
+
+/// A conversation with its job mark, driven as the store drives it.
+#[derive(Default)]
+struct Driver {
+    head: Head,
+    job: Option<Job>,
+    log: Vec<EventKind>,
+}
+
+impl Driver {
+    fn opened() -> Self {
+        let mut driver = Self::default();
+        driver.run(Command::Open(Opening { shopper: ShopperId(id(1)) })).expect("opens");
+        driver
+    }
+
+    fn run(&mut self, command: Command) -> Result<(), Refusal> {
+        let decision = self.head.decide(&command, self.job.as_ref())?;
+        for kind in decision.events {
+            self.head.evolve(self.head.seq + 1, 0, &kind);
+            self.log.push(kind);
+        }
+        match decision.job {
+            JobChange::Keep => {}
+            JobChange::Set(job) => self.job = Some(job),
+            JobChange::Clear => self.job = None,
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, n: u128) {
+        self.run(Command::Say {
+            cmid: Cmid(id(n)),
+            by: Speaker::Shopper,
+            text: Said::parse("Where is my parcel?").expect("text"),
+        })
+        .expect("said");
+    }
+
+    fn begin(&mut self, n: u128) -> Result<Job, Refusal> {
+        self.run(Command::Begin { mid: MessageId(id(n)), epoch: self.head.epoch })?;
+        Ok(self.job.expect("a job"))
+    }
+
+    fn finish(&mut self, job: Job, ended: Ended) -> Result<(), Refusal> {
+        self.run(Command::Finish { job, text: "Soon.".into(), ended, provenance: None })
+    }
+}
+
+#[test]
+fn a_question_is_answered_once() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    chat.finish(job, Ended::Complete).expect("finishes");
+    assert_eq!(chat.finish(job, Ended::Complete), Err(Refusal::NothingToDo));
+    assert_eq!(chat.begin(101), Err(Refusal::NothingToDo));
+}
+
+#[test]
+fn a_message_during_a_reply_stays_open() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    chat.ask(11);
+    chat.finish(job, Ended::Complete).expect("finishes");
+    assert!(chat.head.awaits_model());
+    assert_eq!(chat.begin(101).expect("begins").upto, 3);
+}
+
+#[test]
+fn a_restart_counts_the_attempts() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    assert_eq!(chat.begin(100).expect("first").attempt, 1);
+    assert_eq!(chat.begin(101).expect("after a crash").attempt, 2);
+}
+
+#[test]
+fn after_take_the_model_is_silent_and_what_was_shown_comes_before() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    let cut = Some(Cut { job, text: "It le".into(), provenance: None });
+    chat.run(Command::Take { by: staff("ana"), cut }).expect("takes");
+    assert!(matches!(chat.log[2], EventKind::Reply { ended: Ended::Interrupted, .. }));
+    assert!(matches!(chat.log[3], EventKind::Owner { owner: Owner::Staff, epoch: 1, .. }));
+    assert!(chat.finish(job, Ended::Complete).is_err());
+    assert_eq!(chat.begin(101), Err(Refusal::NotOwner));
+}
+
+#[test]
+fn taking_is_decided_once_and_only_the_holder_writes() {
+    let mut chat = Driver::opened();
+    chat.run(Command::Person { cut: None }).expect("queued");
+    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
+    assert_eq!(chat.run(Command::Take { by: staff("bo"), cut: None }), Err(Refusal::NotOwner));
+    let text = Said::parse("Hello").expect("text");
+    let say =
+        |by: &str| Command::Say { cmid: Cmid(id(5)), by: Speaker::Staff(staff(by)), text: text.clone() };
+    assert_eq!(chat.run(say("bo")), Err(Refusal::NotOwner));
+    assert_eq!(chat.run(say("ana")), Ok(()));
+    assert_eq!(chat.run(Command::Release(staff("bo"))), Err(Refusal::NotOwner));
+    chat.run(Command::Release(staff("ana"))).expect("hands back");
+    assert_eq!(chat.head.owner, Owner::Ai);
+}
+
+#[test]
+fn a_question_asked_in_the_queue_is_answered_when_the_shopper_goes_back() {
+    let mut chat = Driver::opened();
+    chat.run(Command::Person { cut: None }).expect("queued");
+    chat.ask(10);
+    assert!(!chat.head.awaits_model());
+    chat.run(Command::Assistant).expect("back");
+    assert!(chat.head.awaits_model());
+}
+
+#[test]
+fn a_cut_answer_can_be_made_again_and_a_whole_one_cannot() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    chat.finish(job, Ended::Stopped).expect("stopped");
+    chat.run(Command::Retry).expect("again");
+    let job = chat.begin(101).expect("begins");
+    chat.finish(job, Ended::Complete).expect("finishes");
+    assert_eq!(chat.run(Command::Retry), Err(Refusal::NothingToDo));
+}
+
+#[test]
+fn a_resolved_conversation_opens_again_when_the_shopper_writes() {
+    let mut chat = Driver::opened();
+    chat.run(Command::Resolve).expect("resolved");
+    assert!(chat.head.resolved);
+    chat.ask(10);
+    assert!(!chat.head.resolved && chat.head.awaits_model());
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Ask,
+    Begin,
+    Finish,
+    Take(bool),
+    Release,
+    Person,
+    Assistant,
+    Retry,
+    Resolve,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        3 => Just(Step::Ask),
+        3 => Just(Step::Begin),
+        3 => Just(Step::Finish),
+        1 => any::<bool>().prop_map(Step::Take),
+        1 => Just(Step::Release),
+        1 => Just(Step::Person),
+        1 => Just(Step::Assistant),
+        1 => Just(Step::Retry),
+        1 => Just(Step::Resolve),
+    ];
+    prop::collection::vec(step, 0..60)
+}
+
+proptest! {
+    /// Whatever happens in whatever order: the epoch never falls, the model never speaks out of turn, no message gets
+    /// two whole answers, and the log folded again gives the same head.
+    #[test]
+    fn any_order_of_commands_keeps_the_promises(steps in steps()) {
+        let mut chat = Driver::opened();
+        let mut next = 1000u128;
+        let mut stale: Vec<Job> = Vec::new();
+        for step in steps {
+            next += 1;
+            let before = chat.head.epoch;
+            let _ = match step {
+                Step::Ask => { chat.ask(next); Ok(()) }
+                Step::Begin => chat.begin(next).map(|job| stale.push(job)),
+                Step::Finish => match stale.first().copied() {
+                    Some(job) => { stale.rotate_left(1); chat.finish(job, Ended::Complete) }
+                    None => Ok(()),
+                },
+                Step::Take(first) => chat.run(Command::Take { by: staff(if first { "ana" } else { "bo" }), cut: None }),
+                Step::Release => chat.run(Command::Release(staff("ana"))),
+                Step::Person => chat.run(Command::Person { cut: None }),
+                Step::Assistant => chat.run(Command::Assistant),
+                Step::Retry => chat.run(Command::Retry),
+                Step::Resolve => chat.run(Command::Resolve),
+            };
+            prop_assert!(chat.head.epoch >= before);
+        }
+        let mut owner = Owner::Ai;
+        let mut whole = std::collections::HashSet::new();
+        let mut folded = Head::default();
+        for (n, kind) in chat.log.iter().enumerate() {
+            folded.evolve(n as u64 + 1, 0, kind);
+            match kind {
+                EventKind::Owner { owner: new, .. } => owner = *new,
+                EventKind::Reply { upto, ended, .. } => {
+                    prop_assert_eq!(owner, Owner::Ai);
+                    prop_assert!(*ended != Ended::Complete || whole.insert(*upto), "two answers");
+                }
+                _ => {}
+            }
+        }
+        prop_assert_eq!(folded, chat.head);
+    }
+}

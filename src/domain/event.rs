@@ -1,0 +1,147 @@
+//! Everything that can happen in a conversation. Events are durable, numbered without gaps, and never change.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
+use crate::clock::Millis;
+
+/// One numbered event of one conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    pub conv: ConvId,
+    pub seq: Seq,
+    pub at: Millis,
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EventKind {
+    /// A shopper or a member of staff wrote a message.
+    Said { cmid: Cmid, by: Speaker, text: String },
+    /// The model's answer to every message up to and including `upto`.
+    Reply {
+        mid: MessageId,
+        upto: Seq,
+        text: String,
+        ended: Ended,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provenance: Option<Provenance>,
+    },
+    /// The conversation was opened, resolved or reopened, or the shopper asked for the last answer again.
+    Status {
+        status: Status,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shopper: Option<ShopperId>,
+    },
+    /// Somebody else answers from here on. Pieces of an older epoch are never shown.
+    Owner {
+        owner: Owner,
+        epoch: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        staff: Option<StaffId>,
+    },
+    /// A tool's finding; staff only.
+    Tool { name: String, outcome: serde_json::Value },
+    /// The shopper judged the event `of`.
+    Rating {
+        of: Seq,
+        value: Thumb,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        comment: Option<String>,
+    },
+    /// A private note; staff only.
+    Note { by: StaffId, text: String },
+    /// A summary of the conversation so far; staff only.
+    Summary { text: String },
+}
+
+impl EventKind {
+    /// True for what only the shop's side may read.
+    pub fn is_private(&self) -> bool {
+        matches!(self, Self::Tool { .. } | Self::Note { .. } | Self::Summary { .. })
+    }
+}
+
+/// Who wrote a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    Shopper,
+    Staff(StaffId),
+}
+
+/// Who answers a conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Owner {
+    /// The model.
+    #[default]
+    Ai,
+    /// Nobody yet: the shopper waits for a person.
+    Queue,
+    /// A member of staff.
+    Staff,
+}
+
+/// Why a reply ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The model said all it wanted to.
+    Complete,
+    /// It reached the length limit.
+    Length,
+    /// The shopper pressed stop. What was shown is kept.
+    Stopped,
+    /// The server went down during the reply, or a person took over.
+    Interrupted,
+    /// The model failed; nothing useful was said.
+    Failed,
+    /// The guard answered in the model's place.
+    Refused,
+}
+
+impl Ended {
+    /// True where the shopper may ask for the answer again.
+    pub fn can_retry(self) -> bool {
+        matches!(self, Self::Stopped | Self::Interrupted | Self::Failed)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Open,
+    Resolved,
+    /// The last answer is made again.
+    Retry,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Thumb {
+    Up,
+    Down,
+}
+
+/// Where a reply came from, so that it can be traced, compared and made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The model's name, e.g. `smollm2-135m-instruct`.
+    pub model: String,
+    /// `name@version` of the adapter, if one was merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
+    /// SHA-256 of the prompt template and the shop's profile, first 16 hex digits.
+    pub prompt: String,
+    pub seed: u64,
+    pub prompt_tokens: u32,
+    pub completion_tokens: u32,
+    /// Milliseconds from the start of the generation to its first piece.
+    pub first_ms: u32,
+    /// Milliseconds from the start of the generation to its end.
+    pub total_ms: u32,
+}

@@ -1,0 +1,15 @@
+//! Plain values of the shop's conversations: what was said, who owns it, what may happen next.
+//!
+//! No IO, no async, no framework. Commands go into [`Head::decide`], events come out, and [`Head::evolve`] folds them
+//! back: the whole ownership state machine can be tested without a disk, a socket or a model.
+
+pub mod conversation;
+pub mod event;
+pub mod ids;
+pub mod prompt;
+pub mod text;
+
+pub use conversation::{Command, Cut, Decision, Head, Job, JobChange, Opening, Refusal};
+pub use event::{Ended, Event, EventKind, Owner, Provenance, Speaker, Status, Thumb};
+pub use ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
+pub use text::{Said, TextError};

@@ -1,0 +1,5 @@
+//! Parse, run one command, exit.
+
+fn main() -> std::process::ExitCode {
+    shopclerk::commands::run()
+}

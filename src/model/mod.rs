@@ -1,0 +1,95 @@
+//! The language model behind one trait, and the files it is made of.
+//!
+//! A [`Prompt`] goes in, a stream of [`Piece`]s comes out; dropping the stream stops the model. Knows nothing of shoppers,
+//! conversations or templates. The engine (mistralrs) is named only in `engine` and `import`.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use serde::Serialize;
+
+use crate::domain::prompt::{Message, Piece, Prompt};
+
+mod scripted;
+mod settings;
+
+pub use scripted::Scripted;
+pub use settings::Settings;
+
+/// A stream of pieces that ends with `Piece::End`, or with an error.
+pub type Answer = BoxStream<'static, Result<Piece, ModelError>>;
+
+/// What the rest of the house needs from a language model.
+pub trait Model: Send + Sync + 'static {
+    /// Starts to answer. Dropping the stream stops the generation.
+    fn stream(&self, prompt: Prompt) -> Answer;
+
+    /// How many tokens `text` is, without any added special ones.
+    fn count_tokens(&self, text: &str) -> usize;
+
+    /// Natural log-probabilities of the first token of each label as the next token after `messages`, normalised over
+    /// the labels: one forward pass. Labels must differ in their first token.
+    fn score<'a>(
+        &'a self,
+        messages: Vec<Message>,
+        labels: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>>;
+
+    /// Runs the prefix of a prompt once, so that the next caller finds it in the cache.
+    fn warm(&self, prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>>;
+
+    fn health(&self) -> Health;
+
+    fn facts(&self) -> &Facts;
+}
+
+/// A model that can be shared between rooms.
+pub type SharedModel = Arc<dyn Model>;
+
+/// What is known about a loaded model.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Facts {
+    /// The public name, e.g. `smollm2-135m-instruct`.
+    pub name: String,
+    /// `name@version` of the merged adapter.
+    pub adapter: Option<String>,
+    /// The longest prompt and answer together, in tokens.
+    pub context: usize,
+    /// Texts the tokenizer turns into control tokens; they are stripped from untrusted text.
+    pub control_tokens: Vec<String>,
+    /// How many answers the engine makes at once.
+    pub parallel: usize,
+}
+
+/// Whether the model can answer now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    Ready,
+    Failed,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    #[error("the model stopped in the middle of an answer")]
+    Incomplete,
+    #[error("the prompt is {tokens} tokens long; the model takes {limit}")]
+    TooLong { tokens: usize, limit: usize },
+    #[error("the request cannot be served: {0}")]
+    Invalid(String),
+    #[error("the model failed: {0}")]
+    Engine(String),
+}
+
+impl ModelError {
+    /// The stable code a client sees.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Incomplete => "model_incomplete",
+            Self::TooLong { .. } => "prompt_too_long",
+            Self::Invalid(_) => "invalid_request",
+            Self::Engine(_) => "model_failed",
+        }
+    }
+}

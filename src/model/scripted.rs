@@ -1,0 +1,119 @@
+//! A model without weights: the same prompt gives the same pieces. For protocol tests and work on the pages.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::{BoxFuture, ready};
+use futures_util::stream;
+
+use super::{Answer, Facts, Health, Model, ModelError};
+use crate::domain::prompt::{Finish, Message, Piece, Prompt, Role, Usage};
+
+/// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
+/// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone, `[[fail]]` fails after two words.
+#[derive(Clone, Debug)]
+pub struct Scripted {
+    facts: Facts,
+}
+
+impl Default for Scripted {
+    fn default() -> Self {
+        Self {
+            facts: Facts {
+                name: "scripted".to_owned(),
+                adapter: None,
+                context: 4096,
+                control_tokens: vec!["<|im_start|>".to_owned(), "<|im_end|>".to_owned()],
+                parallel: 4,
+            },
+        }
+    }
+}
+
+struct Script {
+    words: Vec<String>,
+    pause: Duration,
+    fails: bool,
+}
+
+impl Script {
+    fn of(prompt: &Prompt) -> Self {
+        let asked =
+            prompt.messages.iter().rev().find(|m| m.role == Role::User).map_or("", |m| m.content.as_str());
+        let pause = Duration::from_millis(argument(asked, "[[slow ").unwrap_or(0));
+        if let Some((_, raw)) = asked.split_once("[[raw]]") {
+            return Self { words: split(raw), pause, fails: false };
+        }
+        if let Some(n) = argument(asked, "[[long ") {
+            let words = (1..=n).map(|i| format!("word{i} ")).collect();
+            return Self { words, pause, fails: false };
+        }
+        let text = format!("You asked: {asked}");
+        Self { words: split(&text), pause, fails: asked.contains("[[fail]]") }
+    }
+}
+
+fn argument(text: &str, name: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(name)?;
+    rest.split_once("]]")?.0.trim().parse().ok()
+}
+
+fn split(text: &str) -> Vec<String> {
+    text.split_inclusive(' ').map(str::to_owned).collect()
+}
+
+impl Model for Scripted {
+    fn stream(&self, prompt: Prompt) -> Answer {
+        let script = Script::of(&prompt);
+        let limit = if prompt.max_tokens == 0 { usize::MAX } else { prompt.max_tokens };
+        let finish = if script.words.len() > limit { Finish::Length } else { Finish::Stop };
+        let prompt_tokens =
+            prompt.messages.iter().map(|m| self.count_tokens(&m.content)).sum::<usize>() as u32;
+        let said = script.words.len().min(limit);
+        let mut pieces: Vec<Result<Piece, ModelError>> =
+            script.words.into_iter().take(said).map(|text| Ok(Piece::Text { text, logprob: None })).collect();
+        if script.fails {
+            pieces.truncate(2);
+            pieces.push(Err(ModelError::Engine("scripted failure".to_owned())));
+        } else {
+            pieces.push(Ok(Piece::End(Usage { prompt_tokens, completion_tokens: said as u32, finish })));
+        }
+        let pause = script.pause;
+        stream::iter(pieces)
+            .then(move |piece| async move {
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
+                piece
+            })
+            .boxed()
+    }
+
+    fn count_tokens(&self, text: &str) -> usize {
+        text.split_whitespace().count()
+    }
+
+    fn score<'a>(
+        &'a self,
+        messages: Vec<Message>,
+        labels: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>> {
+        let asked = messages.last().map_or(String::new(), |m| m.content.to_lowercase());
+        let hits: Vec<f32> =
+            labels.iter().map(|l| if asked.contains(&l.to_lowercase()) { 2.0 } else { 0.0 }).collect();
+        let total = hits.iter().map(|h| h.exp()).sum::<f32>().ln();
+        Box::pin(ready(Ok(hits.into_iter().map(|h| h - total).collect())))
+    }
+
+    fn warm(&self, _prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn health(&self) -> Health {
+        Health::Ready
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}

@@ -1,0 +1,37 @@
+//! Which model is loaded and how; the `[model]` table of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+/// The model a shop starts with.
+pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// The name of a model under `data/models`, a folder, or `scripted`.
+    pub name: String,
+    /// `auto`, `none`, `q8_0` or `q4_0`: how weights are quantised in place after loading.
+    pub quantise: Quantise,
+    /// How many answers are made at once; 0 means by hardware.
+    pub parallel: usize,
+    /// The longest prompt and answer together, in tokens; 0 means the model's own limit, at most 4096.
+    pub context: usize,
+    /// CPU threads; 0 means one per core.
+    pub threads: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quantise {
+    #[default]
+    Auto,
+    None,
+    Q8_0,
+    Q4_0,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { name: DEFAULT_MODEL.to_owned(), quantise: Quantise::Auto, parallel: 0, context: 0, threads: 0 }
+    }
+}

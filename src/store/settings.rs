@@ -1,0 +1,20 @@
+//! How the store behaves; the `[store]` table of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Refuse new messages when less than this many MiB are free on the disk.
+    pub min_free_mib: u64,
+    /// Commands that may wait for the writer; more are refused with "busy".
+    pub queue: usize,
+    /// sled's page cache in MiB.
+    pub cache_mib: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { min_free_mib: 1024, queue: 4096, cache_mib: 64 }
+    }
+}

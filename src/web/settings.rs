@@ -1,0 +1,91 @@
+//! Where the server listens and whom it trusts; the `[web]` table of the configuration.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Address and port to listen on.
+    pub listen: String,
+    /// Origins (scheme, host and port) of the shop's pages that may open a chat. The server's own is always allowed.
+    pub origins: Vec<String>,
+    /// The address shoppers reach the server at, e.g. `https://chat.example.com`; empty means what `Host` says.
+    pub public_url: String,
+    /// Addresses of reverse proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<std::net::IpAddr>,
+    /// Secrets (HS256) with which the shop signs a shopper's identity; two, so that they can be rotated.
+    pub identity_secrets: Vec<String>,
+    /// The audience an identity must name.
+    pub identity_audience: String,
+    /// Minutes a shopper's token is valid.
+    pub token_minutes: u64,
+    /// Days within which an expired token can still be renewed.
+    pub renew_days: u64,
+    /// Sockets one address may hold.
+    pub sockets_per_address: usize,
+    /// Worker threads; 0 means one per core.
+    pub workers: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            origins: Vec::new(),
+            public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            identity_secrets: Vec::new(),
+            identity_audience: "shopclerk".to_owned(),
+            token_minutes: 60,
+            renew_days: 30,
+            sockets_per_address: 20,
+            workers: 0,
+        }
+    }
+}
+
+impl Settings {
+    /// What cannot work, each with its key and its fix.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if self.listen.parse::<std::net::SocketAddr>().is_err() {
+            faults.push(format!(
+                "listen: `{}` is not an address with a port; write e.g. `127.0.0.1:8080`",
+                self.listen
+            ));
+        }
+        for (n, origin) in self.origins.iter().enumerate() {
+            if !is_origin(origin) {
+                faults.push(format!(
+                    "origins[{n}]: `{origin}` is not an origin; write scheme, host and port, e.g. `https://shop.example.com`"
+                ));
+            }
+        }
+        for (n, secret) in self.identity_secrets.iter().enumerate() {
+            if secret.len() < 32 {
+                faults.push(format!(
+                    "identity_secrets[{n}]: {} bytes are too few; use 32 or more random ones",
+                    secret.len()
+                ));
+            }
+        }
+        if !self.public_url.is_empty() && !is_origin(&self.public_url) {
+            faults.push(format!(
+                "public_url: `{}` is not an origin; write e.g. `https://chat.example.com`",
+                self.public_url
+            ));
+        }
+        if self.token_minutes == 0 {
+            faults.push("token_minutes: 0 would expire every token at once; use 1 or more".to_owned());
+        }
+        faults
+    }
+}
+
+/// True for `scheme://host[:port]` with nothing behind it.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    matches!(scheme, "http" | "https")
+        && !rest.is_empty()
+        && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+}

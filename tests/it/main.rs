@@ -1,0 +1,4 @@
+//! The one integration test binary: each extra one would link the model engine again.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod layers;
