@@ -26,7 +26,7 @@ impl Progress {
         Self::new(|_, _, _| ())
     }
 
-    pub(super) fn tell(&self, step: Step, done: u64, all: u64) {
+    pub fn tell(&self, step: Step, done: u64, all: u64) {
         (self.0)(step, done, all);
     }
 }
@@ -124,12 +124,13 @@ impl Wanted {
         }
     }
 
-    /// The beginning of the manifest's `source.origin`.
-    pub fn origin(&self) -> String {
+    /// True if `origin`, from a manifest, is this model. A revision of the Hub that is a branch is any commit of it: what
+    /// is there stays until --force.
+    pub(super) fn is_origin(&self, origin: &str) -> bool {
         match self {
             #[cfg(feature = "import")]
-            Self::Packaged(package) => package.origin(),
-            Self::Hub(place) => place.origin(),
+            Self::Packaged(package) => origin == package.origin(),
+            Self::Hub(place) => place.is_origin(origin),
         }
     }
 }

@@ -79,8 +79,12 @@ impl Place {
         format!("{}/{}", self.owner, self.name)
     }
 
-    pub(super) fn origin(&self) -> String {
-        format!("hf:{}@{}", self.id(), self.revision)
+    pub(super) fn is_origin(&self, origin: &str) -> bool {
+        let Some((id, commit)) = origin.strip_prefix("hf:").and_then(|place| place.split_once('@')) else {
+            return false;
+        };
+        let names_commit = self.revision.len() == 40 && self.revision.chars().all(|c| c.is_ascii_hexdigit());
+        id == self.id() && (!names_commit || commit == self.revision)
     }
 
     /// Fills `staging` with the model's files.

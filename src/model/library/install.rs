@@ -1,7 +1,7 @@
 //! Makes a model folder appear at once: it is written into a hidden folder beside its place, then renamed. A lock keeps
 //! two commands from working on the same model; whatever a killed command left is removed by the next.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,9 @@ use rustix::fs::{CWD, FlockOperation, RenameFlags};
 use tempfile::TempDir;
 
 use super::LibraryError;
+
+/// What hidden folders of models in the making are called, after the model's name.
+const PART: &str = ".part-";
 
 /// A folder in the making. Dropping it removes everything written so far.
 #[derive(Debug)]
@@ -32,23 +35,26 @@ impl Staging {
             return Err(LibraryError::Name(target.display().to_string()));
         };
         fs_err::create_dir_all(parent)?;
-        let hidden = |suffix: &str| {
-            let mut hidden = OsString::from(".");
-            hidden.push(name);
-            hidden.push(suffix);
-            hidden
-        };
-        let lock = fs_err::File::create(parent.join(hidden(".lock")))?;
+        let lock = fs_err::File::create(parent.join(hidden(name, ".lock")))?;
         if rustix::fs::flock(lock.file(), FlockOperation::NonBlockingLockExclusive).is_err() {
             return Err(LibraryError::Busy(target));
         }
-        let prefix = hidden(".part-");
+        let prefix = hidden(name, PART);
         sweep(parent, &prefix)?;
         let work = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent).map_err(|e| {
             io::Error::new(e.kind(), format!("{} cannot be written to: {e}", parent.display()))
         })?;
         fs_err::create_dir(work.path().join("content"))?;
         Ok(Self { parent: parent.to_owned(), target, work, _lock: lock })
+    }
+
+    /// Removes what this process has written so far for `target`, for a process that is about to end while another thread
+    /// still writes. A file that appears meanwhile is removed by the next command.
+    pub fn abandon(target: &Path) {
+        if let (Some(parent), Some(name)) = (target.parent(), target.file_name()) {
+            // There is nobody left to tell, and the next command tries again.
+            let _ = sweep(parent, &hidden(name, PART));
+        }
     }
 
     /// The folder that becomes the model; empty at first.
@@ -87,6 +93,13 @@ impl Staging {
         sync_dir(&self.parent)?;
         Ok(self.target.clone())
     }
+}
+
+fn hidden(name: &OsStr, suffix: &str) -> OsString {
+    let mut hidden = OsString::from(".");
+    hidden.push(name);
+    hidden.push(suffix);
+    hidden
 }
 
 /// Swaps two folders in one step where the file system can, else in two; the old one goes away with the scratch folder.

@@ -148,6 +148,16 @@ pub async fn fetch(order: &Order) -> Result<Staging, FetchError> {
     }
 }
 
+/// Refuses a folder that holds another model than the one that is asked for.
+pub fn expect_origin(folder: &ModelFolder, wanted: &Wanted) -> Result<(), FetchError> {
+    let Some(manifest) = Manifest::read(&folder.path)? else { return Ok(()) };
+    let origin = manifest.source.origin;
+    if wanted.is_origin(&origin) {
+        return Ok(());
+    }
+    Err(FetchError::OtherSource { name: folder.name.clone(), origin })
+}
+
 /// The models under `models_dir`, by name. A folder that cannot be read is listed with its fault.
 pub fn list(models_dir: &Path) -> Result<Vec<Listed>, LibraryError> {
     let mut found = Vec::new();
