@@ -14,7 +14,8 @@ const LOOP_CHARS: usize = 240;
 
 impl Guard {
     pub(super) fn new(control_tokens: &[String]) -> Self {
-        let mut control: Vec<String> = control_tokens.iter().filter(|t| !t.trim().is_empty()).cloned().collect();
+        let mut control: Vec<String> =
+            control_tokens.iter().filter(|t| !t.trim().is_empty()).cloned().collect();
         control.sort_by_key(|t| std::cmp::Reverse(t.len()));
         Self { control }
     }
