@@ -3,8 +3,9 @@
 //! Durable first: a message is appended, acknowledged, published, and only then answered. Everything a client sees
 //! arrives by subscription, so that another tab, a reconnect and the dashboard are one code path. Does not know HTTP.
 
-pub mod hub;
 
+
+pub mod hub;
 mod settings;
 
 pub use hub::{Delta, Inbox, Notice, Outlet};

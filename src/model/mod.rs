@@ -11,6 +11,8 @@ use serde::Serialize;
 
 use crate::domain::prompt::{Message, Piece, Prompt};
 
+#[cfg(feature = "llm")]
+pub mod engine;
 mod scripted;
 mod settings;
 
