@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("domain", &["clock"]),
-    ("store", &["domain", "clock"]),
+    // The store names its own metric, nothing else of telemetry.
+    ("store", &["domain", "clock", "telemetry"]),
     ("prompt", &["domain"]),
     ("model", &["domain"]),
     ("chat", &["domain", "clock", "store", "prompt", "model"]),
