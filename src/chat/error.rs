@@ -58,7 +58,7 @@ impl DeskError {
             | Self::AllowanceUsed { retry_after }
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::Draining => Some(Duration::from_secs(5)),
-            Self::Store(fault) => fault.retry_after(),
+            Self::Store(fault) => fault.is_passing().then_some(Duration::from_secs(5)),
             Self::Refused(_) | Self::Text(_) | Self::Model(_) => None,
         }
     }
