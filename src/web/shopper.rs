@@ -13,7 +13,7 @@ use super::limits::Kind;
 use super::origin::{self, Origin};
 use super::state::State;
 use super::wire::{Viewer, WireEvent};
-use crate::domain::{ConvId, Seq, ShopperId};
+use crate::domain::{ConvId, Seq, Shopper, ShopperId};
 use crate::prompt::Shop;
 
 /// Events of one page of history.
@@ -28,9 +28,9 @@ pub struct SessionRequest {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionReply {
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     shopper: ShopperId,
-    #[schema(value_type = String, format = Uuid)]
+    #[schema(value_type = String, format = "uuid")]
     conversation: ConvId,
     /// For `Sec-WebSocket-Protocol: shopclerk.v1, token.<token>` or `Authorization: Bearer <token>`.
     token: String,
@@ -68,10 +68,7 @@ pub async fn session(
     state.limits.take(Kind::Session, address::of(&request, &state.settings))?;
     let body = self::body(body)?;
     let asked: SessionRequest = if body.is_empty() { SessionRequest::default() } else { parse(&body)? };
-    let (shopper, verified) = who(&request, &state, &asked)?;
-    if verified {
-        state.desk.remember(shopper).await?;
-    }
+    let (shopper, verified) = who(&request, &state, &asked).await?;
     let conversation = state.desk.open(shopper).await?;
     let (token, claims) = state.tokens.issue(shopper, conversation, verified);
     let reply = SessionReply { shopper, conversation, token, expires_at: claims.exp * 1000, verified };
@@ -79,13 +76,26 @@ pub async fn session(
 }
 
 /// The verified shopper, or the one of the old token, or a new one.
-fn who(request: &HttpRequest, state: &State, asked: &SessionRequest) -> Result<(ShopperId, bool), ApiError> {
+async fn who(
+    request: &HttpRequest,
+    state: &State,
+    asked: &SessionRequest,
+) -> Result<(ShopperId, bool), ApiError> {
     if let Some(identity) = &asked.identity {
-        let shopper = state
+        let vouched = state
             .identities
             .check(identity)
             .map_err(|fault| ApiError::unauthorized(fault.code(), fault.to_string()))?;
-        return Ok((shopper, true));
+        let shopper = Shopper {
+            id: vouched.shopper,
+            name: vouched.name,
+            email: vouched.email,
+            external: Some(vouched.external),
+            verified: true,
+            created_at: state.clock.now(),
+        };
+        state.desk.remember(shopper).await?;
+        return Ok((vouched.shopper, true));
     }
     match bearer(request) {
         Some(token) => {

@@ -7,18 +7,36 @@ use sha2::{Digest, Sha256};
 
 use super::tokens::MAX_TOKEN;
 use crate::clock::Clock;
-use crate::domain::ShopperId;
+use crate::domain::{ShopperId, text};
 
 /// The longest life of an identity, in seconds: a stolen one is soon worthless.
 const MAX_LIFE: u64 = 600;
 /// The longest customer id, in bytes.
 const MAX_SUBJECT: usize = 256;
 
-/// What the shop says about a shopper. Name and e-mail are accepted and not kept.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Identity {
-    pub sub: String,
+/// The longest name or e-mail address that is kept, in characters.
+const MAX_LABEL: usize = 200;
+
+/// The claims of an identity.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
     exp: u64,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+/// A shopper the shop vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The same customer id always gives the same shopper.
+    pub shopper: ShopperId,
+    /// The shop's own id of this customer.
+    pub external: String,
+    pub name: Option<String>,
+    pub email: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,8 +94,8 @@ impl Identities {
         Self { keys, validation, clock, audience: audience.to_owned() }
     }
 
-    /// The shopper `token` vouches for: the same customer id always gives the same shopper.
-    pub fn check(&self, token: &str) -> Result<ShopperId, IdentityError> {
+    /// The shopper `token` vouches for.
+    pub fn check(&self, token: &str) -> Result<Identity, IdentityError> {
         if self.keys.is_empty() {
             return Err(IdentityError::NotConfigured);
         }
@@ -95,13 +113,18 @@ impl Identities {
         if identity.sub.is_empty() || identity.sub.len() > MAX_SUBJECT {
             return Err(IdentityError::Incomplete);
         }
-        Ok(shopper_of(&self.audience, &identity.sub))
+        Ok(Identity {
+            shopper: shopper_of(&self.audience, &identity.sub),
+            external: identity.sub,
+            name: label(identity.name),
+            email: label(identity.email),
+        })
     }
 
-    fn decode(&self, token: &str) -> Result<Identity, IdentityError> {
+    fn decode(&self, token: &str) -> Result<Claims, IdentityError> {
         let mut fault = IdentityError::Invalid;
         for key in &self.keys {
-            match decode::<Identity>(token, key, &self.validation) {
+            match decode::<Claims>(token, key, &self.validation) {
                 Ok(data) => return Ok(data.claims),
                 // Another secret may fit.
                 Err(wrong) if matches!(wrong.kind(), ErrorKind::InvalidSignature) => {}
@@ -116,6 +139,12 @@ impl Identities {
         }
         Err(fault)
     }
+}
+
+/// A name or address without hidden characters; nothing if it is empty or too long to be one.
+fn label(raw: Option<String>) -> Option<String> {
+    let clean = text::clean(&raw?).trim().to_owned();
+    (!clean.is_empty() && clean.chars().count() <= MAX_LABEL).then_some(clean)
 }
 
 /// A UUID made from a hash, version 8 (RFC 9562, section 5.8).
@@ -157,8 +186,10 @@ mod tests {
             claims
         };
         let first = identities.check(&sign(NEW, &good)).unwrap();
-        assert_eq!(identities.check(&sign(OLD, &good)), Ok(first));
-        assert_ne!(identities.check(&sign(NEW, &with("sub", json!("customer-2")))), Ok(first));
+        assert_eq!(first.name.as_deref(), Some("A"));
+        assert_eq!(identities.check(&sign(OLD, &good)), Ok(first.clone()));
+        let second = identities.check(&sign(NEW, &with("sub", json!("customer-2")))).unwrap();
+        assert_ne!(second.shopper, first.shopper);
         for (claims, expected) in [
             (with("exp", json!(NOW)), IdentityError::Expired),
             (with("exp", json!(NOW + 601)), IdentityError::TooLong),
