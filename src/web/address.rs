@@ -8,7 +8,7 @@ use super::Settings;
 
 /// The address of the client. `X-Forwarded-For` is believed only from a trusted proxy, and read from its end: the
 /// newest entry that is not itself a trusted proxy.
-pub fn of(request: &HttpRequest, settings: &Settings) -> IpAddr {
+pub(super) fn of(request: &HttpRequest, settings: &Settings) -> IpAddr {
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| plain(peer.ip()));
     let trusted = |ip: &IpAddr| settings.trusted_proxies.iter().any(|proxy| plain(*proxy) == *ip);
     if !trusted(&peer) {
@@ -34,14 +34,14 @@ pub fn of(request: &HttpRequest, settings: &Settings) -> IpAddr {
 }
 
 /// True for a request of this very machine that no proxy passed on.
-pub fn is_local(request: &HttpRequest) -> bool {
+pub(super) fn is_local(request: &HttpRequest) -> bool {
     let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
     request.peer_addr().is_some_and(|peer| plain(peer.ip()).is_loopback())
         && forwarded.iter().all(|name| !request.headers().contains_key(*name))
 }
 
 /// The key limits count by: an IPv4 address, or the /64 of an IPv6 one, which one subscriber holds whole.
-pub fn bucket(ip: IpAddr) -> IpAddr {
+pub(super) fn bucket(ip: IpAddr) -> IpAddr {
     match plain(ip) {
         IpAddr::V6(v6) => {
             let mut parts = v6.segments();

@@ -15,12 +15,12 @@ use super::error::ApiError;
 struct Dist;
 
 /// `/` shows the demo shop.
-pub async fn root() -> HttpResponse {
+pub(super) async fn root() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, "/demo/")).finish()
 }
 
 /// `GET /widget.js`, `/widget/...`, `/demo/...`.
-pub async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = request.path().trim_start_matches('/');
     if path.split('/').any(|part| part == "..") {
         return Err(not_found());
@@ -68,7 +68,7 @@ fn find(path: &str) -> Result<(String, EmbeddedFile), ApiError> {
         })
 }
 
-pub fn not_found() -> ApiError {
+pub(super) fn not_found() -> ApiError {
     ApiError::new(actix_web::http::StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
 }
 

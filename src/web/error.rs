@@ -22,12 +22,12 @@ pub struct ApiError {
 
 /// The body of an error.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorBody {
+pub(super) struct ErrorBody {
     pub error: ErrorDetail,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ErrorDetail {
+pub(super) struct ErrorDetail {
     /// Stable, snake_case.
     pub code: String,
     pub message: String,
@@ -72,7 +72,7 @@ impl ApiError {
 }
 
 /// Whole seconds, rounded up, at least 1: what `Retry-After` can say.
-pub fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs_f64().ceil().max(1.0) as u64
 }
 

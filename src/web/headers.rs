@@ -6,7 +6,7 @@ use super::Settings;
 
 /// Which page a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Page {
+pub(super) enum Page {
     /// The chat in its frame: the shop's pages may show it.
     Widget,
     /// The demo shop: it shows the widget's frame.
@@ -17,7 +17,7 @@ pub enum Page {
 
 impl Page {
     /// The page a path belongs to.
-    pub fn of(path: &str) -> Self {
+    pub(super) fn of(path: &str) -> Self {
         if path.starts_with("/widget/") {
             Self::Widget
         } else if path.starts_with("/demo/") {
@@ -30,7 +30,7 @@ impl Page {
 
 /// The Content-Security-Policy of `page`. `socket` is the server's own origin for WebSockets, e.g. `wss://chat.example.com`:
 /// not every browser counts it among 'self'.
-pub fn policy(page: Page, settings: &Settings, socket: &str) -> String {
+pub(super) fn policy(page: Page, settings: &Settings, socket: &str) -> String {
     let base = "base-uri 'none'; form-action 'self'; object-src 'none'";
     let own = "script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'";
     match page {
@@ -50,7 +50,7 @@ pub fn policy(page: Page, settings: &Settings, socket: &str) -> String {
 }
 
 /// Puts the headers every answer carries.
-pub fn secure(headers: &mut HeaderMap, policy: &str) {
+pub(super) fn secure(headers: &mut HeaderMap, policy: &str) {
     let mut put = |name: HeaderName, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);

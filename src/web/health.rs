@@ -11,7 +11,7 @@ use super::error::{ApiError, ErrorBody};
 use super::state::State;
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Ready {
+pub(super) struct Ready {
     ready: bool,
     /// The model is loaded and warm.
     model: bool,
@@ -23,7 +23,7 @@ pub struct Ready {
 
 /// The process answers.
 #[utoipa::path(get, path = "/healthz", tag = "operation", responses((status = 200, body = str)))]
-pub async fn healthz() -> HttpResponse {
+pub(super) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ok\n")
 }
 
@@ -32,7 +32,7 @@ pub async fn healthz() -> HttpResponse {
     get, path = "/readyz", tag = "operation",
     responses((status = 200, body = Ready), (status = 503, body = Ready)),
 )]
-pub async fn readyz(state: web::Data<State>) -> HttpResponse {
+pub(super) async fn readyz(state: web::Data<State>) -> HttpResponse {
     let parts = state.desk.ready();
     let draining = state.is_draining();
     let ready = parts.model && parts.store && !draining;
@@ -45,7 +45,7 @@ pub async fn readyz(state: web::Data<State>) -> HttpResponse {
     get, path = "/metrics", tag = "operation",
     responses((status = 200, body = str), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)),
 )]
-pub async fn metrics(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn metrics(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
     if !address::is_local(&request) {
         Caller::of(&request, &state)?.may(Action::Metrics, Resource::Shop)?;
     }

@@ -37,6 +37,6 @@ impl Modify for Bearer {
 }
 
 /// `GET /openapi.json`.
-pub async fn document() -> HttpResponse {
+pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok().json(Document::openapi())
 }

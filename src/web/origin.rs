@@ -7,7 +7,7 @@ use super::Settings;
 
 /// What a request says about the page it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// On the shop's list, or the server's own.
     Allowed,
     /// No `Origin` at all: not a browser, or a plain navigation.
@@ -17,7 +17,7 @@ pub enum Origin {
 }
 
 /// Checks the `Origin` of `request`: scheme, host and port have to be equal.
-pub fn check(request: &HttpRequest, settings: &Settings) -> Origin {
+pub(super) fn check(request: &HttpRequest, settings: &Settings) -> Origin {
     let mut values = request.headers().get_all(ORIGIN);
     let Some(value) = values.next() else { return Origin::Absent };
     let (Ok(origin), None) = (value.to_str(), values.next()) else { return Origin::Foreign };

@@ -21,13 +21,13 @@ const PAGE: usize = 200;
 
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct SessionRequest {
+pub(super) struct SessionRequest {
     /// A JWT of the shop (HS256; `sub`, `aud`, `exp` at most ten minutes ahead) that says who the shopper is.
     identity: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionReply {
+pub(super) struct SessionReply {
     #[schema(value_type = String, format = "uuid")]
     shopper: ShopperId,
     #[schema(value_type = String, format = "uuid")]
@@ -51,7 +51,7 @@ pub struct SessionReply {
         (status = 503, description = "Restarting", body = ErrorBody),
     ),
 )]
-pub async fn session(
+pub(super) async fn session(
     request: HttpRequest,
     state: web::Data<State>,
     body: Result<web::Bytes, actix_web::Error>,
@@ -110,7 +110,7 @@ async fn who(
 }
 
 /// The whole body, or why it was not taken.
-pub fn body(read: Result<web::Bytes, actix_web::Error>) -> Result<web::Bytes, ApiError> {
+pub(super) fn body(read: Result<web::Bytes, actix_web::Error>) -> Result<web::Bytes, ApiError> {
     read.map_err(|fault| match fault.as_response_error().status_code() {
         StatusCode::PAYLOAD_TOO_LARGE => {
             ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is too long")
@@ -120,7 +120,7 @@ pub fn body(read: Result<web::Bytes, actix_web::Error>) -> Result<web::Bytes, Ap
 }
 
 /// Parses a JSON body; the error says where, and quotes nothing.
-pub fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(body).map_err(|fault| {
         let what = match fault.classify() {
             serde_json::error::Category::Data => "a field is missing, unknown or of the wrong type",
@@ -137,13 +137,13 @@ pub fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError>
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct LookQuery {
+pub(super) struct LookQuery {
     /// The shopper's language, e.g. `zh` or `de-AT`.
     lang: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Look {
+pub(super) struct Look {
     /// The shop.
     name: String,
     /// What the assistant is called.
@@ -164,7 +164,7 @@ pub struct Look {
     get, path = "/v1/shopper/look", tag = "shopper", params(LookQuery),
     responses((status = 200, body = Look), (status = 400, body = ErrorBody)),
 )]
-pub async fn look(state: web::Data<State>, query: web::Query<LookQuery>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn look(state: web::Data<State>, query: web::Query<LookQuery>) -> Result<HttpResponse, ApiError> {
     let lang = query.lang.clone().unwrap_or_default();
     if lang.len() > 35 {
         return Err(ApiError::bad_request("bad_query", "`lang` is not a language tag"));
@@ -204,7 +204,7 @@ fn by_language<T: Clone>(
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub struct HistoryQuery {
+pub(super) struct HistoryQuery {
     /// The conversation.
     #[param(value_type = String)]
     conv: ConvId,
@@ -213,7 +213,7 @@ pub struct HistoryQuery {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct History {
+pub(super) struct History {
     /// The oldest first; numbered without gaps.
     #[schema(value_type = Vec<Object>)]
     events: Vec<WireEvent>,
@@ -230,7 +230,7 @@ pub struct History {
         (status = 403, description = "Not the caller's conversation", body = ErrorBody),
     ),
 )]
-pub async fn history(
+pub(super) async fn history(
     request: HttpRequest,
     state: web::Data<State>,
     query: web::Query<HistoryQuery>,

@@ -19,10 +19,10 @@ use crate::telemetry::metric;
 
 /// The id of a request, in its log line and in `X-Request-Id`.
 #[derive(Clone, Debug)]
-pub struct RequestId(pub String);
+pub(super) struct RequestId(pub String);
 
 /// The middleware.
-pub async fn around(
+pub(super) async fn around(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {

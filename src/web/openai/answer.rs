@@ -14,7 +14,7 @@ use crate::web::error::ApiError;
 
 /// What all parts of one reply share.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub(super) struct Reply {
     pub id: String,
     /// Seconds since the Unix epoch.
     pub created: u64,
@@ -24,7 +24,7 @@ pub struct Reply {
 
 impl Reply {
     /// Everything in one object. An answer that breaks off is an error, not a short answer.
-    pub async fn whole(self, mut completion: Completion) -> Result<HttpResponse, OpenAiError> {
+    pub(super) async fn whole(self, mut completion: Completion) -> Result<HttpResponse, OpenAiError> {
         let (mut text, mut tokens) = (String::new(), Vec::new());
         let usage = loop {
             match completion.answer.next().await {
@@ -54,7 +54,7 @@ impl Reply {
     }
 
     /// One event a piece. When the client goes away the stream is dropped, and the model stops.
-    pub fn stream(self, completion: Completion) -> HttpResponse {
+    pub(super) fn stream(self, completion: Completion) -> HttpResponse {
         let first = event(&self.chunk(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null));
         let body = stream::once(async { first }).chain(self.events(completion)).map(Ok::<_, actix_web::Error>);
         HttpResponse::Ok()

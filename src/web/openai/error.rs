@@ -10,16 +10,16 @@ use crate::web::error::ApiError;
 /// An [`ApiError`] that is answered as `{"error":{"message","type","param","code"}}`.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
-pub struct OpenAiError(#[from] pub ApiError);
+pub(crate) struct OpenAiError(#[from] pub ApiError);
 
 impl OpenAiError {
     /// A parameter that is wrong.
-    pub fn parameter(message: impl Into<String>) -> Self {
+    pub(crate) fn parameter(message: impl Into<String>) -> Self {
         Self(ApiError::bad_request("invalid_request", message))
     }
 
     /// The body, also used inside a stream.
-    pub fn body(&self) -> Value {
+    pub(crate) fn body(&self) -> Value {
         let kind = match self.0.status {
             StatusCode::UNAUTHORIZED => "authentication_error",
             StatusCode::FORBIDDEN => "permission_error",

@@ -31,7 +31,7 @@ use super::state::State;
         (status = 503, description = "Too many are waiting"),
     ),
 )]
-pub async fn completions(
+pub(super) async fn completions(
     request: HttpRequest,
     state: web::Data<State>,
     body: Result<web::Bytes, actix_web::Error>,
@@ -55,14 +55,14 @@ pub async fn completions(
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ModelList {
+pub(super) struct ModelList {
     /// Always `list`.
     object: &'static str,
     data: Vec<ModelEntry>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ModelEntry {
+pub(super) struct ModelEntry {
     id: String,
     /// Always `model`.
     object: &'static str,
@@ -76,7 +76,7 @@ pub struct ModelEntry {
     get, path = "/v1/models", tag = "openai", security(("bearer" = [])),
     responses((status = 200, body = ModelList), (status = 401, description = "No API key")),
 )]
-pub async fn models(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, OpenAiError> {
+pub(super) async fn models(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, OpenAiError> {
     Caller::of(&request, &state)?.may(Action::Complete, Resource::Shop)?;
     let id = state.desk.model().facts().name.clone();
     let entry = ModelEntry { id, object: "model", created: 0, owned_by: "shopclerk" };

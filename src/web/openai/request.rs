@@ -16,7 +16,7 @@ const MAX_STOP_BYTES: usize = 256;
 const MAX_TOP_LOGPROBS: usize = 20;
 
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct CompletionRequest {
+pub(super) struct CompletionRequest {
     /// The name at `/v1/models`, or `default`.
     model: String,
     messages: Vec<ChatMessage>,
@@ -54,7 +54,7 @@ pub struct CompletionRequest {
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct ChatMessage {
+pub(super) struct ChatMessage {
     /// `system`, `developer`, `user` or `assistant`.
     role: String,
     content: Option<Content>,
@@ -62,14 +62,14 @@ pub struct ChatMessage {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub enum Content {
+pub(super) enum Content {
     Text(String),
     Parts(Vec<Part>),
 }
 
 /// A part of a message; only `text` is understood.
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Part {
+pub(super) struct Part {
     r#type: String,
     #[serde(default)]
     text: String,
@@ -77,27 +77,27 @@ pub struct Part {
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub enum Stop {
+pub(super) enum Stop {
     One(String),
     Many(Vec<String>),
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
-pub struct StreamOptions {
+pub(super) struct StreamOptions {
     #[serde(default)]
     include_usage: Option<bool>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum ResponseFormat {
+pub(super) enum ResponseFormat {
     Text,
     JsonObject,
     JsonSchema { json_schema: NamedSchema },
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct NamedSchema {
+pub(super) struct NamedSchema {
     #[serde(default)]
     #[schema(value_type = Object)]
     schema: serde_json::Value,
@@ -105,7 +105,7 @@ pub struct NamedSchema {
 
 /// How the answer is to be given.
 #[derive(Clone, Copy, Debug)]
-pub struct Shape {
+pub(super) struct Shape {
     pub stream: bool,
     pub include_usage: bool,
     pub logprobs: bool,
@@ -113,7 +113,7 @@ pub struct Shape {
 
 impl CompletionRequest {
     /// The name must be the loaded model's, so that nobody takes one model's answers for another's.
-    pub fn check_model(&self, loaded: &str) -> Result<(), OpenAiError> {
+    pub(super) fn check_model(&self, loaded: &str) -> Result<(), OpenAiError> {
         if self.model == loaded || self.model == "default" {
             return Ok(());
         }
@@ -124,7 +124,7 @@ impl CompletionRequest {
         )))
     }
 
-    pub fn shape(&self) -> Shape {
+    pub(super) fn shape(&self) -> Shape {
         Shape {
             stream: self.stream.unwrap_or(false),
             include_usage: self.stream_options.and_then(|o| o.include_usage).unwrap_or(false),
@@ -133,7 +133,7 @@ impl CompletionRequest {
     }
 
     /// The prompt, within `context` tokens in all.
-    pub fn into_prompt(self, context: usize) -> Result<Prompt, OpenAiError> {
+    pub(super) fn into_prompt(self, context: usize) -> Result<Prompt, OpenAiError> {
         self.check_bounds()?;
         let logprobs = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (true, top) => top.unwrap_or(0).max(1),

@@ -16,7 +16,7 @@ const REMEMBERED: usize = 4;
 
 /// A conversation the client listens to.
 #[derive(Debug)]
-pub struct Follow {
+pub(super) struct Follow {
     pub conv: ConvId,
     /// The newest event the client was sent.
     pub last: Seq,
@@ -38,7 +38,7 @@ struct Pending {
 
 /// A piece of a reply, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outgoing {
+pub(super) struct Outgoing {
     pub mid: MessageId,
     pub off: usize,
     pub text: String,
@@ -46,7 +46,7 @@ pub struct Outgoing {
 
 /// What to do with an event.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     Send,
     /// The client has it.
     Skip,
@@ -56,7 +56,7 @@ pub enum Step {
 
 /// What to do with a piece.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Piece {
+pub(super) enum Piece {
     Send(Outgoing),
     /// Gathered, or known already.
     Wait,
@@ -64,19 +64,19 @@ pub enum Piece {
 }
 
 impl Follow {
-    pub fn new(conv: ConvId, last: Seq) -> Self {
+    pub(super) fn new(conv: ConvId, last: Seq) -> Self {
         Self { conv, last, reply: None, ended: VecDeque::new(), pending: None }
     }
 
     /// The client starts again after `last`.
-    pub fn restart(&mut self, last: Seq) {
+    pub(super) fn restart(&mut self, last: Seq) {
         self.last = last;
         self.reply = None;
         self.pending = None;
     }
 
     /// Takes in an event. The caller sends what [`Follow::flush`] gives first: the pieces came before it.
-    pub fn event(&mut self, event: &Event) -> Step {
+    pub(super) fn event(&mut self, event: &Event) -> Step {
         if event.seq <= self.last {
             return Step::Skip;
         }
@@ -95,7 +95,7 @@ impl Follow {
     }
 
     /// Takes in the whole text so far of a reply, as a replay gives it: it goes out at once, from 0.
-    pub fn partial(&mut self, delta: &Delta) -> Option<Outgoing> {
+    pub(super) fn partial(&mut self, delta: &Delta) -> Option<Outgoing> {
         if self.ended.contains(&delta.mid) {
             return None;
         }
@@ -105,7 +105,7 @@ impl Follow {
     }
 
     /// Takes in a live piece. The first of a reply goes out at once, later ones are gathered.
-    pub fn delta(&mut self, delta: &Delta, now: Instant) -> Piece {
+    pub(super) fn delta(&mut self, delta: &Delta, now: Instant) -> Piece {
         if self.ended.contains(&delta.mid) {
             return Piece::Wait;
         }
@@ -150,12 +150,12 @@ impl Follow {
     }
 
     /// When the gathered pieces have to go out.
-    pub fn due(&self) -> Option<Instant> {
+    pub(super) fn due(&self) -> Option<Instant> {
         self.pending.as_ref().map(|pending| pending.due)
     }
 
     /// The gathered pieces.
-    pub fn flush(&mut self) -> Option<Outgoing> {
+    pub(super) fn flush(&mut self) -> Option<Outgoing> {
         self.pending.take().map(|p| Outgoing { mid: p.mid, off: p.off, text: p.text })
     }
 }

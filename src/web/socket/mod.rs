@@ -9,29 +9,29 @@ mod follow;
 mod session;
 mod upgrade;
 
-pub use upgrade::open;
+pub(super) use upgrade::open;
 
 use std::time::Duration;
 
 /// A client that has not said `hello` by then is let go.
-pub const HELLO_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const HELLO_WITHIN: Duration = Duration::from_secs(10);
 /// Between two heartbeats.
-pub const BEAT: Duration = Duration::from_secs(25);
+pub(super) const BEAT: Duration = Duration::from_secs(25);
 /// Heartbeats in a row a client may leave unanswered.
-pub const MISSES: u8 = 2;
+pub(super) const MISSES: u8 = 2;
 /// The longest one frame may wait for a reader.
-pub const SEND_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// Notices that may wait for one socket.
-pub const INBOX: usize = 256;
+pub(super) const INBOX: usize = 256;
 /// Pieces of a reply are gathered this long, or up to [`BATCH_PIECES`]: the size of single words tells too much, and
 /// costs a packet each.
-pub const BATCH_FOR: Duration = Duration::from_millis(50);
+pub(super) const BATCH_FOR: Duration = Duration::from_millis(50);
 /// Pieces that go out together at once.
-pub const BATCH_PIECES: usize = 4;
+pub(super) const BATCH_PIECES: usize = 4;
 
 /// Why a socket ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum End {
+pub(super) enum End {
     /// The client closed, or is gone.
     Gone,
     /// The server is going down.
@@ -43,14 +43,14 @@ pub enum End {
 }
 
 /// Close codes of the contract.
-pub mod code {
-    pub const INVALID_UTF8: u16 = 1007;
-    pub const POLICY: u16 = 1008;
-    pub const TOO_BIG: u16 = 1009;
-    pub const RESTART: u16 = 1012;
-    pub const PROTOCOL: u16 = 1002;
-    pub const UNSUPPORTED: u16 = 1003;
-    pub const TOKEN_EXPIRED: u16 = 4001;
-    pub const SLOW: u16 = 4008;
-    pub const RATE_LIMITED: u16 = 4029;
+pub(super) mod code {
+    pub(crate) const INVALID_UTF8: u16 = 1007;
+    pub(crate) const POLICY: u16 = 1008;
+    pub(crate) const TOO_BIG: u16 = 1009;
+    pub(crate) const RESTART: u16 = 1012;
+    pub(crate) const PROTOCOL: u16 = 1002;
+    pub(crate) const UNSUPPORTED: u16 = 1003;
+    pub(crate) const TOKEN_EXPIRED: u16 = 4001;
+    pub(crate) const SLOW: u16 = 4008;
+    pub(crate) const RATE_LIMITED: u16 = 4029;
 }

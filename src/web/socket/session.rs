@@ -20,7 +20,7 @@ use crate::web::state::State;
 use crate::web::wire::{ClientFrame, ServerFrame, Viewer, WireEvent};
 
 /// Both directions of one socket.
-pub struct Socket {
+pub(super) struct Socket {
     pub(super) state: web::Data<State>,
     session: Session,
     inbox: Inbox,
@@ -38,7 +38,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub fn new(state: web::Data<State>, session: Session, caller: Caller, ip: IpAddr) -> Self {
+    pub(super) fn new(state: web::Data<State>, session: Session, caller: Caller, ip: IpAddr) -> Self {
         let (outlet, inbox) = Outlet::new(INBOX);
         let drain = state.drain.subscribe();
         Self {
@@ -59,7 +59,7 @@ impl Socket {
     }
 
     /// Runs until either side ends it.
-    pub async fn run(mut self, mut messages: AggregatedMessageStream, verdict: VerdictCell) {
+    pub(super) async fn run(mut self, mut messages: AggregatedMessageStream, verdict: VerdictCell) {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);

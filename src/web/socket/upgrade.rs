@@ -17,7 +17,7 @@ use crate::web::wire::SUBPROTOCOL;
 use crate::web::address;
 
 /// `GET /v1/ws`.
-pub async fn open(
+pub(crate) async fn open(
     request: HttpRequest,
     body: web::Payload,
     state: web::Data<State>,
