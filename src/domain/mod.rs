@@ -7,9 +7,11 @@ pub mod conversation;
 pub mod event;
 pub mod ids;
 pub mod prompt;
+pub mod shopper;
 pub mod text;
 
 pub use conversation::{Command, Cut, Decision, Head, Job, JobChange, Opening, Refusal};
 pub use event::{Ended, Event, EventKind, Owner, Provenance, Speaker, Status, Thumb};
 pub use ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
+pub use shopper::Shopper;
 pub use text::{Said, TextError};

@@ -11,10 +11,14 @@ pub struct Settings {
     pub queue: usize,
     /// sled's page cache in MiB.
     pub cache_mib: u64,
+    /// A journal file is closed and the next begun when it reaches this many MiB.
+    pub segment_mib: u64,
+    /// MiB set aside in a file that is given up when the store must be opened on a full disk; 0 for none.
+    pub ballast_mib: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { min_free_mib: 1024, queue: 4096, cache_mib: 64 }
+        Self { min_free_mib: 1024, queue: 4096, cache_mib: 64, segment_mib: 64, ballast_mib: 64 }
     }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("domain", &["clock"]),
-    ("store", &["domain", "clock"]),
+    // The store names its own metric, nothing else of telemetry.
+    ("store", &["domain", "clock", "telemetry"]),
     ("prompt", &["domain"]),
     ("model", &["domain"]),
-    ("chat", &["domain", "clock", "store", "prompt", "model"]),
+    ("chat", &["domain", "clock", "store", "prompt", "model", "telemetry"]),
     ("web", &["domain", "clock", "store", "prompt", "model", "chat"]),
     ("commands", &["domain", "clock", "store", "prompt", "model", "chat", "web", "config", "telemetry"]),
     ("config", &["store", "prompt", "model", "chat", "web"]),

@@ -1,0 +1,79 @@
+//! What can go wrong with the store, each with a stable code, the file and the fix.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::Refusal;
+
+/// Why the store did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The state machine says no; nothing is wrong with the store.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the store has too much to write just now; try again in a moment")]
+    Busy,
+    #[error(
+        "{}: only {free_mib} MiB are free on the disk, the store wants {floor_mib} (store.min_free_mib); free some space and try again",
+        .dir.display()
+    )]
+    DiskFull { dir: PathBuf, free_mib: u64, floor_mib: u64 },
+    #[error("an entry of {bytes} bytes is larger than the store accepts ({limit} bytes); shorten the text")]
+    TooLarge { bytes: usize, limit: usize },
+    #[error("{}: {what}; {fix}", .place.display())]
+    Corrupt { place: PathBuf, what: String, fix: String },
+    #[error(
+        "{}: written by a newer shopclerk (format {found}, this one reads up to {known}); start that version, or restore an export made by this one",
+        .place.display()
+    )]
+    Newer { place: PathBuf, found: u32, known: u32 },
+    #[error("{}: another shopclerk uses this store; stop it first, or give --data another folder", .0.display())]
+    Locked(PathBuf),
+    #[error("{}: {fault}; check that the folder exists, that this user may write there and that the disk is healthy", .place.display())]
+    Io { place: PathBuf, fault: String },
+    /// A write or a read failed in a way that must not be tried again in this process.
+    #[error("the store stopped: {0}; nothing acknowledged is lost: restart shopclerk")]
+    Failed(String),
+    #[error("the store is closed: shopclerk is stopping")]
+    Closed,
+}
+
+impl StoreError {
+    /// The stable code a client or a script sees.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::Busy => "store_busy",
+            Self::DiskFull { .. } => "store_disk_full",
+            Self::TooLarge { .. } => "store_too_large",
+            Self::Corrupt { .. } => "store_corrupt",
+            Self::Newer { .. } => "store_newer",
+            Self::Locked(_) => "store_locked",
+            Self::Io { .. } => "store_io",
+            Self::Failed(_) => "store_failed",
+            Self::Closed => "store_closed",
+        }
+    }
+
+    /// True if the same command may succeed a little later without anybody restarting anything.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy | Self::DiskFull { .. })
+    }
+
+    pub(super) fn io(place: &Path, fault: &std::io::Error) -> Self {
+        if fault.kind() == std::io::ErrorKind::StorageFull {
+            let dir = place.parent().unwrap_or(place).to_owned();
+            return Self::DiskFull { dir, free_mib: 0, floor_mib: super::disk::OPENING_MIB };
+        }
+        Self::Io { place: place.to_owned(), fault: fault.to_string() }
+    }
+}
+
+/// What the store can do right now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreHealth {
+    Writable,
+    /// Reads work, commits are refused until the reason is gone.
+    ReadOnly(String),
+    /// Nothing works until a restart.
+    Failed(String),
+}
