@@ -37,7 +37,7 @@ export function page(): HTMLElement {
   window.addEventListener("storage", fill);
   window.addEventListener("pageshow", fill);
   document.getElementById("top")!.append(
-    h("p", { class: "promise" }, "Free shipping over €60 · 60 days to return, even worn shoes"),
+    h("p", { class: "promise" }, "Free shipping over €60 · 60 days to return"),
     h(
       "header",
       { class: "head" },

@@ -6,9 +6,9 @@ import type { Keep } from "./keep";
 import { Link, type LinkState } from "./link";
 import { Outbox } from "./outbox";
 import { Refused, type Session, Sessions } from "./session";
-import { apply, type Line, newTalk, type Talk, type Thumb } from "./talk";
+import { apply, type Line, newTalk, prepend, type Talk, type Thumb } from "./talk";
 import { faultText, type Texts } from "./texts";
-import type { ClientFrame, ServerFrame } from "../wire";
+import type { ClientFrame, ServerFrame, WireEvent } from "../wire";
 import { Frame, type Look } from "./view/frame";
 
 export interface Setting {
@@ -30,10 +30,10 @@ export class App {
   #talk: Talk = newTalk("");
   #look: Look = PLAIN;
   #epoch: string | undefined;
-  /** What each unanswered `hello` asked for, oldest first. */
-  #asked: number[] = [];
-  /** What the last `welcome` answers, and the newest event there was then. */
-  #answered = { from: 0, head: 0 };
+  /** Times we said `hello` without an answer so far. */
+  #unanswered = 0;
+  /** The newest event when the server last said welcome: what comes up to it is history. */
+  #head = 0;
   #fault = "";
   #faultTimer: ReturnType<typeof setTimeout> | undefined;
   #sendTimer: ReturnType<typeof setTimeout> | undefined;
@@ -92,6 +92,7 @@ export class App {
         assistant: () => this.#say({ t: "assistant", conv: this.#talk.conv }, true),
         close: () => this.#bridge.say({ t: "close" }),
         reconnect: () => this.#link.start(),
+        earlier: () => void this.#earlier(),
       },
       () => this.#draw(),
       { draft: keep.get<string>("draft") ?? "", framed },
@@ -148,7 +149,7 @@ export class App {
       this.#talk = newTalk(session.conversation);
     }
     const { conv, seq } = this.#talk;
-    this.#asked.push(seq);
+    this.#unanswered++;
     return { t: "hello", resume: [{ conv, seq }], ...(this.#epoch !== undefined && seq > 0 ? { epoch: this.#epoch } : {}) };
   }
 
@@ -156,14 +157,16 @@ export class App {
     const talk = this.#talk;
     switch (frame.t) {
       case "welcome":
-        this.#answered = { from: this.#asked.shift() ?? 0, head: frame.heads[talk.conv] ?? 0 };
+        this.#unanswered--;
+        this.#head = frame.heads[talk.conv] ?? 0;
         this.#epoch = frame.epoch;
         break;
       case "hb":
         if ((frame.heads[talk.conv] ?? 0) > talk.seq) this.#catchUp();
         break;
       case "reset":
-        if (frame.conv === talk.conv) this.#startOver();
+        // What comes next are the newest events, from wherever they begin.
+        if (frame.conv === talk.conv) this.#talk = { ...newTalk(talk.conv), anywhere: true };
         break;
       case "ack":
         this.#outbox.acked(frame.cmid);
@@ -188,22 +191,28 @@ export class App {
 
   /** Something is missing: asks for it once. */
   #catchUp(): void {
-    if (this.#asked.length === 0) this.#link.resume();
+    if (this.#unanswered === 0) this.#link.resume();
   }
 
-  /** The server cannot go on from where we are. */
-  #startOver(): void {
-    this.#talk = newTalk(this.#talk.conv);
-    if (this.#answered.from > 0) this.#catchUp();
-    // Not even from the beginning: go on from the newest event, without what came before.
-    else this.#talk.seq = this.#answered.head;
+  /** Reads what a reset left out, page by page. */
+  async #earlier(): Promise<void> {
+    const talk = this.#talk;
+    const session = this.#sessions.current;
+    try {
+      const reply = await fetch(`/v1/shopper/history?conv=${talk.conv}&before=${talk.first}`, { headers: { Authorization: `Bearer ${session?.token}` } });
+      if (!reply.ok) throw new Error(String(reply.status));
+      prepend(talk, ((await reply.json()) as { events: WireEvent[] }).events);
+      this.#draw();
+    } catch {
+      this.#complain(faultText(this.setting.texts, "other"));
+    }
   }
 
   /** Tells a screen reader what is new: not the history. */
   #tell(frame: ServerFrame): void {
     if (frame.t !== "event" && frame.t !== "delta") return;
     const { announcer } = this.#frame;
-    const fresh = frame.t === "delta" || frame.seq > this.#answered.head;
+    const fresh = frame.t === "delta" || frame.seq > this.#head;
     if (frame.t === "delta") announcer.reply(frame.mid, this.#talk.live?.mid === frame.mid ? this.#talk.live.text : "", false);
     else if (frame.kind === "said") {
       this.#outbox.seen(frame.cmid);
@@ -218,8 +227,9 @@ export class App {
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {
     const { texts } = this.setting;
     if (error.cmid) this.#outbox.refused(error.cmid, error.code, error.retry_after);
-    if (error.retry_after) this.#complain(error.code === "busy" ? texts.fault.busy! : texts.wait(error.retry_after), error.retry_after * 1000);
-    else if (!error.cmid) this.#complain(faultText(texts, error.code));
+    const { code, cmid, retry_after: wait } = error;
+    if (cmid && wait && code === "rate_limited") this.#complain(texts.wait(wait), wait * 1000);
+    else if (wait || !cmid) this.#complain(faultText(texts, code), wait && wait * 1000);
     this.#flush();
   }
 
@@ -235,7 +245,7 @@ export class App {
 
   #linked(state: LinkState): void {
     // What was asked on a connection that is gone is not answered any more.
-    if (state !== "online") this.#asked = [];
+    if (state !== "online") this.#unanswered = 0;
     else {
       if (this.#look === PLAIN) void this.#fetchLook();
       for (const frame of this.#later.splice(0)) this.#say(frame, true);

@@ -18,6 +18,16 @@ export function h<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
+/** A button that does `act`. */
+export function button(look: string, act: () => void, props: Record<string, string | boolean> = {}, ...children: Child[]): HTMLButtonElement {
+  return h("button", { type: "button", class: look, onclick: act, ...props }, ...children);
+}
+
+/** A button that is only a drawing, with a name for those who cannot see it. */
+export function iconButton(look: string, shape: Shape, name: string, act: () => void, props: Record<string, string | boolean> = {}): HTMLButtonElement {
+  return button(look, act, { "aria-label": name, title: name, ...props }, icon(shape));
+}
+
 const SHAPES = {
   close: "M6 6l12 12M18 6L6 18",
   send: "M12 19V5M6 11l6-6 6 6",

@@ -34,6 +34,10 @@ export interface Talk {
   conv: string;
   /** The number of the last event applied; 0 before the first. */
   seq: number;
+  /** The number of the oldest event known; above 1 if the server left out what came before. */
+  first: number;
+  /** After a reset: the next event may have any number. */
+  anywhere: boolean;
   lines: Line[];
   live: Live | null;
   /** The place in line for the model; 0 means that nobody is ahead. */
@@ -55,6 +59,8 @@ export function newTalk(conv: string): Talk {
   return {
     conv,
     seq: 0,
+    first: 1,
+    anywhere: false,
     lines: [],
     live: null,
     place: 0,
@@ -65,6 +71,15 @@ export function newTalk(conv: string): Talk {
     said: new Set(),
     finished: new Set(),
   };
+}
+
+/** Puts older events, without gaps up to the oldest known, in front. */
+export function prepend(talk: Talk, events: WireEvent[]): void {
+  const older: Talk = { ...newTalk(talk.conv), anywhere: true };
+  for (const event of events) if (event.seq < talk.first) applyEvent(older, event);
+  if (older.seq !== talk.first - 1) return;
+  talk.lines.unshift(...older.lines);
+  talk.first = older.first;
 }
 
 /** True while the assistant owes an answer that has not begun to show. */
@@ -102,6 +117,11 @@ export function apply(talk: Talk, frame: ServerFrame): Outcome {
 }
 
 function applyEvent(talk: Talk, event: WireEvent): Outcome {
+  if (talk.anywhere) {
+    talk.anywhere = false;
+    talk.first = event.seq;
+    talk.seq = event.seq - 1;
+  }
   if (event.seq <= talk.seq) return "ignored";
   if (event.seq > talk.seq + 1) return "gap";
   talk.seq = event.seq;

@@ -1,7 +1,6 @@
 // What the widget says, in the shopper's language.
 
 const en = {
-  chat: "Chat",
   assistantOf: (shop: string) => `AI assistant of ${shop}`,
   inQueue: "Waiting for a person",
   withPerson: "You are talking to a person",
@@ -36,10 +35,10 @@ const en = {
   tell: "Send comment",
   skip: "Skip",
   lost: "Connection lost. Your messages are kept and will be sent.",
-  connecting: "Connecting…",
   refusedHere: "This chat is not available here.",
   again: "Connect now",
   newest: "Newest messages",
+  earlier: "Earlier messages",
   left: (n: number) => `${n} characters left`,
   tooLong: (n: number) => `${n} characters too many`,
   wait: (n: number) => `That was a lot at once. Your message will be sent in ${n} s.`,
@@ -51,13 +50,9 @@ const en = {
   today: "Today",
   fault: {
     rate_limited: "That was a lot at once. Please wait a moment.",
+    allowance_used: "You have asked a lot in this hour. A person can help you, or try again later.",
     busy: "Too many people are asking right now. Please try again in a moment.",
-    too_long: "This message is too long.",
-    empty: "This message is empty.",
-    not_owner: "Somebody else answers this conversation now.",
-    nothing_to_do: "That is not possible right now.",
-    no_such_message: "That message is gone.",
-    unknown_conversation: "This conversation is gone. Please reload.",
+    message_too_long: "This message is too long.",
     other: "That did not work. Please try again.",
   } as Record<string, string>,
 };
@@ -65,7 +60,6 @@ const en = {
 export type Texts = typeof en;
 
 const zh: Texts = {
-  chat: "聊天",
   assistantOf: (shop) => `${shop} 的 AI 助手`,
   inQueue: "正在等待人工客服",
   withPerson: "人工客服正在为您服务",
@@ -100,10 +94,10 @@ const zh: Texts = {
   tell: "提交意见",
   skip: "跳过",
   lost: "连接已断开。您的消息已保留，恢复后会发送。",
-  connecting: "正在连接…",
   refusedHere: "此处无法使用聊天。",
   again: "立即连接",
   newest: "最新消息",
+  earlier: "更早的消息",
   left: (n) => `还可输入 ${n} 个字符`,
   tooLong: (n) => `超出 ${n} 个字符`,
   wait: (n) => `发送太快了。您的消息将在 ${n} 秒后发送。`,
@@ -115,19 +109,14 @@ const zh: Texts = {
   today: "今天",
   fault: {
     rate_limited: "发送太快了，请稍等片刻。",
+    allowance_used: "您在这一小时内的提问已达上限。请稍后再试，或转人工客服。",
     busy: "现在咨询的人太多，请稍后再试。",
-    too_long: "消息太长。",
-    empty: "消息为空。",
-    not_owner: "此对话现由他人负责。",
-    nothing_to_do: "现在无法执行此操作。",
-    no_such_message: "该消息已不存在。",
-    unknown_conversation: "此对话已不存在，请刷新页面。",
+    message_too_long: "消息太长。",
     other: "操作未成功，请重试。",
   },
 };
 
 const ar: Texts = {
-  chat: "الدردشة",
   assistantOf: (shop) => `المساعد الذكي لمتجر ${shop}`,
   inQueue: "في انتظار موظف",
   withPerson: "أنت تتحدث مع موظف",
@@ -162,10 +151,10 @@ const ar: Texts = {
   tell: "إرسال التعليق",
   skip: "تخطٍّ",
   lost: "انقطع الاتصال. رسائلك محفوظة وستُرسل.",
-  connecting: "جارٍ الاتصال…",
   refusedHere: "الدردشة غير متاحة هنا.",
   again: "اتصل الآن",
   newest: "أحدث الرسائل",
+  earlier: "رسائل أقدم",
   left: (n) => `بقي ${n} حرفًا`,
   tooLong: (n) => `أطول من اللازم بـ ${n} حرفًا`,
   wait: (n) => `رسائل كثيرة دفعة واحدة. ستُرسل رسالتك بعد ${n} ث.`,
@@ -177,13 +166,9 @@ const ar: Texts = {
   today: "اليوم",
   fault: {
     rate_limited: "رسائل كثيرة دفعة واحدة. انتظر قليلًا من فضلك.",
+    allowance_used: "سألت كثيرًا في هذه الساعة. يمكن لموظف مساعدتك، أو حاول لاحقًا.",
     busy: "كثيرون يسألون الآن. حاول بعد قليل من فضلك.",
-    too_long: "هذه الرسالة طويلة جدًا.",
-    empty: "هذه الرسالة فارغة.",
-    not_owner: "يتولى شخص آخر هذه المحادثة الآن.",
-    nothing_to_do: "هذا غير ممكن الآن.",
-    no_such_message: "لم تعد هذه الرسالة موجودة.",
-    unknown_conversation: "لم تعد هذه المحادثة موجودة. أعد تحميل الصفحة.",
+    message_too_long: "هذه الرسالة طويلة جدًا.",
     other: "لم ينجح ذلك. حاول مرة أخرى.",
   },
 };

@@ -1,6 +1,6 @@
 // Where the shopper writes.
 
-import { h, icon, setText, show } from "../dom";
+import { h, iconButton, setText, show } from "../dom";
 import type { Texts } from "../texts";
 
 /** The server's limits on one message. */
@@ -41,8 +41,8 @@ export class Composer {
   ) {
     this.#field = h("textarea", { rows: "1", dir: "auto", "aria-label": texts.label, "aria-describedby": "count", placeholder: texts.write, enterkeyhint: "send", autocomplete: "off" });
     this.#field.value = draft;
-    this.#send = h("button", { type: "submit", class: "round send", "aria-label": texts.send, title: texts.send }, icon("send"));
-    this.#stop = h("button", { type: "button", class: "round stop", "aria-label": texts.stop, title: texts.stop, hidden: true, onclick: () => wishes.stop() }, icon("stop"));
+    this.#send = iconButton("round send", "send", texts.send, () => {}, { type: "submit" });
+    this.#stop = iconButton("round stop", "stop", texts.stop, () => wishes.stop(), { hidden: true });
     this.element = h("form", { class: "composer" }, this.#count, h("div", { class: "field" }, this.#field, this.#stop, this.#send));
     this.element.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -1,7 +1,7 @@
 // The whole window of the chat: header, notices, conversation, composer.
 
 import { palette } from "../color";
-import { h, icon, setText, show } from "../dom";
+import { button, h, icon, iconButton, setText, show } from "../dom";
 import type { LinkState } from "../link";
 import type { Letter } from "../outbox";
 import { isReplying, type Talk } from "../talk";
@@ -28,6 +28,7 @@ export interface FrameWishes extends Wishes, ComposerWishes {
   assistant(): void;
   close(): void;
   reconnect(): void;
+  earlier(): void;
 }
 
 export interface Picture {
@@ -62,6 +63,7 @@ export class Frame {
   #suggestions: HTMLElement;
   #scroll: HTMLElement;
   #latest: HTMLButtonElement;
+  #earlier: HTMLButtonElement;
   #look: Look | undefined;
   #following = true;
 
@@ -75,17 +77,18 @@ export class Frame {
   ) {
     this.#transcript = new Transcript(texts, lang, wishes, changed);
     this.composer = new Composer(texts, wishes, options.draft);
-    this.#person = h("button", { type: "button", class: "pill person", onclick: () => wishes.person() }, icon("person"), texts.person);
-    const close = h("button", { type: "button", class: "round plain", "aria-label": texts.close, title: texts.close, hidden: !options.framed, onclick: () => wishes.close() }, icon("close"));
-    this.#connect = h("button", { type: "button", class: "text-button", onclick: () => wishes.reconnect() }, texts.again);
+    this.#person = button("pill person", () => wishes.person(), {}, icon("person"), texts.person);
+    const close = iconButton("round plain", "close", texts.close, () => wishes.close(), { hidden: !options.framed });
+    this.#connect = button("text-button", () => wishes.reconnect(), {}, texts.again);
     this.#connection = h("div", { class: "connection", role: "status" }, this.#connectionText, this.#connect);
-    this.#queue = h("section", { class: "queue", "aria-label": texts.inQueue, hidden: true }, h("p", {}, h("strong", {}, texts.queueTitle)), this.#queueHours, h("button", { type: "button", class: "pill", onclick: () => wishes.assistant() }, texts.assistant));
+    this.#queue = h("section", { class: "queue", "aria-label": texts.inQueue, hidden: true }, h("p", {}, h("strong", {}, texts.queueTitle)), this.#queueHours, button("pill", () => wishes.assistant(), {}, texts.assistant));
     const greeting = h("div", { class: "bubble" });
     this.#greeting = new Rich(greeting);
     this.#suggestions = h("ul", { class: "suggestions", "aria-label": texts.start });
     this.#welcome = h("div", { class: "welcome line reply" }, greeting);
-    this.#latest = h("button", { type: "button", class: "pill latest", hidden: true, onclick: () => this.toEnd(true) }, icon("latest"), texts.newest);
-    this.#scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": texts.messages }, this.#welcome, this.#transcript.element, this.#transcript.waiting, this.#suggestions);
+    this.#latest = button("pill latest", () => this.toEnd(true), { hidden: true }, icon("latest"), texts.newest);
+    this.#earlier = button("pill earlier", () => wishes.earlier(), { hidden: true }, texts.earlier);
+    this.#scroll = h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": texts.messages }, this.#earlier, this.#welcome, this.#transcript.element, this.#transcript.waiting, this.#suggestions);
     this.#scroll.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#following && this.toEnd()).observe(this.#scroll);
     root.append(
@@ -113,6 +116,8 @@ export class Frame {
     this.#transcript.update(talk, letters, look.assistant, picture.staffTyping, link === "online" || link === "connecting");
     show(this.#suggestions, talk.asked === 0 && letters.length === 0 && look.suggestions.length > 0);
     this.composer.update(link === "online" && isReplying(talk), closed);
+    show(this.#earlier, talk.first > 1);
+    show(this.#welcome, look.greeting !== "" && talk.first <= 1);
     if (this.#following) this.toEnd();
     else this.#scrolled();
   }
@@ -139,10 +144,9 @@ export class Frame {
     setText(this.#avatar, [...look.assistant][0] ?? "");
     document.title = `${look.assistant} – ${look.name}`;
     this.#greeting.set(look.greeting);
-    show(this.#welcome, look.greeting !== "");
     setText(this.#queueHours, this.texts.queueHours(look.hours));
     this.#suggestions.replaceChildren(
-      ...look.suggestions.map((text) => h("li", {}, h("button", { type: "button", dir: "auto", onclick: () => this.wishes.send(text) }, h("span", {}, text), icon("go")))),
+      ...look.suggestions.map((text) => h("li", {}, button("", () => this.wishes.send(text), { dir: "auto" }, h("span", {}, text), icon("go")))),
     );
   }
 }

@@ -1,6 +1,6 @@
 // The conversation: one list item for each entry, kept by its id, so that a streaming reply touches nothing else.
 
-import { h, icon, setText, show } from "../dom";
+import { button, h, icon, iconButton, setText, show } from "../dom";
 import type { Letter } from "../outbox";
 import { isWaiting, type Line, retryable, type Talk, type Thumb } from "../talk";
 import { faultText, type Texts } from "../texts";
@@ -139,8 +139,8 @@ export class Transcript {
     if (!letter.refused) return [h("span", { class: "state" }, online ? this.texts.sending : this.texts.kept)];
     return [
       h("span", { class: "state bad", role: "alert" }, faultText(this.texts, letter.refused)),
-      h("button", { type: "button", class: "text-button", onclick: () => this.wishes.resend(letter.cmid) }, this.texts.retry),
-      h("button", { type: "button", class: "text-button", onclick: () => this.wishes.discard(letter.cmid) }, this.texts.remove),
+      button("text-button", () => this.wishes.resend(letter.cmid), {}, this.texts.retry),
+      button("text-button", () => this.wishes.discard(letter.cmid), {}, this.texts.remove),
     ];
   }
 
@@ -151,7 +151,7 @@ export class Transcript {
     const words = ended && ended !== "complete" && ended !== "refused" ? this.texts[ended] : undefined;
     if (words) nodes.push(h("span", { class: "state" }, words));
     if (canRetry) {
-      nodes.push(h("button", { type: "button", class: "pill", "data-act": "retry", onclick: () => this.wishes.retry() }, icon("retry"), this.texts.retry));
+      nodes.push(button("pill", () => this.wishes.retry(), { "data-act": "retry" }, icon("retry"), this.texts.retry));
     }
     if (entry.text && ended !== "failed") nodes.push(this.#thumbs(entry));
     if (explaining) nodes.push(this.#explain(entry as Line));
@@ -160,25 +160,15 @@ export class Transcript {
   }
 
   #thumbs(entry: Shown): Node {
-    const thumb = (value: Thumb, name: string): Node =>
-      h(
-        "button",
-        {
-          type: "button",
-          class: "thumb",
-          "aria-label": name,
-          title: name,
-          "data-act": value,
-          "aria-pressed": String(entry.thumb === value),
-          onclick: () => {
-            this.#explaining = value === "down" ? entry.id : undefined;
-            this.#thanked.delete(entry.id);
-            if (value === "up") this.#thanked.add(entry.id);
-            this.wishes.rate(entry as Line, value);
-          },
-        },
-        icon(value),
-      );
+    const thumb = (value: Thumb, name: string): Node => {
+      const rate = (): void => {
+        this.#explaining = value === "down" ? entry.id : undefined;
+        if (value === "up") this.#thanked.add(entry.id);
+        else this.#thanked.delete(entry.id);
+        this.wishes.rate(entry as Line, value);
+      };
+      return iconButton("thumb", value, name, rate, { "data-act": value, "aria-pressed": String(entry.thumb === value) });
+    };
     return h("span", { class: "thumbs" }, thumb("up", this.texts.good), thumb("down", this.texts.bad));
   }
 
@@ -200,7 +190,7 @@ export class Transcript {
         },
       },
       field,
-      h("span", { class: "row" }, h("button", { type: "submit", class: "pill" }, this.texts.tell), h("button", { type: "button", class: "text-button", onclick: () => done() }, this.texts.skip)),
+      h("span", { class: "row" }, h("button", { type: "submit", class: "pill" }, this.texts.tell), button("text-button", () => done(), {}, this.texts.skip)),
     );
   }
 
