@@ -6,7 +6,12 @@ const READABLE = 4.5;
 const WHITE: Rgb = [255, 255, 255];
 const BLACK: Rgb = [0, 0, 0];
 const INK: Rgb = [16, 24, 32];
-const DARK_PAGE: Rgb = [28, 31, 36];
+/** The style sheet's page and bubble, light and dark. */
+const LIGHT: Rgb[] = [WHITE, [242, 243, 245]];
+const DARK: Rgb[] = [
+  [28, 31, 36],
+  [42, 46, 53],
+];
 
 /** `#rgb` or `#rrggbb`; undefined for anything else, so that a colour can never carry more than a colour. */
 export function parse(color: string): Rgb | undefined {
@@ -35,10 +40,13 @@ function mix(a: Rgb, b: Rgb, share: number): Rgb {
   return a.map((part, i) => Math.round(part + (b[i]! - part) * share)) as Rgb;
 }
 
-/** `color`, moved towards `towards` until it can be read on `page`. */
-function readable(color: Rgb, page: Rgb, towards: Rgb): Rgb {
+/** `color`, moved towards `towards` until it can be read on all of `grounds`, and on their tint with the brand. */
+function readable(color: Rgb, grounds: Rgb[], tint: number, towards: Rgb): Rgb {
+  const all = [...grounds, mix(grounds[0]!, color, tint)];
   let best = color;
-  for (let share = 0; share <= 1 && contrast(best, page) < READABLE; share += 0.04) best = mix(color, towards, share);
+  for (let share = 0; share < 1 && all.some((ground) => contrast(best, ground) < READABLE); share += 0.04) {
+    best = mix(color, towards, share + 0.04);
+  }
   return best;
 }
 
@@ -51,7 +59,7 @@ export function palette(color: string): Record<string, string> {
   return {
     "--brand": css(brand),
     "--on-brand": css(onBrand),
-    "--accent-light": css(readable(brand, mix(WHITE, brand, 0.09), BLACK)),
-    "--accent-dark": css(readable(brand, mix(DARK_PAGE, brand, 0.16), WHITE)),
+    "--accent-light": css(readable(brand, LIGHT, 0.09, BLACK)),
+    "--accent-dark": css(readable(brand, DARK, 0.16, WHITE)),
   };
 }

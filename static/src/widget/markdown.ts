@@ -18,9 +18,9 @@ export type Block =
 export type Sourced = Block & { source: string };
 
 const FENCE = /^ {0,3}(```|~~~)/;
-const ITEM = /^\s*(?:([-*+•])|(\d{1,9})[.)])\s+(.*)$/;
+const ITEM = /^\s*(?:[-*+•]|(\d{1,9})[.)])(?:\s+(.*))?$/;
 const HEADING = /^ {0,3}#{1,6}\s+(.*?)\s*#*$/;
-/** Longest text that is looked at for inline marks: keeps a hostile message from costing more than its length. */
+/** Marks within marks, at most: a hostile message must not cost more than its length. */
 const DEPTH = 4;
 
 /** Splits `text` into blocks. A block that is not finished yet (while streaming) is shown as far as it goes. */
@@ -59,18 +59,18 @@ export function blocks(text: string): Sourced[] {
 
 function list(lines: string[], from: number): [Block, number] {
   const first = ITEM.exec(lines[from]!)!;
-  const ordered = first[2] !== undefined;
+  const ordered = first[1] !== undefined;
   const items: string[][] = [];
   let i = from;
   for (; i < lines.length; i++) {
     const line = lines[i]!;
     const item = ITEM.exec(line);
-    if (item && (item[2] !== undefined) === ordered) items.push([item[3]!]);
+    if (item && (item[1] !== undefined) === ordered) items.push([item[2] ?? ""]);
     else if (line.trim() && /^\s{2,}/.test(line) && !item) items.at(-1)!.push(line.trim());
     else if (!line.trim() && ITEM.test(lines[i + 1] ?? "")) continue;
     else break;
   }
-  const start = ordered ? Number(first[2]) : 1;
+  const start = ordered ? Number(first[1]) : 1;
   return [{ t: ordered ? "ol" : "ul", items: items.map(paragraph), start }, i];
 }
 

@@ -39,7 +39,7 @@ export class Composer {
     private readonly wishes: ComposerWishes,
     draft: string,
   ) {
-    this.#field = h("textarea", { rows: "1", dir: "auto", "aria-label": texts.label, "aria-describedby": "count", placeholder: texts.write, enterkeyhint: "send", autocomplete: "off" });
+    this.#field = h("textarea", { rows: "1", "aria-label": texts.label, "aria-describedby": "count", placeholder: texts.write, enterkeyhint: "send", autocomplete: "off" });
     this.#field.value = draft;
     this.#send = iconButton("round send", "send", texts.send, () => {}, { type: "submit" });
     this.#stop = iconButton("round stop", "stop", texts.stop, () => wishes.stop(), { hidden: true });
@@ -86,6 +86,8 @@ export class Composer {
     const field = this.#field;
     field.style.height = "auto";
     if (field.scrollHeight > 0) field.style.height = `${Math.min(field.scrollHeight, LONGEST_PX)}px`;
+    // An empty field has no direction of its own: the placeholder follows the page.
+    field.dir = field.value ? "auto" : "";
     const left = room(field.value);
     setText(this.#count, left < 0 ? this.texts.tooLong(-left) : left <= NEAR ? this.texts.left(left) : "");
     this.#count.classList.toggle("bad", left < 0);

@@ -122,11 +122,10 @@ export class Transcript {
     if (entry.kind === "note") return;
     row.rich?.set(entry.text);
     row.element.classList.toggle("live", entry.kind === "live");
-    row.element.classList.toggle("unsent", entry.letter !== undefined);
     show(row.body, entry.text !== "");
     const { letter } = entry;
     const explaining = this.#explaining === entry.id;
-    const shown = JSON.stringify([entry.kind, entry.ended, entry.thumb, canRetry, explaining, this.#thanked.has(entry.id), letter?.refused, letter && online]);
+    const shown = JSON.stringify([entry.kind, entry.ended, entry.thumb, canRetry, explaining, this.#thanked.has(entry.id), letter, online]);
     if (shown === row.shown) return;
     row.shown = shown;
     const focused = (document.activeElement as HTMLElement | null)?.dataset.act;
@@ -136,7 +135,7 @@ export class Transcript {
   }
 
   #letterUnder(letter: Letter, online: boolean): Node[] {
-    if (!letter.refused) return [h("span", { class: "state" }, online ? this.texts.sending : this.texts.kept)];
+    if (!letter.refused) return [h("span", { class: "state" }, online && !letter.notBefore ? this.texts.sending : this.texts.kept)];
     return [
       h("span", { class: "state bad", role: "alert" }, faultText(this.texts, letter.refused)),
       button("text-button", () => this.wishes.resend(letter.cmid), {}, this.texts.retry),
@@ -195,7 +194,8 @@ export class Transcript {
   }
 
   #wait(talk: Talk, letters: Letter[], assistant: string, staffTyping: boolean, online: boolean): void {
-    const sending = talk.owner === "ai" && !talk.live && letters.some((letter) => !letter.refused && !letter.notBefore && !talk.said.has(letter.cmid));
+    const next = letters.find((letter) => !letter.refused && !talk.said.has(letter.cmid));
+    const sending = talk.owner === "ai" && !talk.live && next !== undefined && !next.notBefore;
     const working = isWaiting(talk) || sending;
     show(this.waiting, online && (working || (staffTyping && talk.owner === "staff")));
     const text = !working ? this.texts.typing : talk.place > 0 ? this.texts.place(talk.place) : this.texts.working(assistant);
