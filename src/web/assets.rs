@@ -1,8 +1,6 @@
 //! The built pages, out of the binary: the loader, the widget's frame, the demo shop.
 
-use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, LOCATION,
-};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
 use rust_embed::{EmbeddedFile, RustEmbed};
 
@@ -52,20 +50,17 @@ fn find(path: &str) -> Result<(String, EmbeddedFile), ApiError> {
     if path.starts_with("demo/") && !path.rsplit('/').next().unwrap_or("").contains('.') {
         names.push(format!("{}.html", path.trim_end_matches('/')));
     }
-    names
-        .into_iter()
-        .find_map(|name| Dist::get(&name).map(|file| (name, file)))
-        .ok_or_else(|| {
-            if Dist::iter().next().is_none() {
-                ApiError::new(
-                    actix_web::http::StatusCode::NOT_FOUND,
-                    "pages_not_built",
-                    "the pages are not in this binary; run `npm run build` in static/ and build again",
-                )
-            } else {
-                not_found()
-            }
-        })
+    names.into_iter().find_map(|name| Dist::get(&name).map(|file| (name, file))).ok_or_else(|| {
+        if Dist::iter().next().is_none() {
+            ApiError::new(
+                actix_web::http::StatusCode::NOT_FOUND,
+                "pages_not_built",
+                "the pages are not in this binary; run `npm run build` in static/ and build again",
+            )
+        } else {
+            not_found()
+        }
+    })
 }
 
 pub(super) fn not_found() -> ApiError {

@@ -196,8 +196,7 @@ impl<S: Stream<Item = Result<Bytes, PayloadError>> + Unpin> Stream for Guarded<S
             other => return other,
         };
         let this = &mut *self;
-        let checked =
-            this.headers.read(&bytes).and_then(|frames| this.bucket.take(frames, Instant::now()));
+        let checked = this.headers.read(&bytes).and_then(|frames| this.bucket.take(frames, Instant::now()));
         match checked {
             Ok(()) => Poll::Ready(Some(Ok(bytes))),
             Err(verdict) => {

@@ -69,9 +69,9 @@ fn resource(entry: &Route) -> actix_web::Resource {
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),
         ("GET", "/metrics") => resource.route(web::get().to(health::metrics)),
         ("GET", "/") => resource.route(web::get().to(assets::root)),
-        ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}") => resource
-            .route(web::get().to(assets::page))
-            .route(web::head().to(assets::page)),
+        ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}") => {
+            resource.route(web::get().to(assets::page)).route(web::head().to(assets::page))
+        }
         (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
     }
 }

@@ -164,7 +164,10 @@ pub(super) struct Look {
     get, path = "/v1/shopper/look", tag = "shopper", params(LookQuery),
     responses((status = 200, body = Look), (status = 400, body = ErrorBody)),
 )]
-pub(super) async fn look(state: web::Data<State>, query: web::Query<LookQuery>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn look(
+    state: web::Data<State>,
+    query: web::Query<LookQuery>,
+) -> Result<HttpResponse, ApiError> {
     let lang = query.lang.clone().unwrap_or_default();
     if lang.len() > 35 {
         return Err(ApiError::bad_request("bad_query", "`lang` is not a language tag"));
@@ -188,11 +191,7 @@ fn look_of(shop: &Shop, lang: &str) -> Look {
 }
 
 /// The text for `lang`, for its main language, for the shop's language, or any.
-fn by_language<T: Clone>(
-    texts: &std::collections::BTreeMap<String, T>,
-    lang: &str,
-    shop: &str,
-) -> Option<T> {
+fn by_language<T: Clone>(texts: &std::collections::BTreeMap<String, T>, lang: &str, shop: &str) -> Option<T> {
     let lang = lang.to_lowercase();
     let main = lang.split(['-', '_']).next().unwrap_or("").to_owned();
     [lang.as_str(), &main, shop]

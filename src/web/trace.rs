@@ -10,11 +10,11 @@ use actix_web::http::header::HOST;
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, web};
 
+use super::address;
 use super::error::ApiError;
 use super::headers::{self, Page};
 use super::limits::Kind;
 use super::state::State;
-use super::address;
 use crate::telemetry::metric;
 
 /// The id of a request, in its log line and in `X-Request-Id`.
@@ -27,10 +27,8 @@ pub(super) async fn around(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let started = Instant::now();
-    let state = request
-        .app_data::<web::Data<State>>()
-        .cloned()
-        .expect("every app has its state. This is a bug.");
+    let state =
+        request.app_data::<web::Data<State>>().cloned().expect("every app has its state. This is a bug.");
     let id = RequestId(state.clock.fresh_id().simple().to_string());
     request.extensions_mut().insert(id.clone());
     let method = request.method().clone();
@@ -50,7 +48,8 @@ pub(super) async fn around(
     if let Ok(value) = id.0.parse() {
         headers.insert(actix_web::http::header::HeaderName::from_static("x-request-id"), value);
     }
-    metrics::counter!(metric::REQUESTS, "route" => route.clone(), "status" => status.to_string()).increment(1);
+    metrics::counter!(metric::REQUESTS, "route" => route.clone(), "status" => status.to_string())
+        .increment(1);
     tracing::info!(
         method = %method, route, status, ms = started.elapsed().as_millis() as u64, request = id.0, "request"
     );

@@ -75,9 +75,8 @@ impl Caller {
 
 /// The token of `Authorization: Bearer`, or the `token.` entry of `Sec-WebSocket-Protocol`.
 pub fn credential(request: &HttpRequest) -> Option<String> {
-    bearer(request).or_else(|| {
-        protocols(request).find_map(|entry| entry.strip_prefix(TOKEN_PREFIX).map(str::to_owned))
-    })
+    bearer(request)
+        .or_else(|| protocols(request).find_map(|entry| entry.strip_prefix(TOKEN_PREFIX).map(str::to_owned)))
 }
 
 /// The token of `Authorization: Bearer`.

@@ -107,7 +107,9 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Choose,
             Resource::OwnConversation,
         ) => Ok(()),
-        (Principal::ApiKey(_), Action::Connect | Action::Complete | Action::Metrics, Resource::Shop) => Ok(()),
+        (Principal::ApiKey(_), Action::Connect | Action::Complete | Action::Metrics, Resource::Shop) => {
+            Ok(())
+        }
         (
             Principal::ApiKey(_),
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Staff,
@@ -126,7 +128,9 @@ mod tests {
     fn the_matrix_of_rights() {
         let shopper = Principal::Shopper(ShopperId::from_bytes([1; 16]));
         let mut allowed = Vec::new();
-        for (name, who) in [("anonymous", Principal::Anonymous), ("shopper", shopper), ("api", Principal::api())] {
+        for (name, who) in
+            [("anonymous", Principal::Anonymous), ("shopper", shopper), ("api", Principal::api())]
+        {
             for action in Action::ALL {
                 for on in [Resource::Shop, Resource::OwnConversation, Resource::OtherConversation] {
                     if authorize(&who, action, on).is_ok() {

@@ -56,7 +56,8 @@ impl Reply {
     /// One event a piece. When the client goes away the stream is dropped, and the model stops.
     pub(super) fn stream(self, completion: Completion) -> HttpResponse {
         let first = event(&self.chunk(json!({"role": "assistant", "content": ""}), Value::Null, Value::Null));
-        let body = stream::once(async { first }).chain(self.events(completion)).map(Ok::<_, actix_web::Error>);
+        let body =
+            stream::once(async { first }).chain(self.events(completion)).map(Ok::<_, actix_web::Error>);
         HttpResponse::Ok()
             .content_type("text/event-stream; charset=utf-8")
             .insert_header(("Cache-Control", "no-store"))
@@ -70,7 +71,9 @@ impl Reply {
         stream::unfold(Some((self, completion)), |state| async {
             let (reply, mut completion) = state?;
             let (bytes, over) = match completion.answer.next().await {
-                Some(Ok(Piece::Text { text, logprob })) => (event(&reply.piece(&text, logprob.as_ref())), false),
+                Some(Ok(Piece::Text { text, logprob })) => {
+                    (event(&reply.piece(&text, logprob.as_ref())), false)
+                }
                 Some(Ok(Piece::End(usage))) => (reply.end(&usage), true),
                 Some(Err(fault)) => (event(&broken(fault).body()), true),
                 None => (event(&broken(ModelError::Incomplete).body()), true),
@@ -138,7 +141,8 @@ fn count(usage: &Usage) -> Value {
 }
 
 fn token(found: &TokenLogprob) -> Value {
-    let entry = |text: &str, logprob: f32| json!({"token": text, "logprob": logprob, "bytes": text.as_bytes()});
+    let entry =
+        |text: &str, logprob: f32| json!({"token": text, "logprob": logprob, "bytes": text.as_bytes()});
     let mut value = entry(&found.token, found.logprob);
     value["top_logprobs"] = found.top.iter().map(|(text, logprob)| entry(text, *logprob)).collect();
     value

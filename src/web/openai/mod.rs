@@ -76,7 +76,10 @@ pub(super) struct ModelEntry {
     get, path = "/v1/models", tag = "openai", security(("bearer" = [])),
     responses((status = 200, body = ModelList), (status = 401, description = "No API key")),
 )]
-pub(super) async fn models(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, OpenAiError> {
+pub(super) async fn models(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, OpenAiError> {
     Caller::of(&request, &state)?.may(Action::Complete, Resource::Shop)?;
     let id = state.desk.model().facts().name.clone();
     let entry = ModelEntry { id, object: "model", created: 0, owned_by: "shopclerk" };

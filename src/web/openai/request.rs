@@ -160,7 +160,8 @@ impl CompletionRequest {
     }
 
     fn check_bounds(&self) -> Result<(), OpenAiError> {
-        let within = |value: Option<f64>, low: f64, high: f64| value.is_none_or(|v| (low..=high).contains(&v));
+        let within =
+            |value: Option<f64>, low: f64, high: f64| value.is_none_or(|v| (low..=high).contains(&v));
         let penalty = |value: Option<f32>| within(value.map(f64::from), -2.0, 2.0);
         let fault = if self.messages.is_empty() || self.messages.len() > MAX_MESSAGES {
             "`messages` needs 1 to 256 entries"

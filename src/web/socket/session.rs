@@ -138,9 +138,7 @@ impl Socket {
     async fn text(&mut self, text: &str) -> Result<(), End> {
         self.check_token()?;
         match ClientFrame::parse(text) {
-            Ok(frame) if self.greeted || matches!(frame, ClientFrame::Hello { .. }) => {
-                self.obey(frame).await
-            }
+            Ok(frame) if self.greeted || matches!(frame, ClientFrame::Hello { .. }) => self.obey(frame).await,
             Ok(_) => Err(End::Close(code::POLICY, "say hello first")),
             Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
         }
@@ -167,7 +165,9 @@ impl Socket {
                     Piece::Gap => self.catch_up(delta.conv).await,
                 }
             }
-            Some(Notice::Queued { conv, position }) => self.send(&ServerFrame::Queued { conv, position }).await,
+            Some(Notice::Queued { conv, position }) => {
+                self.send(&ServerFrame::Queued { conv, position }).await
+            }
             Some(Notice::Typing { conv, who }) => {
                 let own = match self.principal {
                     Principal::ApiKey(_) => Who::Staff,

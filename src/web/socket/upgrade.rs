@@ -6,6 +6,7 @@ use futures_util::Stream;
 use std::pin::Pin;
 
 use super::session::Socket;
+use crate::web::address;
 use crate::web::auth::extract::{Caller, protocols};
 use crate::web::auth::{Action, Principal, Resource};
 use crate::web::error::ApiError;
@@ -14,7 +15,6 @@ use crate::web::limits::Kind;
 use crate::web::origin::{self, Origin};
 use crate::web::state::State;
 use crate::web::wire::SUBPROTOCOL;
-use crate::web::address;
 
 /// `GET /v1/ws`.
 pub(crate) async fn open(
@@ -42,8 +42,8 @@ pub(crate) async fn open(
     }
     let place = state.limits.socket(ip)?;
     let (body, verdict) = guarded(&request, body).await?;
-    let (response, session, messages) =
-        actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL]).map_err(|_| {
+    let (response, session, messages) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL])
+        .map_err(|_| {
             ApiError::bad_request("not_a_websocket", "this address speaks WebSocket (RFC 6455, version 13)")
         })?;
     let messages = messages
