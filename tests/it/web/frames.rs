@@ -106,6 +106,7 @@ fn shoppers_see_numbers_but_no_secrets() {
 fn wire_types_match_committed() {
     let path = root().join("static/src/wire.ts");
     if std::env::var_os("UPDATE_WIRE").is_some() {
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(&path, typescript()).unwrap();
     }
     let committed = fs_err::read_to_string(&path).unwrap_or_default();
