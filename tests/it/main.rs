@@ -4,3 +4,4 @@
 mod chat;
 mod layers;
 mod store;
+mod web;
