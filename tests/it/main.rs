@@ -3,3 +3,4 @@
 
 mod layers;
 mod store;
+mod store_export;
