@@ -298,6 +298,13 @@ impl Index {
     }
 }
 
+impl Drop for Index {
+    /// sled panics in its own `drop` when the disk fails; that must not take an opening down that could say why.
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
 /// A snapshot sled was still writing when the process was killed keeps it from opening (sled issue 1527).
 fn remove_half_snapshots(dir: &Path) {
     let Ok(names) = fs::read_dir(dir) else { return };

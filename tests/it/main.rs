@@ -3,4 +3,7 @@
 
 mod layers;
 mod store;
+mod store_child;
+mod store_crash;
+mod store_damage;
 mod store_export;
