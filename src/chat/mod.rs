@@ -3,9 +3,18 @@
 //! Durable first: a message is appended, acknowledged, published, and only then answered. Everything a client sees
 //! arrives by subscription, so that another tab, a reconnect and the dashboard are one code path. Does not know HTTP.
 
+mod admission;
+mod desk;
+mod error;
+mod guard;
 pub mod hub;
-
+mod limits;
+mod live;
 mod settings;
+mod turn;
 
-pub use hub::{Delta, Inbox, Notice, Outlet};
+pub use desk::{Ack, Completion, Desk, Parts, Readiness, Replay, Say};
+pub use error::DeskError;
+pub use guard::Guard;
+pub use hub::{Delta, Inbox, Notice, Outlet, Who};
 pub use settings::Settings;

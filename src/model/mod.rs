@@ -11,11 +11,16 @@ use serde::Serialize;
 
 use crate::domain::prompt::{Message, Piece, Prompt};
 
+#[cfg(feature = "llm")]
+pub mod engine;
+#[cfg(feature = "import")]
+pub mod import;
+pub mod library;
 mod scripted;
 mod settings;
 
 pub use scripted::Scripted;
-pub use settings::Settings;
+pub use settings::{DEFAULT_MODEL, Settings};
 
 /// A stream of pieces that ends with `Piece::End`, or with an error.
 pub type Answer = BoxStream<'static, Result<Piece, ModelError>>;

@@ -18,6 +18,8 @@ pub struct Settings {
     pub context: usize,
     /// CPU threads; 0 means one per core.
     pub threads: usize,
+    /// MiB that the kept keys and values of finished answers may take on a CPU before they are dropped.
+    pub cache_mib: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,13 @@ pub enum Quantise {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { name: DEFAULT_MODEL.to_owned(), quantise: Quantise::Auto, parallel: 0, context: 0, threads: 0 }
+        Self {
+            name: DEFAULT_MODEL.to_owned(),
+            quantise: Quantise::Auto,
+            parallel: 0,
+            context: 0,
+            threads: 0,
+            cache_mib: 384,
+        }
     }
 }

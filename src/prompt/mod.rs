@@ -1,10 +1,18 @@
-//! The only reader of `prompts/` and of the shop's profile.
+//! The only reader of `prompts/` and of the shop's own words.
 //!
 //! Templates are loaded and checked at start and fingerprinted; a conversation is rendered within a token budget, the
-//! shared part always first. Does not know models or stores: it is handed a way to count tokens.
+//! part that all conversations share first, so that the model finds it in its cache. Does not know models or stores: it is
+//! handed a way to count tokens.
 
+mod facts;
+mod front;
+mod history;
+mod language;
+mod playbook;
 mod settings;
 pub mod shop;
+mod template;
 
+pub use playbook::{Budget, Playbook, PromptError};
 pub use settings::Settings;
 pub use shop::Shop;

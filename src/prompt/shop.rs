@@ -1,6 +1,10 @@
 //! What the shop says about itself: data, not code.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+use super::{PromptError, front};
 
 /// The whole shop: `shop.toml`, `policies/*.md`, `products.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,4 +72,106 @@ pub struct Product {
     pub attributes: std::collections::BTreeMap<String, String>,
     /// Units in stock.
     pub stock: u32,
+}
+
+/// The shop that comes with the program, for trying it out.
+#[derive(rust_embed::RustEmbed)]
+#[folder = "static/demo-shop/"]
+struct Demo;
+
+impl Shop {
+    /// Reads the shop from `folder`; an empty path means the demo shop.
+    pub fn load(folder: &Path) -> Result<Self, PromptError> {
+        let files = Files { folder };
+        let profile: Profile = toml::from_str(&files.read("shop.toml")?)
+            .map_err(|fault| PromptError::new(files.place("shop.toml"), fault))?;
+        let products = serde_json::from_str(&files.read("products.json")?)
+            .map_err(|fault| PromptError::new(files.place("products.json"), fault))?;
+        let mut policies = Vec::new();
+        for id in files.policies()? {
+            let name = format!("policies/{id}.md");
+            policies.push(
+                policy(&id, &files.read(&name)?)
+                    .map_err(|fault| PromptError::new(files.place(&name), fault))?,
+            );
+        }
+        let shop = Self { profile, policies, products };
+        match shop.fault() {
+            Some((file, fault)) => Err(PromptError::new(files.place(file), fault)),
+            None => Ok(shop),
+        }
+    }
+
+    /// The first thing that cannot be, with the file it is in.
+    fn fault(&self) -> Option<(&'static str, String)> {
+        let profile = &self.profile;
+        let color = profile.look.color.strip_prefix('#').unwrap_or_default();
+        if color.len() != 6 || !color.chars().all(|c| c.is_ascii_hexdigit()) {
+            return Some(("shop.toml", format!("look.color: `{}` is not #rrggbb", profile.look.color)));
+        }
+        if !profile.look.greeting.contains_key(&profile.language) {
+            return Some((
+                "shop.toml",
+                format!("look.greeting: no greeting in the shop's own language `{}`", profile.language),
+            ));
+        }
+        let mut ids: Vec<&str> = self.products.iter().map(|p| p.id.as_str()).collect();
+        ids.sort_unstable();
+        ids.windows(2)
+            .find(|pair| pair[0] == pair[1])
+            .map(|pair| ("products.json", format!("the id `{}` is there twice", pair[0])))
+    }
+}
+
+fn policy(id: &str, text: &str) -> Result<Policy, String> {
+    let ([title, short], body) = front::split(text, ["title", "short"])?;
+    Ok(Policy { id: id.to_owned(), title, short, text: body.to_owned() })
+}
+
+/// A folder on the disk, or the demo shop.
+struct Files<'a> {
+    folder: &'a Path,
+}
+
+impl Files<'_> {
+    fn is_demo(&self) -> bool {
+        self.folder.as_os_str().is_empty()
+    }
+
+    fn place(&self, name: &str) -> String {
+        if self.is_demo() {
+            format!("demo-shop/{name}")
+        } else {
+            self.folder.join(name).display().to_string()
+        }
+    }
+
+    fn read(&self, name: &str) -> Result<String, PromptError> {
+        if self.is_demo() {
+            let file =
+                Demo::get(name).ok_or_else(|| PromptError::new(self.place(name), "there is no such file"))?;
+            return Ok(String::from_utf8_lossy(&file.data).into_owned());
+        }
+        fs_err::read_to_string(self.folder.join(name)).map_err(|fault| PromptError::new("shop.folder", fault))
+    }
+
+    /// The ids of the policies, in order.
+    fn policies(&self) -> Result<Vec<String>, PromptError> {
+        let mut ids: Vec<String> = if self.is_demo() {
+            Demo::iter()
+                .filter_map(|name| Some(name.strip_prefix("policies/")?.strip_suffix(".md")?.to_owned()))
+                .collect()
+        } else {
+            let folder = self.folder.join("policies");
+            if !folder.is_dir() {
+                return Ok(Vec::new());
+            }
+            fs_err::read_dir(folder)
+                .map_err(|fault| PromptError::new("shop.folder", fault))?
+                .filter_map(|entry| Some(entry.ok()?.file_name().to_str()?.strip_suffix(".md")?.to_owned()))
+                .collect()
+        };
+        ids.sort();
+        Ok(ids)
+    }
 }

@@ -1,0 +1,193 @@
+//! Who may use the model now: a few at once, the others in one fair line, each told its place.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
+
+use crate::telemetry::metric;
+
+/// Hears of a change of place: 1 is next, 0 is "your turn".
+type Tell = Box<dyn Fn(usize) + Send>;
+
+/// The line in front of the model.
+#[derive(Clone)]
+pub(super) struct Admission(Arc<Mutex<Line>>);
+
+struct Line {
+    free: usize,
+    next: u64,
+    waiting: VecDeque<Waiting>,
+    limit: usize,
+}
+
+struct Waiting {
+    ticket: u64,
+    go: oneshot::Sender<()>,
+    tell: Tell,
+}
+
+/// The right to run one answer; dropping it lets the next one in.
+pub(super) struct Permit {
+    line: Admission,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        metrics::gauge!(metric::RUNNING).decrement(1.0);
+        self.line.leave();
+    }
+}
+
+impl Admission {
+    /// `parallel` answers at once and `limit` waiting.
+    pub(super) fn new(parallel: usize, limit: usize) -> Self {
+        Self(Arc::new(Mutex::new(Line { free: parallel.max(1), next: 0, waiting: VecDeque::new(), limit })))
+    }
+
+    /// False if one more would find the line full.
+    pub(super) fn has_room(&self) -> bool {
+        let line = self.lock();
+        line.free > 0 || line.waiting.len() < line.limit
+    }
+
+    /// Waits for a permit. `tell` hears the place at once and whenever it changes; not at all if there is no waiting.
+    /// Dropping the future leaves the line.
+    pub(super) async fn enter(&self, tell: Tell) -> Permit {
+        let mut place = {
+            let mut line = self.lock();
+            if line.free > 0 {
+                line.free -= 1;
+                return self.permit();
+            }
+            let (sender, go) = oneshot::channel();
+            let ticket = line.next;
+            line.next += 1;
+            tell(line.waiting.len() + 1);
+            line.waiting.push_back(Waiting { ticket, go: sender, tell });
+            gauge(&line);
+            Place { line: self.clone(), ticket, go, taken: false }
+        };
+        // The sender lives in the line until it is used, and the line as long as `self`: this cannot fail.
+        let _ = (&mut place.go).await;
+        place.taken = true;
+        self.permit()
+    }
+
+    fn permit(&self) -> Permit {
+        metrics::gauge!(metric::RUNNING).increment(1.0);
+        Permit { line: self.clone() }
+    }
+
+    /// Gives the freed place to the first who waits.
+    fn leave(&self) {
+        let mut line = self.lock();
+        while let Some(first) = line.waiting.pop_front() {
+            if first.go.send(()).is_ok() {
+                (first.tell)(0);
+                announce(&line);
+                return;
+            }
+        }
+        line.free += 1;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Line> {
+        self.0.lock().expect("no code panics while it holds the line. This is a bug.")
+    }
+}
+
+fn announce(line: &Line) {
+    gauge(line);
+    for (n, waiting) in line.waiting.iter().enumerate() {
+        (waiting.tell)(n + 1);
+    }
+}
+
+fn gauge(line: &Line) {
+    metrics::gauge!(metric::QUEUE_LENGTH).set(line.waiting.len() as f64);
+}
+
+/// A place in the line, given up when its owner goes away.
+struct Place {
+    line: Admission,
+    ticket: u64,
+    go: oneshot::Receiver<()>,
+    taken: bool,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        let mut line = self.line.lock();
+        let before = line.waiting.len();
+        line.waiting.retain(|w| w.ticket != self.ticket);
+        if line.waiting.len() != before {
+            announce(&line);
+            return;
+        }
+        drop(line);
+        // It was called in the same moment: the place goes to the next.
+        if self.go.try_recv().is_ok() {
+            self.line.leave();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    fn deaf() -> Tell {
+        Box::new(|_| {})
+    }
+
+    fn ear() -> (Arc<AtomicUsize>, Tell) {
+        let heard = Arc::new(AtomicUsize::new(usize::MAX));
+        let copy = heard.clone();
+        (heard, Box::new(move |n| copy.store(n, Ordering::SeqCst)))
+    }
+
+    #[tokio::test]
+    async fn the_line_is_fair_and_tells_places() {
+        let line = Admission::new(1, 2);
+        let running = line.enter(deaf()).await;
+        let (first_heard, first_ear) = ear();
+        let (second_heard, second_ear) = ear();
+        let mut first = Box::pin(line.enter(first_ear));
+        let mut second = Box::pin(line.enter(second_ear));
+        assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
+        assert_eq!((first_heard.load(Ordering::SeqCst), second_heard.load(Ordering::SeqCst)), (1, 2));
+        assert!(!line.has_room());
+        drop(running);
+        assert_eq!((first_heard.load(Ordering::SeqCst), second_heard.load(Ordering::SeqCst)), (0, 1));
+        let running = first.await;
+        assert!(second.as_mut().now_or_never().is_none());
+        drop(running);
+        second.await;
+    }
+
+    #[tokio::test]
+    async fn who_goes_away_gives_up_the_place_even_when_just_called() {
+        let line = Admission::new(1, 8);
+        let running = line.enter(deaf()).await;
+        let mut gone = Box::pin(line.enter(deaf()));
+        let mut called = Box::pin(line.enter(deaf()));
+        let mut last = Box::pin(line.enter(deaf()));
+        assert!(gone.as_mut().now_or_never().is_none());
+        assert!(called.as_mut().now_or_never().is_none());
+        assert!(last.as_mut().now_or_never().is_none());
+        drop(gone);
+        drop(running);
+        drop(called);
+        assert!(last.as_mut().now_or_never().is_some());
+        assert!(line.has_room());
+        assert!(line.enter(deaf()).now_or_never().is_some(), "nothing was lost");
+    }
+}

@@ -1,0 +1,395 @@
+//! The desk: everything anybody may do to a conversation, and how to listen to one.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::admission::{Admission, Permit};
+use super::guard::Guard;
+use super::hub::{Delta, Hub, Notice, Outlet, Who};
+use super::limits::{Limits, Who as Asker};
+use super::live::Lives;
+use super::{DeskError, Settings, turn};
+use crate::clock::Clock;
+use crate::domain::prompt::{Piece, Prompt};
+use crate::domain::{
+    Cmid, Command, ConvId, Cut, Event, Head, Opening, Said, Seq, Shopper, ShopperId, Speaker, StaffId, Thumb,
+};
+use crate::model::{Answer, Health, SharedModel};
+use crate::prompt::{Playbook, Shop};
+use crate::store::{Committed, Store, StoreHealth};
+
+/// How many events are replayed to a listener; who is further behind reads the history.
+const REPLAY: usize = 1_000;
+
+/// What a desk is made of.
+pub struct Parts {
+    pub store: Store,
+    pub model: SharedModel,
+    pub playbook: Playbook,
+    pub settings: Settings,
+    pub clock: Clock,
+    /// The multi-thread runtime on which answers are made; web workers come and go.
+    pub runtime: Handle,
+}
+
+/// One message to be said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Say {
+    pub conv: ConvId,
+    pub cmid: Cmid,
+    pub by: Speaker,
+    pub text: Said,
+    /// Where it came from, for the limits.
+    pub address: Option<IpAddr>,
+}
+
+/// A message is on the disk under this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ack {
+    pub seq: Seq,
+    /// It had been there before.
+    pub duplicate: bool,
+}
+
+/// What a listener missed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replay {
+    pub head: Seq,
+    pub events: Vec<Event>,
+    /// The reply in the making, from its first character.
+    pub partial: Option<Delta>,
+    /// The place in the line for the model.
+    pub queued: Option<usize>,
+    /// The listener's number cannot be continued from: `events` are the newest, not the next.
+    pub reset: bool,
+}
+
+/// Whether shoppers can be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Readiness {
+    pub model: bool,
+    pub store: bool,
+    pub draining: bool,
+}
+
+/// See the module.
+#[derive(Clone)]
+pub struct Desk(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) model: SharedModel,
+    pub(super) playbook: Playbook,
+    pub(super) settings: Settings,
+    pub(super) clock: Clock,
+    pub(super) hub: Hub,
+    pub(super) lives: Lives,
+    pub(super) line: Admission,
+    pub(super) limits: Limits,
+    pub(super) guard: Guard,
+    /// Where the open question of a conversation came from, for the limits.
+    pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
+    runtime: Handle,
+    warm: AtomicBool,
+    draining: AtomicBool,
+}
+
+impl Desk {
+    /// Opens the desk: listens to the store, and goes on with what a stop left unanswered.
+    pub fn open_with(parts: Parts) -> Result<Self, DeskError> {
+        let Parts { store, model, playbook, settings, clock, runtime } = parts;
+        let parallel = model.facts().parallel;
+        let guard = Guard::new(&model.facts().control_tokens);
+        let owed = store.open_jobs_and_waiting()?;
+        let (kicks, kicked) = mpsc::unbounded_channel();
+        let desk = Self(Arc::new(Inner {
+            line: Admission::new(parallel, settings.queue),
+            limits: Limits::new(&settings, clock.clone()),
+            hub: Hub::default(),
+            lives: Lives::default(),
+            warm: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            addresses: Mutex::default(),
+            store,
+            model,
+            playbook,
+            settings,
+            clock,
+            guard,
+            runtime,
+        }));
+        for conv in owed {
+            // The receiver lives until the desk goes.
+            let _ = kicks.send(conv);
+        }
+        desk.listen(kicks);
+        desk.0.runtime.spawn(dispatch(Arc::downgrade(&desk.0), kicked));
+        Ok(desk)
+    }
+
+    /// The store's writer tells of every commit, in order, once it is on the disk: listeners hear it, and the model
+    /// goes to work on what it owes. No caller that goes away in the meantime can undo that.
+    fn listen(&self, kicks: mpsc::UnboundedSender<ConvId>) {
+        let weak = Arc::downgrade(&self.0);
+        self.0.store.listen(Box::new(move |committed: &Committed| {
+            let Some(inner) = weak.upgrade() else { return };
+            for event in &committed.events {
+                inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
+            }
+            if committed.head.awaits_model()
+                && let Some(event) = committed.events.last()
+            {
+                let _ = kicks.send(event.conv);
+            }
+        }));
+    }
+
+    /// Runs the part that all prompts share, so that the first shopper does not pay for it.
+    pub async fn warm(&self) -> Result<(), DeskError> {
+        let messages = self.0.playbook.prefix();
+        let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
+        self.0.model.warm(prompt).await?;
+        self.0.warm.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub fn ready(&self) -> Readiness {
+        Readiness {
+            model: self.0.warm.load(Ordering::Acquire) && self.0.model.health() == Health::Ready,
+            store: self.0.store.health() == StoreHealth::Writable,
+            draining: self.0.draining.load(Ordering::Acquire),
+        }
+    }
+
+    /// The shopper's newest conversation, or a new one.
+    pub async fn open(&self, shopper: ShopperId) -> Result<ConvId, DeskError> {
+        if let Some(conv) = self.0.store.conversations_of(shopper)?.last() {
+            return Ok(*conv);
+        }
+        let conv = ConvId(self.0.clock.fresh_id());
+        self.0.store.commit(conv, Command::Open(Opening { shopper })).await?;
+        Ok(conv)
+    }
+
+    /// True if the conversation is this shopper's.
+    pub fn owns(&self, shopper: ShopperId, conv: ConvId) -> Result<bool, DeskError> {
+        Ok(self.0.store.head(conv)?.is_some_and(|head| head.shopper == Some(shopper)))
+    }
+
+    /// Keeps what the shop vouched for.
+    pub async fn remember(&self, shopper: Shopper) -> Result<(), DeskError> {
+        Ok(self.0.store.remember_shopper(shopper).await?)
+    }
+
+    /// Puts a message on the disk; the answer, if the model owes one, comes by subscription. Sending the same `cmid` again
+    /// has no effect.
+    pub async fn say(&self, say: Say) -> Result<Ack, DeskError> {
+        if self.0.draining.load(Ordering::Acquire) {
+            return Err(DeskError::Draining);
+        }
+        if say.by == Speaker::Shopper {
+            self.admit(&say)?;
+        }
+        if let (Some(address), Ok(mut map)) = (say.address, self.0.addresses.lock()) {
+            map.insert(say.conv, address);
+        }
+        let text = Said::parse(&self.0.guard.strip(say.text.as_str()))?;
+        let command = Command::Say { cmid: say.cmid, by: say.by, text };
+        let committed = self.0.store.commit(say.conv, command).await?;
+        if let Some(seq) = committed.duplicate {
+            return Ok(Ack { seq, duplicate: true });
+        }
+        let seq = committed.events.last().map_or(committed.head.seq, |event| event.seq);
+        Ok(Ack { seq, duplicate: false })
+    }
+
+    fn admit(&self, say: &Say) -> Result<(), DeskError> {
+        let Some(head) = self.0.store.head(say.conv)? else {
+            return Err(crate::domain::Refusal::Unknown.into());
+        };
+        self.0.limits.admit(&askers(head.shopper, say.address))?;
+        if head.owner == crate::domain::Owner::Ai && !self.0.line.has_room() {
+            return Err(DeskError::Busy { retry_after: Duration::from_secs(10) });
+        }
+        Ok(())
+    }
+
+    /// Ends the answer being made, or the wait for it. What was shown is kept.
+    pub fn stop(&self, conv: ConvId) {
+        if let Some(live) = self.0.lives.get(conv) {
+            live.press_stop();
+        }
+    }
+
+    /// Makes the last answer again, if it was cut short.
+    pub async fn retry(&self, conv: ConvId) -> Result<(), DeskError> {
+        self.run(conv, Command::Retry).await
+    }
+
+    /// The shopper asks for a person: the model falls silent.
+    pub async fn person(&self, conv: ConvId) -> Result<(), DeskError> {
+        let cut = self.silence(conv);
+        self.run(conv, Command::Person { cut }).await
+    }
+
+    /// The shopper, still waiting for a person, goes back to the model.
+    pub async fn assistant(&self, conv: ConvId) -> Result<(), DeskError> {
+        self.run(conv, Command::Assistant).await
+    }
+
+    pub async fn rate(
+        &self,
+        conv: ConvId,
+        of: Seq,
+        value: Thumb,
+        comment: Option<Said>,
+    ) -> Result<(), DeskError> {
+        let comment = comment.map(Said::into_string);
+        self.run(conv, Command::Rate { of, value, comment }).await
+    }
+
+    /// A member of staff takes over: when this returns, nothing more of the model's answer reaches anybody.
+    pub async fn take(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {
+        let cut = self.silence(conv);
+        self.run(conv, Command::Take { by, cut }).await
+    }
+
+    pub async fn release(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {
+        self.run(conv, Command::Release(by)).await
+    }
+
+    pub async fn note(&self, conv: ConvId, by: StaffId, text: Said) -> Result<(), DeskError> {
+        self.run(conv, Command::Note { by, text }).await
+    }
+
+    pub async fn resolve(&self, conv: ConvId) -> Result<(), DeskError> {
+        self.silence(conv);
+        self.run(conv, Command::Resolve).await
+    }
+
+    fn silence(&self, conv: ConvId) -> Option<Cut> {
+        let live = self.0.lives.get(conv)?;
+        let cut = live.silence();
+        live.stop.notify_one();
+        cut
+    }
+
+    async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
+        self.0.store.commit(conv, command).await?;
+        Ok(())
+    }
+
+    /// Tells the others in the conversation that somebody types.
+    pub fn typing(&self, conv: ConvId, who: Who) {
+        self.0.hub.publish(conv, Notice::Typing { conv, who });
+    }
+
+    /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
+    /// that nothing falls between; what comes twice has a number, or an offset, to tell it by.
+    pub fn subscribe(&self, conv: ConvId, after: Seq, outlet: &Outlet) -> Result<Replay, DeskError> {
+        self.0.hub.attach(conv, outlet);
+        let head = self.0.store.head(conv)?.unwrap_or_default().seq;
+        let reset = after > head || head - after > REPLAY as u64;
+        let from = if reset { head.saturating_sub(REPLAY as u64) } else { after };
+        let events = self.0.store.events(conv, from, REPLAY)?;
+        let (partial, queued) = match self.0.lives.get(conv) {
+            Some(live) => live.so_far(conv),
+            None => (None, None),
+        };
+        Ok(Replay { head, events, partial, queued, reset })
+    }
+
+    pub fn unsubscribe(&self, outlet: &Outlet) {
+        self.0.hub.detach(outlet);
+    }
+
+    /// At most `limit` events with numbers above `after`.
+    pub fn history(&self, conv: ConvId, after: Seq, limit: usize) -> Result<Vec<Event>, DeskError> {
+        Ok(self.0.store.events(conv, after, limit)?)
+    }
+
+    /// The store's epoch: a client that knows another one must read again.
+    pub fn epoch(&self) -> &str {
+        self.0.store.epoch()
+    }
+
+    pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {
+        Ok(self.0.store.head(conv)?)
+    }
+
+    pub fn shop(&self) -> &Shop {
+        self.0.playbook.shop()
+    }
+
+    pub fn model(&self) -> &SharedModel {
+        &self.0.model
+    }
+
+    /// An answer outside any conversation, for programs. It waits in the same line as the shoppers.
+    pub async fn complete(
+        &self,
+        mut prompt: Prompt,
+        address: Option<IpAddr>,
+    ) -> Result<Completion, DeskError> {
+        self.0.limits.admit(&askers(None, address))?;
+        if self.0.draining.load(Ordering::Acquire) {
+            return Err(DeskError::Draining);
+        }
+        if !self.0.line.has_room() {
+            return Err(DeskError::Busy { retry_after: Duration::from_secs(10) });
+        }
+        for message in &mut prompt.messages {
+            message.content = self.0.guard.strip(&message.content);
+        }
+        let permit = self.0.line.enter(Box::new(|_| {})).await;
+        let desk = self.0.clone();
+        let answer = self.0.model.stream(prompt).inspect(move |piece| {
+            if let Ok(Piece::End(usage)) = piece {
+                let tokens = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
+                desk.limits.spend(&askers(None, address), tokens);
+            }
+        });
+        Ok(Completion { answer: answer.boxed(), _permit: permit })
+    }
+
+    /// Takes no new messages, and waits at most `patience` for the answers being made. What is unfinished then is
+    /// finished after the next start.
+    pub async fn drain(&self, patience: Duration) {
+        self.0.draining.store(true, Ordering::Release);
+        let quiet = async {
+            while self.0.lives.len() > 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let _ = tokio::time::timeout(patience, quiet).await;
+    }
+}
+
+/// An answer with its place at the model; dropping it stops the model.
+pub struct Completion {
+    pub answer: Answer,
+    _permit: Permit,
+}
+
+/// Whom a message counts for.
+pub(super) fn askers(shopper: Option<ShopperId>, address: Option<IpAddr>) -> Vec<Asker> {
+    let shopper = shopper.map(Asker::Shopper);
+    shopper.into_iter().chain(address.map(Asker::address)).collect()
+}
+
+/// Starts a task for each conversation that the model owes an answer, unless one is at it.
+async fn dispatch(desk: std::sync::Weak<Inner>, mut kicked: mpsc::UnboundedReceiver<ConvId>) {
+    while let Some(conv) = kicked.recv().await {
+        let Some(inner) = desk.upgrade() else { return };
+        if let Some(live) = inner.lives.enter(conv) {
+            inner.runtime.clone().spawn(turn::work(inner, conv, live));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One reply, from the place in the line to the event on the disk.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{FutureExt, StreamExt};
+
+use super::desk::{Inner, askers};
+use super::guard::{Guard, goes_in_circles};
+use super::hub::{Notice, Who};
+use super::live::Live;
+use crate::domain::prompt::{Finish, Piece, Prompt, Usage};
+use crate::domain::{Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker};
+use crate::prompt::Budget;
+use crate::store::StoreError;
+use crate::telemetry::metric;
+
+/// A question older than this, found unanswered after a start, is marked interrupted: its shopper has gone.
+const STALE: Duration = Duration::from_secs(15 * 60);
+/// After so many crashes in the middle of the same answer, it is given up.
+const ATTEMPTS: u32 = 2;
+/// Events the prompt is made from.
+const HISTORY: usize = 200;
+/// Pieces between two looks for an answer that goes in circles.
+const LOOK: usize = 8;
+
+/// Answers until nothing is owed. Exactly one task does this for a conversation at a time.
+pub(super) async fn work(desk: Arc<Inner>, conv: ConvId, live: Arc<Live>) {
+    loop {
+        let answered = AssertUnwindSafe(answer(&desk, conv, &live)).catch_unwind().await;
+        match answered {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(%conv, code = fault.code(), %fault, "no answer could be given"),
+            Err(_) => tracing::error!(%conv, "the answer broke off. This is a bug"),
+        }
+        live.silence();
+        if desk.lives.leave(conv) {
+            return;
+        }
+    }
+}
+
+/// What became of one attempt.
+enum Made {
+    /// It ended, with the text as it should be kept if that differs from what was shown.
+    Ended { ended: Ended, usage: Option<Usage>, text: Option<String> },
+    /// The shopper wrote again before the first word: both are one question.
+    AskedAgain,
+    /// Somebody took over, who kept what was shown.
+    Silenced,
+}
+
+async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(), StoreError> {
+    if owed(desk, conv)?.is_none() {
+        return Ok(());
+    }
+    let asked_at = Instant::now();
+    let tell = {
+        let (desk, live) = (desk.clone(), live.clone());
+        Box::new(move |position| {
+            live.set_place(position);
+            desk.hub.publish(conv, Notice::Queued { conv, position });
+        })
+    };
+    let _permit = tokio::select! {
+        permit = desk.line.enter(tell) => Some(permit),
+        // Stopped, or taken over, while still in the line.
+        () = live.stop.notified() => None,
+    };
+    live.set_place(0);
+    while let Some(head) = owed(desk, conv)? {
+        let begin = Command::Begin { mid: MessageId(desk.clock.fresh_id()), epoch: head.epoch };
+        let job = match desk.store.commit(conv, begin).await {
+            Ok(committed) => committed.job,
+            Err(StoreError::Refused(_)) => None,
+            Err(fault) => return Err(fault),
+        };
+        let Some(job) = job else { return Ok(()) };
+        let mut provenance = provenance(desk, job);
+        let started = Instant::now();
+        live.begin(job, provenance.clone());
+        let made = match no_need(desk, &head, job, live)? {
+            Some((ended, text)) => Made::Ended { ended, usage: None, text: Some(text) },
+            None => {
+                desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai });
+                let watch = Watch { desk, conv, live, job, asked_at, started };
+                watch.generate(prompt(desk, &head, conv, provenance.seed)?, &mut provenance).await?
+            }
+        };
+        match made {
+            Made::AskedAgain => continue,
+            Made::Silenced => return Ok(()),
+            Made::Ended { ended, usage, text } => {
+                provenance.total_ms = millis(started);
+                note(desk, &head, conv, ended, usage.as_ref(), &mut provenance);
+                let text = text.unwrap_or_else(|| live.text());
+                let finish = Command::Finish { job, text, ended, provenance: Some(provenance) };
+                match desk.store.commit(conv, finish).await {
+                    // Taken over at the last moment: whoever did kept what was shown.
+                    Ok(_) | Err(StoreError::Refused(_)) => return Ok(()),
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn owed(desk: &Inner, conv: ConvId) -> Result<Option<Head>, StoreError> {
+    Ok(desk.store.head(conv)?.filter(Head::awaits_model))
+}
+
+/// Endings that need no model.
+fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(Ended, String)>, StoreError> {
+    if live.take_stop() {
+        return Ok(Some((Ended::Stopped, String::new())));
+    }
+    let age = desk.clock.now().saturating_sub(head.updated_at);
+    if job.attempt > ATTEMPTS || u128::from(age) > STALE.as_millis() {
+        return Ok(Some((Ended::Interrupted, String::new())));
+    }
+    Ok(None)
+}
+
+fn prompt(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Option<Prompt>, StoreError> {
+    let events = desk.store.events(conv, head.seq.saturating_sub(HISTORY as u64), HISTORY)?;
+    if asked(&events).is_some_and(Guard::is_noise) {
+        return Ok(None);
+    }
+    let settings = &desk.settings;
+    let facts = desk.model.facts();
+    let room = facts.context.saturating_sub(settings.max_reply_tokens);
+    let budget = Budget { tokens: settings.prompt_tokens.min(room) };
+    let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
+    Ok(Some(Prompt {
+        messages,
+        sampling: settings.sampling.clone(),
+        max_tokens: settings.max_reply_tokens,
+        seed,
+        ..Prompt::default()
+    }))
+}
+
+fn asked(events: &[Event]) -> Option<&str> {
+    events.iter().rev().find_map(|event| match &event.kind {
+        EventKind::Said { by: Speaker::Shopper, text, .. } => Some(text.as_str()),
+        _ => None,
+    })
+}
+
+fn provenance(desk: &Inner, job: Job) -> Provenance {
+    let facts = desk.model.facts();
+    Provenance {
+        model: facts.name.clone(),
+        adapter: facts.adapter.clone(),
+        prompt: desk.playbook.fingerprint().to_owned(),
+        // The random tail of the reply's own id.
+        seed: (job.mid.0.as_u128() & 0xFFFF_FFFF) as u64,
+        prompt_tokens: 0,
+        completion_tokens: 0,
+        first_ms: 0,
+        total_ms: 0,
+    }
+}
+
+/// Counts what the answer cost, for the limits, the metrics and the record.
+fn note(
+    desk: &Inner,
+    head: &Head,
+    conv: ConvId,
+    ended: Ended,
+    usage: Option<&Usage>,
+    provenance: &mut Provenance,
+) {
+    if let Some(usage) = usage {
+        provenance.prompt_tokens = usage.prompt_tokens;
+        provenance.completion_tokens = usage.completion_tokens;
+    }
+    let spent = u64::from(provenance.prompt_tokens) + u64::from(provenance.completion_tokens);
+    let address = desk.addresses.lock().ok().and_then(|mut map| map.remove(&conv));
+    desk.limits.spend(&askers(head.shopper, address), spent);
+    let seconds = f64::from(provenance.total_ms.saturating_sub(provenance.first_ms)) / 1000.0;
+    if seconds > 0.0 && provenance.completion_tokens > 1 {
+        metrics::histogram!(metric::TOKEN_RATE).record(f64::from(provenance.completion_tokens) / seconds);
+    }
+    let name =
+        serde_json::to_value(ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    metrics::counter!(metric::REPLIES, "ended" => name).increment(1);
+}
+
+fn millis(since: Instant) -> u32 {
+    since.elapsed().as_millis().try_into().unwrap_or(u32::MAX)
+}
+
+/// One attempt being watched over.
+struct Watch<'a> {
+    desk: &'a Inner,
+    conv: ConvId,
+    live: &'a Live,
+    job: Job,
+    asked_at: Instant,
+    started: Instant,
+}
+
+impl Watch<'_> {
+    /// Streams the answer to the listeners until it ends, is stopped, or is silenced.
+    async fn generate(
+        &self,
+        prompt: Option<Prompt>,
+        provenance: &mut Provenance,
+    ) -> Result<Made, StoreError> {
+        let Some(prompt) = prompt else {
+            let text = self.desk.playbook.not_understood().to_owned();
+            return Ok(ended(Ended::Refused, None, Some(text)));
+        };
+        let mut answer = self.desk.model.stream(prompt);
+        let mut filter = self.desk.guard.outbound();
+        let mut pieces = 0;
+        let deadline = tokio::time::sleep(Duration::from_secs(self.desk.settings.reply_seconds));
+        tokio::pin!(deadline);
+        loop {
+            let piece = tokio::select! {
+                biased;
+                () = self.live.stop.notified() => {
+                    let made = if self.live.take_stop() { ended(Ended::Stopped, None, None) } else { Made::Silenced };
+                    return Ok(made);
+                }
+                () = self.live.asked_again.notified(), if pieces == 0 => {
+                    if owed(self.desk, self.conv)?.is_some_and(|head| head.asked > self.job.upto) {
+                        return Ok(Made::AskedAgain);
+                    }
+                    continue;
+                }
+                () = &mut deadline => return Ok(ended(Ended::Length, None, None)),
+                piece = answer.next() => piece,
+            };
+            match piece {
+                Some(Ok(Piece::Text { text, .. })) => {
+                    provenance.completion_tokens += 1;
+                    let text = filter.pass(if pieces == 0 { text.trim_start() } else { &text });
+                    if pieces == 0 && !text.is_empty() {
+                        provenance.first_ms = millis(self.started);
+                        metrics::histogram!(metric::FIRST_TOKEN)
+                            .record(self.asked_at.elapsed().as_secs_f64());
+                    }
+                    if !self.live.show(&self.desk.hub, self.conv, &text) {
+                        return Ok(Made::Silenced);
+                    }
+                    pieces += usize::from(!text.is_empty());
+                    if pieces % LOOK == LOOK - 1
+                        && let Some(end) = goes_in_circles(&self.live.text())
+                    {
+                        let text = self.live.text()[..end].trim_end().to_owned();
+                        return Ok(ended(Ended::Complete, None, Some(text)));
+                    }
+                }
+                Some(Ok(Piece::End(usage))) => {
+                    self.live.show(&self.desk.hub, self.conv, &filter.rest());
+                    if !self.live.speaks(&self.job) {
+                        return Ok(Made::Silenced);
+                    }
+                    let how = if usage.finish == Finish::Length { Ended::Length } else { Ended::Complete };
+                    return Ok(ended(how, Some(usage), None));
+                }
+                Some(Err(fault)) => {
+                    tracing::error!(conv = %self.conv, code = fault.code(), %fault, "the model failed");
+                    return Ok(ended(Ended::Failed, None, None));
+                }
+                None => {
+                    tracing::error!(conv = %self.conv, "the model stopped in the middle of an answer");
+                    return Ok(ended(Ended::Failed, None, None));
+                }
+            }
+        }
+    }
+}
+
+fn ended(ended: Ended, usage: Option<Usage>, text: Option<String>) -> Made {
+    Made::Ended { ended, usage, text }
+}

@@ -1,0 +1,143 @@
+//! Bounded memory for the prefix cache.
+//!
+//! On a CPU, mistralrs 0.8.1 keeps the keys and values of every finished answer for ever: its eviction counts only
+//! device caches. So the engine thread is replaced by a fresh one over the same weights when the kept ones
+//! outgrow their budget, at a moment when nothing runs, and the shared prefix is run again.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use mistralrs::core::{AddModelConfig, MistralRs, Pipeline, SchedulerConfig};
+use mistralrs::{NormalRequest, Request};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::super::ModelError;
+use super::request;
+use crate::domain::prompt::Prompt;
+
+/// The cache of a sequence grows in steps of this many tokens (mistralrs-core `NormalCache::CACHE_GROW_SIZE`).
+const STEP: u64 = 512;
+
+pub(super) struct Plan {
+    pub(super) runner: Arc<MistralRs>,
+    pub(super) pipeline: Arc<tokio::sync::Mutex<dyn Pipeline>>,
+    pub(super) scheduler: SchedulerConfig,
+    pub(super) config: AddModelConfig,
+    pub(super) bytes_per_token: u64,
+    /// Bytes the kept keys and values may take.
+    pub(super) budget: u64,
+}
+
+pub(super) struct Generations {
+    plan: Plan,
+    /// The engine that new requests go to.
+    current: Mutex<String>,
+    number: AtomicU64,
+    kept: AtomicU64,
+    prefix: Mutex<Option<Prompt>>,
+    failed: AtomicBool,
+}
+
+impl Generations {
+    pub(super) fn new(plan: Plan) -> Result<Self, ModelError> {
+        let first = plan
+            .runner
+            .get_default_model_id()
+            .ok()
+            .flatten()
+            .ok_or_else(|| ModelError::Engine("the engine has no model".to_owned()))?;
+        Ok(Self {
+            plan,
+            current: Mutex::new(first),
+            number: AtomicU64::new(1),
+            kept: AtomicU64::new(0),
+            prefix: Mutex::new(None),
+            failed: AtomicBool::new(false),
+        })
+    }
+
+    /// Names the engine that must take `request`.
+    pub(super) fn address(&self, mut request: NormalRequest) -> (String, Request) {
+        let model = lock(&self.current).clone();
+        request.model_id = Some(model.clone());
+        (model, Request::Normal(Box::new(request)))
+    }
+
+    pub(super) async fn send(&self, model: &str, request: Request) -> Result<(), ModelError> {
+        let outcome = async {
+            let sender =
+                self.plan.runner.get_sender(Some(model)).map_err(|f| ModelError::Engine(f.to_string()))?;
+            tokio::time::timeout(super::ACCEPT, sender.send(request))
+                .await
+                .map_err(|_| ModelError::Engine("the engine does not take requests".to_owned()))?
+                .map_err(|_| ModelError::Engine("the engine has stopped".to_owned()))
+        }
+        .await;
+        self.failed.store(outcome.is_err(), Ordering::Relaxed);
+        outcome
+    }
+
+    pub(super) fn alive(&self) -> bool {
+        !self.failed.load(Ordering::Relaxed)
+    }
+
+    /// An answer of `tokens` tokens, prompt included, was finished and is kept by the engine.
+    pub(super) fn count(&self, tokens: u32) {
+        let bytes = u64::from(tokens).div_ceil(STEP) * STEP * self.plan.bytes_per_token;
+        self.kept.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// The prefix to run again on a fresh engine.
+    pub(super) fn remember_prefix(&self, prompt: Prompt) {
+        *lock(&self.prefix) = Some(prompt);
+    }
+
+    /// Starts afresh if the kept keys and values are over budget and the caller is the only one running.
+    pub(super) async fn renew_if_full(&self, permits: &Semaphore, parallel: usize) {
+        if self.kept.load(Ordering::Relaxed) <= self.plan.budget {
+            return;
+        }
+        // The caller holds one permit; with all the others in hand nobody else runs.
+        let others = u32::try_from(parallel.saturating_sub(1)).unwrap_or(u32::MAX);
+        let Ok(_alone) = permits.try_acquire_many(others) else { return };
+        let fresh = format!("generation-{}", self.number.fetch_add(1, Ordering::Relaxed) + 1);
+        let plan = &self.plan;
+        let added = plan
+            .runner
+            .add_model(fresh.clone(), plan.pipeline.clone(), plan.scheduler.clone(), plan.config.clone())
+            .await;
+        if let Err(fault) = added {
+            tracing::warn!(fault, "the engine could not be renewed; its cache stays");
+            return;
+        }
+        let old = std::mem::replace(&mut *lock(&self.current), fresh.clone());
+        let _ = plan.runner.set_default_model_id(&fresh);
+        self.kept.store(0, Ordering::Relaxed);
+        let runner = plan.runner.clone();
+        // It blocks, and holds the lock of the engines while it does.
+        let removed = tokio::task::spawn_blocking(move || runner.remove_model(&old)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!(?removed, "the old engine could not be removed");
+        }
+        tracing::debug!(generation = fresh, "the prefix cache was emptied");
+        let prefix = lock(&self.prefix).clone();
+        if let Some(prefix) = prefix {
+            self.run_prefix(prefix).await;
+        }
+    }
+
+    /// The caller already holds the permit, so this goes straight to the engine.
+    async fn run_prefix(&self, prefix: Prompt) {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let Ok(request) = request::chat(prefix, sender) else { return };
+        let (model, request) = self.address(request);
+        if self.send(&model, request).await.is_ok() {
+            while receiver.recv().await.is_some() {}
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no code panics while it holds this. This is a bug.")
+}

@@ -1,0 +1,176 @@
+//! From a folder to a running engine, with settings by hardware.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use mistralrs::core::{AddModelConfig, MistralRsBuilder, Pipeline, SchedulerConfig};
+use mistralrs::{
+    AnyModelBuilder, IsqType, ModelDType, PagedAttentionMetaBuilder, TextModelBuilder, paged_attn_supported,
+};
+use tokenizers::Tokenizer;
+use tokio::sync::{Mutex, oneshot};
+
+use super::super::settings::Quantise;
+use super::super::{Facts, ModelError, Settings};
+use super::generation::{Generations, Plan};
+
+/// The longest prompt and answer together unless the configuration says otherwise.
+const CONTEXT: usize = 4096;
+
+pub(super) struct Loaded {
+    pub(super) facts: Facts,
+    pub(super) tokenizer: Arc<Tokenizer>,
+    pub(super) generations: Generations,
+}
+
+type Built = (Arc<Mutex<dyn Pipeline>>, SchedulerConfig, AddModelConfig);
+
+pub(super) async fn load(folder: &Path, name: &str, settings: &Settings) -> Result<Loaded, ModelError> {
+    let shape = Shape::read(folder)?;
+    let on_gpu = paged_attn_supported();
+    let parallel = match (settings.parallel, on_gpu) {
+        (0, true) => 32,
+        // Sequences of different lengths are not batched on a CPU: a second one only halves the speed of the first.
+        (0, false) => 1,
+        (n, _) => n,
+    };
+    let context = if settings.context == 0 { shape.context.min(CONTEXT) } else { settings.context };
+    if !on_gpu && std::env::var_os("RAYON_NUM_THREADS").is_none() {
+        set_threads(settings.threads);
+    }
+    let builder = builder(folder, settings, parallel, on_gpu)?;
+    let (pipeline, scheduler, config) = build_apart(builder).await?;
+    let tokenizer = pipeline
+        .lock()
+        .await
+        .tokenizer()
+        .ok_or_else(|| ModelError::Engine(format!("{}: the model has no tokenizer", folder.display())))?;
+    let runner = MistralRsBuilder::new(pipeline.clone(), scheduler.clone(), false, None)
+        .with_no_kv_cache(false)
+        .with_no_prefix_cache(false)
+        .with_prefix_cache_n(config.engine_config.prefix_cache_n)
+        .build()
+        .await;
+    let facts = Facts {
+        name: name.to_owned(),
+        adapter: None,
+        context,
+        control_tokens: control_tokens(&tokenizer),
+        parallel,
+    };
+    let plan = Plan {
+        runner,
+        pipeline,
+        scheduler,
+        config,
+        bytes_per_token: shape.kv_bytes_per_token(),
+        // Paged attention has a bounded cache of its own.
+        budget: if on_gpu { u64::MAX } else { settings.cache_mib * 1024 * 1024 },
+    };
+    Ok(Loaded { facts, tokenizer, generations: Generations::new(plan)? })
+}
+
+fn builder(
+    folder: &Path,
+    settings: &Settings,
+    parallel: usize,
+    on_gpu: bool,
+) -> Result<TextModelBuilder, ModelError> {
+    let mut builder = TextModelBuilder::new(folder.display())
+        .with_max_num_seqs(parallel)
+        .with_prefix_cache_n(Some(16))
+        .with_dtype(if on_gpu { ModelDType::BF16 } else { ModelDType::F32 });
+    builder = match (settings.quantise, on_gpu) {
+        (Quantise::None, _) | (Quantise::Auto, true) => builder,
+        (Quantise::Auto | Quantise::Q8_0, _) => builder.with_isq(IsqType::Q8_0),
+        (Quantise::Q4_0, _) => builder.with_isq(IsqType::Q4_0),
+    };
+    if on_gpu {
+        let paged = PagedAttentionMetaBuilder::default().build().map_err(engine)?;
+        builder = builder.with_paged_attn(paged);
+    }
+    Ok(builder)
+}
+
+/// Loads on a thread of its own: quantisation settings live in thread-locals that are never cleared, and loading blocks.
+async fn build_apart(builder: TextModelBuilder) -> Result<Built, ModelError> {
+    let (done, built) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("model-load".to_owned())
+        .spawn(move || {
+            let outcome = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .map_err(anyhow::Error::from)
+                .and_then(|rt| rt.block_on(AnyModelBuilder::Text(builder).build_pipeline()));
+            // The caller may be gone; then nobody wants the model.
+            let _ = done.send(outcome);
+        })
+        .map_err(engine)?;
+    built
+        .await
+        .map_err(|_| {
+            ModelError::Engine("the loader stopped without a word; the log above says why".to_owned())
+        })?
+        .map_err(|fault| ModelError::Engine(format!("{fault:#}")))
+}
+
+fn engine(fault: impl std::fmt::Display) -> ModelError {
+    ModelError::Engine(fault.to_string())
+}
+
+/// mistralrs and candle take their threads from rayon's global pool, which can be sized once.
+fn set_threads(wanted: usize) {
+    let threads = if wanted == 0 {
+        std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+    } else {
+        wanted
+    };
+    // A pool that exists already (a second load in one process) keeps its size.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
+fn control_tokens(tokenizer: &Tokenizer) -> Vec<String> {
+    let mut tokens: Vec<String> =
+        tokenizer.get_added_tokens_decoder().into_values().filter(|t| t.special).map(|t| t.content).collect();
+    tokens.sort();
+    tokens
+}
+
+/// What `config.json` says about sizes.
+#[derive(Debug, PartialEq)]
+struct Shape {
+    context: usize,
+    layers: u64,
+    kv_heads: u64,
+    head_dim: u64,
+}
+
+impl Shape {
+    fn read(folder: &Path) -> Result<Self, ModelError> {
+        let path: PathBuf = folder.join("config.json");
+        let text = fs_err::read_to_string(&path).map_err(engine)?;
+        let config: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|f| ModelError::Engine(format!("{}: {f}", path.display())))?;
+        let number = |key: &str| config.get(key).and_then(serde_json::Value::as_u64);
+        let need = |key: &str| {
+            number(key).ok_or_else(|| ModelError::Engine(format!("{}: no `{key}`", path.display())))
+        };
+        let heads = need("num_attention_heads")?;
+        Ok(Self {
+            context: number("max_position_embeddings").unwrap_or(CONTEXT as u64) as usize,
+            layers: need("num_hidden_layers")?,
+            kv_heads: number("num_key_value_heads").unwrap_or(heads),
+            head_dim: match number("head_dim") {
+                Some(dim) => dim,
+                None => need("hidden_size")? / heads.max(1),
+            },
+        })
+    }
+
+    /// Keys and values of one token in all layers, as float32.
+    fn kv_bytes_per_token(&self) -> u64 {
+        self.layers * 2 * self.kv_heads * self.head_dim * 4
+    }
+}

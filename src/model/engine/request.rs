@@ -1,0 +1,111 @@
+//! From our prompt to the engine's request, and from its responses to our pieces.
+
+use either::Either;
+use indexmap::IndexMap;
+use mistralrs::{
+    ChatCompletionChunkResponse, Constraint, MessageContent, NormalRequest, RequestMessage, Response,
+    SamplingParams, StopTokens,
+};
+use tokio::sync::mpsc::Sender;
+
+use super::super::ModelError;
+use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Role, Sampling, TokenLogprob, Usage};
+
+/// A streaming chat request whose responses go to `response`.
+pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalRequest, ModelError> {
+    if prompt.messages.is_empty() {
+        return Err(ModelError::Invalid("a prompt needs at least one message".to_owned()));
+    }
+    let mut sampling = sampling(&prompt.sampling);
+    sampling.max_len = (prompt.max_tokens > 0).then_some(prompt.max_tokens);
+    sampling.top_n_logprobs = prompt.logprobs;
+    sampling.stop_toks = (!prompt.stop.is_empty()).then(|| StopTokens::Seqs(prompt.stop.clone()));
+    let messages = RequestMessage::Chat {
+        messages: messages(prompt.messages),
+        enable_thinking: Some(false),
+        reasoning_effort: None,
+    };
+    let mut request = NormalRequest::new_simple(messages, sampling, response, 0, None, None);
+    request.is_streaming = true;
+    request.return_logprobs = prompt.logprobs > 0;
+    request.constraint = constraint(prompt.grammar);
+    Ok(request)
+}
+
+fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
+    messages
+        .into_iter()
+        .map(|message| {
+            let role = match message.role {
+                Role::System => "system",
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            };
+            IndexMap::from([
+                ("role".to_owned(), Either::Left(role.to_owned())),
+                ("content".to_owned(), Either::Left(message.content)),
+            ])
+        })
+        .collect()
+}
+
+fn sampling(wanted: &Sampling) -> SamplingParams {
+    let greedy = wanted.temperature.is_none_or(|t| t <= 0.0);
+    let mut params = if greedy { SamplingParams::deterministic() } else { SamplingParams::neutral() };
+    if !greedy {
+        params.temperature = wanted.temperature;
+        params.top_p = wanted.top_p;
+        params.top_k = wanted.top_k;
+        params.min_p = wanted.min_p;
+    }
+    params.repetition_penalty = wanted.repetition_penalty;
+    params.frequency_penalty = wanted.frequency_penalty;
+    params.presence_penalty = wanted.presence_penalty;
+    params
+}
+
+fn constraint(grammar: Grammar) -> Constraint {
+    match grammar {
+        Grammar::Free => Constraint::None,
+        Grammar::Regex(regex) => Constraint::Regex(regex),
+        Grammar::JsonSchema(schema) => Constraint::JsonSchema(schema),
+        Grammar::Lark(lark) => Constraint::Lark(lark),
+    }
+}
+
+/// The pieces in one response; the last response holds `Piece::End`.
+pub(super) fn pieces(response: Response) -> Result<Vec<Piece>, ModelError> {
+    match response {
+        Response::Chunk(chunk) => Ok(of_chunk(chunk)),
+        Response::ValidationError(fault) => Err(ModelError::Invalid(fault.to_string())),
+        Response::InternalError(fault) => Err(ModelError::Engine(fault.to_string())),
+        Response::ModelError(fault, _) => Err(ModelError::Engine(fault)),
+        _ => Err(ModelError::Engine("an answer of an unexpected kind".to_owned())),
+    }
+}
+
+fn of_chunk(chunk: ChatCompletionChunkResponse) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut finish = None;
+    for choice in chunk.choices {
+        let logprob = choice.logprobs.map(|l| TokenLogprob {
+            token: l.token,
+            logprob: l.logprob,
+            top: l.top_logprobs.into_iter().map(|t| (t.bytes.unwrap_or_default(), t.logprob)).collect(),
+        });
+        let text = choice.delta.content.unwrap_or_default();
+        if !text.is_empty() || logprob.is_some() {
+            pieces.push(Piece::Text { text, logprob });
+        }
+        finish = finish.or(choice.finish_reason);
+    }
+    if let (Some(finish), Some(usage)) = (finish, chunk.usage) {
+        let finish = if finish == "length" { Finish::Length } else { Finish::Stop };
+        pieces.push(Piece::End(Usage {
+            prompt_tokens: usage.prompt_tokens as u32,
+            completion_tokens: usage.completion_tokens as u32,
+            finish,
+        }));
+    }
+    pieces
+}

@@ -1,0 +1,75 @@
+//! The probabilities of a set of labels from one forward pass.
+//!
+//! mistralrs can return raw logits, but asserts that a whole batch wants them, which would end the engine under mixed
+//! load. A logits processor reads them from an ordinary one-token request instead.
+
+use std::sync::{Arc, Mutex};
+
+use candle_core::Tensor;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use super::{Engine, ModelError, Running, request};
+use crate::domain::prompt::{Message, Prompt};
+
+/// Natural log-probabilities of the labels, normalised over them. See [`super::Model::score`].
+pub(super) async fn score(
+    engine: &Engine,
+    messages: Vec<Message>,
+    labels: &[String],
+) -> Result<Vec<f32>, ModelError> {
+    let first: Vec<u32> = labels.iter().map(|label| first_token(engine, label)).collect::<Result<_, _>>()?;
+    let logits = logits(engine, Prompt { messages, max_tokens: 1, ..Prompt::default() }).await?;
+    let picked: Vec<f32> =
+        first.iter().map(|id| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY)).collect();
+    let max = picked.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let log_sum = picked.iter().map(|l| (l - max).exp()).sum::<f32>().ln() + max;
+    Ok(picked.into_iter().map(|l| l - log_sum).collect())
+}
+
+fn first_token(engine: &Engine, label: &str) -> Result<u32, ModelError> {
+    let encoding = engine
+        .0
+        .tokenizer
+        .encode_fast(label, false)
+        .map_err(|fault| ModelError::Invalid(format!("label `{label}`: {fault}")))?;
+    encoding
+        .get_ids()
+        .first()
+        .copied()
+        .ok_or_else(|| ModelError::Invalid(format!("label `{label}` has no tokens")))
+}
+
+impl Engine {
+    /// The logits of the next token after `messages`, one per vocabulary entry.
+    pub async fn next_token_logits(&self, messages: Vec<Message>) -> Result<Vec<f32>, ModelError> {
+        logits(self, Prompt { messages, max_tokens: 1, ..Prompt::default() }).await
+    }
+}
+
+async fn logits(engine: &Engine, prompt: Prompt) -> Result<Vec<f32>, ModelError> {
+    let seen: Arc<Mutex<Option<Vec<f32>>>> = Arc::default();
+    let slot = seen.clone();
+    // It must never fail: an error here would cost the other answers of the batch a token.
+    let read = move |logits: &Tensor, _: &[u32]| {
+        if let (Ok(values), Ok(mut slot)) =
+            (logits.flatten_all().and_then(|l| l.to_vec1::<f32>()), slot.lock())
+        {
+            slot.get_or_insert(values);
+        }
+        Ok(logits.clone())
+    };
+    let permit = engine.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
+    let (sender, receiver) = mpsc::channel(1);
+    let mut request = request::chat(prompt, sender)?;
+    request.logits_processors = Some(vec![Arc::new(read)]);
+    let (model, request) = engine.0.generations.address(request);
+    engine.0.generations.send(&model, request).await?;
+    let running = Running { engine: engine.clone(), receiver, _permit: permit, ended: false };
+    let mut answer = std::pin::pin!(futures_util::stream::unfold(running, Running::next));
+    while let Some(pieces) = answer.next().await {
+        pieces?;
+    }
+    let logits = seen.lock().ok().and_then(|mut slot| slot.take());
+    logits.ok_or(ModelError::Incomplete)
+}

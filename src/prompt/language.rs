@@ -1,0 +1,51 @@
+//! Which language a shopper writes.
+
+use whatlang::Lang;
+
+/// The English name of the language of `text`, if it is surely not that of the shop (`code`, ISO 639-1).
+pub(super) fn foreign(text: &str, code: &str) -> Option<&'static str> {
+    let info = whatlang::detect(text)?;
+    let home = of_code(code);
+    // A short text in the shop's own script is too easily mistaken.
+    let sure = info.is_reliable() && info.confidence() > 0.9 && text.chars().count() >= 24;
+    let other_script = home.is_some_and(|home| {
+        whatlang::detect_script(text).is_some_and(|script| !script.langs().contains(&home))
+    });
+    (Some(info.lang()) != home && (sure || other_script)).then(|| info.lang().eng_name())
+}
+
+fn of_code(code: &str) -> Option<Lang> {
+    Lang::from_code(match code {
+        "en" => "eng",
+        "zh" => "cmn",
+        "ar" => "ara",
+        "de" => "deu",
+        "fr" => "fra",
+        "es" => "spa",
+        "it" => "ita",
+        "pt" => "por",
+        "nl" => "nld",
+        "ja" => "jpn",
+        "ko" => "kor",
+        "ru" => "rus",
+        "tr" => "tur",
+        "pl" => "pol",
+        other => other,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_languages_are_named_and_the_shops_own_is_not() {
+        assert_eq!(foreign("Can I return shoes I have worn?", "en"), None);
+        assert_eq!(foreign("hi", "en"), None);
+        assert_eq!(foreign("退货政策是什么?", "en"), Some("Mandarin"));
+        assert_eq!(
+            foreign("Kann ich getragene Schuhe zurückgeben, wenn sie nicht passen?", "en"),
+            Some("German")
+        );
+    }
+}

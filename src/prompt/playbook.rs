@@ -1,0 +1,162 @@
+//! The shop's instructions to the model, and a conversation as a prompt.
+
+use sha2::{Digest, Sha256};
+
+use super::facts::Facts;
+use super::history::{self, Turn};
+use super::template::Template;
+use super::{Settings, Shop, language};
+use crate::domain::Event;
+use crate::domain::prompt::{Message, Role};
+
+/// Turns are dropped in steps of this many, so that the prompt's beginning stays the same, and in the model's cache, for
+/// several turns.
+const STEP: usize = 6;
+/// Facts given along with a question.
+const FACTS: usize = 2;
+
+/// How long a prompt may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Tokens of the whole prompt.
+    pub tokens: usize,
+}
+
+/// A template or the shop's own files cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: {fault}")]
+pub struct PromptError {
+    place: String,
+    fault: String,
+}
+
+impl PromptError {
+    pub(super) fn new(place: impl ToString, fault: impl ToString) -> Self {
+        Self { place: place.to_string(), fault: fault.to_string() }
+    }
+}
+
+/// Everything that is needed to turn a conversation into a prompt.
+pub struct Playbook {
+    shop: Shop,
+    facts: Facts,
+    turn: Template,
+    system: String,
+    fingerprint: String,
+    not_understood: String,
+}
+
+impl Playbook {
+    /// Loads the shop and the templates, and renders what all prompts share. `strip` takes the model's control tokens out
+    /// of a text.
+    pub fn load(settings: &Settings, strip: &dyn Fn(&str) -> String) -> Result<Self, PromptError> {
+        let shop = Shop::load(&settings.folder)?;
+        let system = Template::load("system", &settings.prompts)?;
+        let turn = Template::load("turn", &settings.prompts)?;
+        let not_understood = Template::load("not_understood", &settings.prompts)?;
+        let mut hash = Sha256::new();
+        for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        let values = serde_json::json!({ "shop": shop.profile });
+        let playbook = Self {
+            facts: Facts::of(&shop),
+            system: strip(&system.render(&values)?),
+            not_understood: not_understood.render(&values)?,
+            turn,
+            fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
+            shop,
+        };
+        playbook.ask("Hello")?;
+        Ok(playbook)
+    }
+
+    pub fn shop(&self) -> &Shop {
+        &self.shop
+    }
+
+    /// The first 16 hex digits of the SHA-256 of the templates and the shop's words.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// What is said to a message that is not worth the model's time.
+    pub fn not_understood(&self) -> &str {
+        &self.not_understood
+    }
+
+    /// A prompt that begins as all others do.
+    pub fn prefix(&self) -> Vec<Message> {
+        vec![Message::new(Role::System, self.system.as_str()), Message::new(Role::User, "Hello")]
+    }
+
+    /// The conversation as a prompt within `budget`. The newest message of the shopper is always kept, cut if it alone is
+    /// too long; older turns are left out first, oldest first.
+    pub fn render(&self, events: &[Event], budget: Budget, count: &dyn Fn(&str) -> usize) -> Vec<Message> {
+        let turns = history::turns(events);
+        let mut messages: Vec<Message> = turns.iter().map(|turn| self.message(turn)).collect();
+        // A few tokens more for each message's frame in the model's own template.
+        let cost = |message: &Message| count(&message.content) + 8;
+        let system = Message::new(Role::System, self.system.as_str());
+        let room = budget.tokens.saturating_sub(cost(&system));
+        let costs: Vec<usize> = messages.iter().map(cost).collect();
+        let skip = too_old(&costs, room);
+        messages.drain(..skip);
+        if let [only] = messages.as_mut_slice() {
+            shorten(only, room, &cost);
+        }
+        messages.insert(0, system);
+        messages
+    }
+
+    fn message(&self, turn: &Turn) -> Message {
+        match turn.role {
+            Role::User => {
+                // A template that could fail was refused at the start.
+                let text = self.ask(&turn.text).unwrap_or_else(|_| turn.text.clone());
+                Message::new(Role::User, text)
+            }
+            role => Message::new(role, turn.text.as_str()),
+        }
+    }
+
+    /// A question with the facts it is about. It reads the same in every later turn, or the cache would not help.
+    fn ask(&self, text: &str) -> Result<String, PromptError> {
+        let values = serde_json::json!({
+            "text": text,
+            "facts": self.facts.about(text, FACTS),
+            "language": language::foreign(text, &self.shop.profile.language),
+        });
+        self.turn.render(values)
+    }
+}
+
+/// How many of the oldest messages to leave out so that the rest fits into `room`.
+fn too_old(costs: &[usize], room: usize) -> usize {
+    let mut total: usize = costs.iter().sum();
+    let mut skip = 0;
+    while total > room && skip + 1 < costs.len() {
+        total -= costs[skip];
+        skip += 1;
+    }
+    if skip == 0 {
+        return 0;
+    }
+    // Always an even number of messages, so that the first one left is the shopper's; never the newest.
+    let newest = (costs.len() - 1) / 2 * 2;
+    skip.next_multiple_of(STEP).min(newest)
+}
+
+/// Cuts a message that alone is longer than `room` tokens. Its end stays: that is what was said last.
+fn shorten(message: &mut Message, room: usize, cost: &dyn Fn(&Message) -> usize) {
+    while cost(message) > room && message.content.chars().count() > 16 {
+        let keep = message.content.chars().count() * 3 / 4;
+        let drop = message.content.chars().count() - keep;
+        message.content = message.content.chars().skip(drop).collect();
+    }
+}
+
+#[cfg(test)]
+#[path = "playbook_tests.rs"]
+mod tests;
