@@ -4,4 +4,8 @@
 mod chat;
 mod layers;
 mod store;
+mod store_child;
+mod store_crash;
+mod store_damage;
+mod store_export;
 mod web;
