@@ -2,4 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod layers;
+mod model_files;
+#[cfg(feature = "import")]
+mod model_files_gguf;
+#[cfg(feature = "import")]
+mod model_files_made;
 mod store;
