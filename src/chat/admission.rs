@@ -23,7 +23,7 @@ struct Line {
 
 struct Waiting {
     ticket: u64,
-    go: oneshot::Sender<Permit>,
+    go: oneshot::Sender<()>,
     tell: Tell,
 }
 
@@ -49,11 +49,6 @@ impl Admission {
     pub(super) fn has_room(&self) -> bool {
         let line = self.lock();
         line.free > 0 || line.waiting.len() < line.limit
-    }
-
-    /// How many wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.lock().waiting.len()
     }
 
     /// Waits for a permit. `tell` hears the place at once and whenever it changes; not at all if there is no waiting.

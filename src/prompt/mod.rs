@@ -5,6 +5,7 @@
 //! handed a way to count tokens.
 
 mod facts;
+mod front;
 mod history;
 mod language;
 mod playbook;

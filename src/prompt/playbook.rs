@@ -149,11 +149,12 @@ fn too_old(costs: &[usize], room: usize) -> usize {
     skip.next_multiple_of(STEP).min(newest)
 }
 
-/// Cuts a message that alone is longer than `room` tokens.
+/// Cuts a message that alone is longer than `room` tokens. Its end stays: that is what was said last.
 fn shorten(message: &mut Message, room: usize, cost: &dyn Fn(&Message) -> usize) {
     while cost(message) > room && message.content.chars().count() > 16 {
         let keep = message.content.chars().count() * 3 / 4;
-        message.content = message.content.chars().take(keep).collect();
+        let drop = message.content.chars().count() - keep;
+        message.content = message.content.chars().skip(drop).collect();
     }
 }
 

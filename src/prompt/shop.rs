@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::PromptError;
+use super::{PromptError, front};
 
 /// The whole shop: `shop.toml`, `policies/*.md`, `products.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,14 +79,6 @@ pub struct Product {
 #[folder = "static/demo-shop/"]
 struct Demo;
 
-/// The head of a policy, between two lines of `+++`.
-#[derive(Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Front {
-    title: String,
-    short: String,
-}
-
 impl Shop {
     /// Reads the shop from `folder`; an empty path means the demo shop.
     pub fn load(folder: &Path) -> Result<Self, PromptError> {
@@ -126,12 +118,8 @@ impl Shop {
 }
 
 fn policy(id: &str, text: &str) -> Result<Policy, String> {
-    let (front, body) = text
-        .strip_prefix("+++\n")
-        .and_then(|rest| rest.split_once("\n+++\n"))
-        .ok_or("it must begin with front matter between two lines of `+++`")?;
-    let front: Front = toml::from_str(front).map_err(|fault| fault.to_string())?;
-    Ok(Policy { id: id.to_owned(), title: front.title, short: front.short, text: body.trim().to_owned() })
+    let ([title, short], body) = front::split(text, ["title", "short"])?;
+    Ok(Policy { id: id.to_owned(), title, short, text: body.to_owned() })
 }
 
 /// A folder on the disk, or the demo shop.

@@ -4,23 +4,14 @@ use std::path::Path;
 
 use minijinja::{Environment, UndefinedBehavior};
 use rust_embed::RustEmbed;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::PromptError;
+use super::{PromptError, front};
 
 /// `prompts/`, as it was when the program was built.
 #[derive(RustEmbed)]
 #[folder = "prompts/"]
-#[include = "*.md"]
 struct BuiltIn;
-
-/// The head of a template, between two lines of `+++`.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Front {
-    /// What the template is for.
-    purpose: String,
-}
 
 /// A checked template.
 pub(super) struct Template {
@@ -47,15 +38,8 @@ impl Template {
     }
 
     fn parse(name: &'static str, place: &str, text: &str) -> Result<Self, PromptError> {
-        let body = text
-            .strip_prefix("+++\n")
-            .and_then(|rest| rest.split_once("\n+++\n"))
-            .ok_or_else(|| PromptError::new(place, "it must begin with front matter between two lines of `+++`"))
-            .and_then(|(front, body)| {
-                toml::from_str::<Front>(front)
-                    .map_err(|fault| PromptError::new(place, format!("front matter: {}", fault.message())))?;
-                Ok(body)
-            })?;
+        let ([_purpose], body) =
+            front::split(text, ["purpose"]).map_err(|fault| PromptError::new(place, fault))?;
         let mut env = Environment::new();
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_trim_blocks(true);
@@ -86,14 +70,13 @@ mod tests {
     #[test]
     fn faults_name_the_place_and_the_line() {
         let fault = |text| Template::parse("turn", "prompts/turn.md", text).err().expect("a fault").to_string();
-        insta::assert_snapshot!(fault("Hello"), @"prompts/turn.md: it must begin with front matter between two lines of `+++`");
-        insta::assert_snapshot!(fault("+++\npurpos = \"x\"\n+++\nHi"), @"prompts/turn.md: front matter: unknown field `purpos`, expected `purpose`");
-        assert!(fault("+++\npurpose = \"x\"\n+++\n{% if %}").starts_with("prompts/turn.md: syntax error"));
+        insta::assert_snapshot!(fault("Hello"), @"prompts/turn.md: it must begin with front matter between two lines of `---`");
+        assert!(fault("---\npurpose: x\n---\n{% if %}").starts_with("prompts/turn.md: syntax error"));
     }
 
     #[test]
     fn an_unknown_name_is_an_error_not_a_blank() {
-        let template = Template::parse("turn", "p", "+++\npurpose = \"x\"\n+++\n{{ nobody }}").expect("parses");
+        let template = Template::parse("turn", "p", "---\npurpose: x\n---\n{{ nobody }}").expect("parses");
         assert!(template.render(serde_json::json!({})).is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
+use super::Ear;
 use super::error::StoreError;
 use crate::domain::{Command, ConvId, Event, Head, Job, Seq, Shopper};
 use crate::telemetry::metric;
@@ -47,11 +48,14 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn give(self, outcome: Result<(), StoreError>) {
+    pub(super) fn give(self, outcome: Result<(), StoreError>, ear: Option<&Ear>) {
         // Whoever no longer waits is not told; what was written stays written.
         match self {
             Self::Committed { answer, committed, arrived } => {
                 metrics::histogram!(metric::COMMIT).record(arrived.elapsed().as_secs_f64());
+                if let (Ok(()), Some(ear), None) = (&outcome, ear, committed.duplicate) {
+                    ear(&committed);
+                }
                 let _ = answer.send(outcome.map(|()| *committed));
             }
             Self::Done(answer) => {

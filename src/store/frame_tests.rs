@@ -40,7 +40,8 @@ proptest! {
         let found: Vec<_> = Scan::new(&bytes).collect();
         prop_assert_eq!(found.len(), payloads.len());
         for (found, written) in found.iter().zip(&payloads) {
-            prop_assert!(matches!(found, Found::Frame { payload, .. } if payload == written));
+            let same = matches!(found, Found::Frame { payload, .. } if payload == written);
+            prop_assert!(same, "{:?}", found);
         }
     }
 
@@ -53,7 +54,8 @@ proptest! {
         let found: Vec<_> = Scan::new(&bytes[..cut]).collect();
         let good = found.iter().filter(|f| matches!(f, Found::Frame { .. })).count();
         prop_assert_eq!(good, whole);
-        prop_assert!(found.iter().all(|f| !matches!(f, Found::Damage { .. })));
+        let damaged = found.iter().any(|f| matches!(f, Found::Damage { .. }));
+        prop_assert!(!damaged, "{:?}", found);
     }
 
     /// Bytes changed inside one frame cost that frame only, and are called damage.

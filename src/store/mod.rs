@@ -26,7 +26,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -46,7 +46,11 @@ pub use settings::Settings;
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 
+/// Hears of each commit once it is on the disk.
+pub type Ear = Box<dyn Fn(&Committed) + Send + Sync>;
+
 struct Inner {
+    ear: Arc<OnceLock<Ear>>,
     dir: PathBuf,
     settings: Settings,
     queue: mpsc::Sender<Ask>,
@@ -66,7 +70,9 @@ impl Store {
     pub fn open(dir: &Path, settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let opened = open::open(dir, settings, &clock)?;
         let reader = Reader { index: opened.index, files: opened.files };
+        let ear = Arc::<OnceLock<Ear>>::default();
         let writer = writer::Writer {
+            ear: ear.clone(),
             dir: dir.to_owned(),
             settings: settings.clone(),
             clock,
@@ -83,6 +89,7 @@ impl Store {
             .spawn(move || writer.run(asks))
             .map_err(|e| StoreError::io(dir, &e))?;
         Ok(Self(Arc::new(Inner {
+            ear,
             dir: dir.to_owned(),
             settings: settings.clone(),
             queue,
@@ -90,6 +97,12 @@ impl Store {
             epoch: opened.epoch,
             recovery: opened.recovery,
         })))
+    }
+
+    /// From now on `ear` hears of every commit, on the writer's thread and in order, after it is on the disk and before
+    /// whoever asked for it. It must not block. Only the first call counts.
+    pub fn listen(&self, ear: Ear) {
+        let _ = self.0.ear.set(ear);
     }
 
     /// A random name, new whenever the index is made: at creation, at import, after damage. A client that knows another

@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::Ear;
 use super::ask::{Answer, Ask};
 use super::disk::{self, Lock};
 use super::error::{StoreError, StoreHealth};
@@ -30,6 +32,7 @@ const REMEMBERED: usize = 8_192;
 const MIB: u64 = 1024 * 1024;
 
 pub(super) struct Writer {
+    pub(super) ear: Arc<OnceLock<Ear>>,
     pub(super) dir: PathBuf,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
@@ -110,7 +113,7 @@ impl Writer {
             self.remember(states);
         }
         for reply in replies {
-            reply.give(outcome.clone());
+            reply.give(outcome.clone(), self.ear.get());
         }
         if outcome.is_ok() {
             self.keep_house();

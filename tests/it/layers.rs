@@ -10,7 +10,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain", "clock", "telemetry"]),
     ("prompt", &["domain"]),
     ("model", &["domain"]),
-    ("chat", &["domain", "clock", "store", "prompt", "model"]),
+    ("chat", &["domain", "clock", "store", "prompt", "model", "telemetry"]),
     ("web", &["domain", "clock", "store", "prompt", "model", "chat"]),
     ("commands", &["domain", "clock", "store", "prompt", "model", "chat", "web", "config", "telemetry"]),
     ("config", &["store", "prompt", "model", "chat", "web"]),
