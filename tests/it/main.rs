@@ -3,6 +3,11 @@
 
 mod chat;
 mod layers;
+mod model_files;
+#[cfg(feature = "import")]
+mod model_files_gguf;
+#[cfg(feature = "import")]
+mod model_files_made;
 mod store;
 mod store_child;
 mod store_crash;
