@@ -1,5 +1,6 @@
 //! The one integration test binary: each extra one would link the model engine again.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
 mod chat;
 mod layers;
