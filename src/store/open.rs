@@ -80,10 +80,7 @@ fn open_index(
         Ok(why) => why,
         Err(_) => match Index::open(&place, settings.cache_mib, &marker).and_then(|index| {
             // Reads every page once: what is damaged shows now, not in the middle of a conversation.
-            index.count().map(|_| ()).map_err(|e| {
-                index.close();
-                OpenFault::Broken(e.to_string())
-            })?;
+            index.count().map_err(|e| OpenFault::Broken(e.to_string()))?;
             Ok(index)
         }) {
             Ok(index) => return Ok(index),
