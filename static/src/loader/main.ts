@@ -67,7 +67,7 @@ function start(script: HTMLScriptElement): void {
     frame = document.createElement("iframe");
     frame.title = names[0];
     frame.allow = "clipboard-write";
-    frame.src = `${server}/widget/?origin=${encodeURIComponent(location.origin)}&lang=${encodeURIComponent(lang)}`;
+    frame.src = `${server}/widget/?origin=${encodeURIComponent(location.origin)}&lang=${encodeURIComponent(lang)}${identity ? "&vouched" : ""}`;
     panel.append(frame);
   };
   const turn = (to: boolean, focus: boolean): void => {

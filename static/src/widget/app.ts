@@ -5,7 +5,7 @@ import { uuidv7 } from "./ids";
 import type { Keep } from "./keep";
 import { Link, type LinkState } from "./link";
 import { Outbox } from "./outbox";
-import { Refused, type Session, Sessions } from "./session";
+import { type Session, Sessions } from "./session";
 import { apply, type Line, newTalk, prepend, type Talk, type Thumb } from "./talk";
 import { faultText, type Texts } from "./texts";
 import type { ClientFrame, ServerFrame, WireEvent } from "../wire";
@@ -18,11 +18,15 @@ export interface Setting {
   lang: string;
   /** The shop's page around us, if there is one. */
   origin: string | undefined;
+  /** The shop's page is about to say who the shopper is. */
+  vouched: boolean;
 }
 
 const PLAIN: Look = { name: "", assistant: "…", color: "", greeting: "", suggestions: [], hours: "", email: "", language: "en" };
 /** Faults and waits are said for this long. */
 const FAULT_MS = 8_000;
+/** The shop's page may take this long to say who the shopper is. */
+const VOUCHED_MS = 3_000;
 const TYPING_EVERY_MS = 3_000;
 const TYPING_SHOWN_MS = 6_000;
 
@@ -30,8 +34,8 @@ export class App {
   #talk: Talk = newTalk("");
   #look: Look = PLAIN;
   #epoch: string | undefined;
-  /** Times we said `hello` without an answer so far. */
-  #unanswered = 0;
+  /** The shop vouched for who this shopper is. */
+  #verified = false;
   /** The newest event when the server last said welcome: what comes up to it is history. */
   #head = 0;
   #fault = "";
@@ -102,11 +106,14 @@ export class App {
   start(): void {
     const known = this.#sessions.current;
     if (known) this.#talk = newTalk(known.conversation);
+    this.#verified = known?.verified === true;
     const kept = this.setting.keep.get<Look>(`look.${this.setting.lang}`);
     if (kept) this.#look = kept;
     void this.#fetchLook();
     this.#draw();
-    this.#link.start();
+    // A shopper whom the shop knows is not made a stranger first.
+    if (this.setting.vouched) setTimeout(() => this.#link.start(), VOUCHED_MS);
+    else this.#link.start();
     for (const event of ["pageshow", "online", "focus"]) window.addEventListener(event, () => this.#link.wake());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return;
@@ -138,18 +145,20 @@ export class App {
     try {
       await this.#sessions.identify(jwt);
       this.#link.restart();
-    } catch (error) {
-      if (error instanceof Refused) this.#complain(faultText(this.setting.texts, error.code));
+    } catch {
+      // The chat works without a name, too.
+      this.#link.start();
     }
   }
 
   #hello(session: Session): ClientFrame {
     if (session.conversation !== this.#talk.conv) {
-      if (this.#talk.conv) this.#outbox.move(this.#talk.conv, session.conversation);
+      // What an unknown shopper wrote goes along; what a known one wrote is not for the next one.
+      if (this.#talk.conv && !this.#verified) this.#outbox.move(this.#talk.conv, session.conversation);
       this.#talk = newTalk(session.conversation);
     }
+    this.#verified = session.verified === true;
     const { conv, seq } = this.#talk;
-    this.#unanswered++;
     return { t: "hello", resume: [{ conv, seq }], ...(this.#epoch !== undefined && seq > 0 ? { epoch: this.#epoch } : {}) };
   }
 
@@ -157,12 +166,11 @@ export class App {
     const talk = this.#talk;
     switch (frame.t) {
       case "welcome":
-        this.#unanswered--;
         this.#head = frame.heads[talk.conv] ?? 0;
         this.#epoch = frame.epoch;
         break;
       case "hb":
-        if ((frame.heads[talk.conv] ?? 0) > talk.seq) this.#catchUp();
+        if ((frame.heads[talk.conv] ?? 0) > talk.seq) this.#link.resume();
         break;
       case "reset":
         // What comes next are the newest events, from wherever they begin.
@@ -183,15 +191,10 @@ export class App {
       case "bye":
         return;
       default:
-        if (apply(talk, frame) === "gap") this.#catchUp();
+        if (apply(talk, frame) === "gap") this.#link.resume();
         else this.#tell(frame);
     }
     this.#draw();
-  }
-
-  /** Something is missing: asks for it once. */
-  #catchUp(): void {
-    if (this.#unanswered === 0) this.#link.resume();
   }
 
   /** Reads what a reset left out, page by page. */
@@ -244,9 +247,7 @@ export class App {
   }
 
   #linked(state: LinkState): void {
-    // What was asked on a connection that is gone is not answered any more.
-    if (state !== "online") this.#unanswered = 0;
-    else {
+    if (state === "online") {
       if (this.#look === PLAIN) void this.#fetchLook();
       for (const frame of this.#later.splice(0)) this.#say(frame, true);
       this.#flush();

@@ -34,6 +34,10 @@ export class Link {
   #watch: ReturnType<typeof setInterval> | undefined;
   #openedAt = 0;
   #heardAt = 0;
+  /** Which attempt is the present one: an older one that comes late is dropped. */
+  #attempt = 0;
+  /** Times we said hello on this connection without a welcome so far. */
+  #unanswered = 0;
   /** The server said when to come back. */
   #comeBackIn: number | undefined;
   /** Attempts in a row that ended before a welcome: the token may be the reason. */
@@ -78,22 +82,31 @@ export class Link {
     return true;
   }
 
-  /** Asks for what is missing. */
+  /** Asks for what is missing, unless that was asked already. */
   resume(): void {
-    if (this.#socket?.readyState === 1 && this.#session) this.#socket.send(JSON.stringify(this.wires.hello(this.#session)));
+    if (this.#socket?.readyState === 1 && this.#unanswered === 0) this.#hello(this.#socket);
+  }
+
+  #hello(socket: WebSocket): void {
+    this.#unanswered++;
+    socket.send(JSON.stringify(this.wires.hello(this.#session!)));
   }
 
   async #open(): Promise<void> {
     this.#timer = undefined;
+    const attempt = ++this.#attempt;
+    let session: Session;
     try {
       // A refused token is closed before the page can see why; after two such attempts ask for a new one.
       const renew = this.#unwelcome > 0 && this.#unwelcome % 2 === 0;
-      this.#session = renew ? await this.wires.renew(this.#session) : await this.wires.session();
+      session = renew ? await this.wires.renew(this.#session) : await this.wires.session();
     } catch (error) {
+      if (attempt !== this.#attempt) return;
       if (error instanceof Refused && error.status === 403) return this.#set("closed");
       return this.#later(error instanceof Refused ? error.retryAfter : undefined);
     }
-    const session = this.#session;
+    if (attempt !== this.#attempt) return;
+    this.#session = session;
     let socket: WebSocket;
     try {
       socket = this.wires.connect([SUBPROTOCOL, TOKEN_PREFIX + session.token]);
@@ -101,8 +114,9 @@ export class Link {
       return this.#later();
     }
     this.#socket = socket;
+    this.#unanswered = 0;
     this.#openedAt = this.#heardAt = this.wires.now();
-    socket.onopen = () => socket.send(JSON.stringify(this.wires.hello(session)));
+    socket.onopen = () => this.#hello(socket);
     socket.onmessage = (message: MessageEvent) => this.#hear(message.data);
     socket.onclose = (close: CloseEvent) => {
       if (socket === this.#socket) this.#closed(close.code);
@@ -119,7 +133,10 @@ export class Link {
       return;
     }
     if (frame.t === "bye") this.#comeBackIn = frame.reconnect_in_ms;
-    if (frame.t === "welcome") this.#unwelcome = 0;
+    if (frame.t === "welcome") {
+      this.#unwelcome = 0;
+      this.#unanswered--;
+    }
     this.wires.onFrame(frame);
     if (frame.t === "welcome") this.#set("online");
   }

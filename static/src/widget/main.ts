@@ -18,6 +18,7 @@ if (root) {
     keep: keepIn(() => localStorage),
     texts: textsFor(lang),
     lang,
+    vouched: query.has("vouched"),
     origin: pageOrigin(query.get("origin"), document.referrer, location.ancestorOrigins?.[0]),
   }).start();
 }

@@ -8,7 +8,8 @@ export interface Session {
   token: string;
   /** Milliseconds since 1970. */
   expires_at: number;
-  epoch?: string;
+  /** True if the shop vouched for who this is. */
+  verified?: boolean;
 }
 
 /** The server answered, and it was no. `code` is its stable code. */
