@@ -10,6 +10,7 @@ use super::super::child::Child;
 use super::super::client::{Wire, frame, header};
 use super::figure;
 use crate::commands::bench::Figure;
+use crate::commands::bench::child::Model;
 
 /// Hostile clients at once.
 const CLIENTS: usize = 64;
