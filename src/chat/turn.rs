@@ -79,7 +79,9 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let Some(job) = job else { return Ok(()) };
         let mut provenance = provenance(desk, job);
         let started = Instant::now();
-        live.begin(job, provenance.clone());
+        if !live.begin(job, provenance.clone()) {
+            return Ok(());
+        }
         let made = match no_need(desk, &head, job, live)? {
             Some((ended, text)) => Made::Ended { ended, usage: None, text: Some(text) },
             None => {

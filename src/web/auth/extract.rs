@@ -45,7 +45,7 @@ impl Caller {
     pub fn of(request: &HttpRequest, state: &State) -> Result<Self, ApiError> {
         let nobody = Self { principal: Principal::Anonymous, claims: None, expired: false };
         let Some(credential) = credential(request) else { return Ok(nobody) };
-        if state.api_key.as_ref().is_some_and(|key| key.fits(&credential)) {
+        if is_api_key(state, &credential) {
             return Ok(Self { principal: Principal::api(), ..nobody });
         }
         match state.tokens.check(&credential) {
@@ -71,6 +71,11 @@ impl Caller {
             }
         })
     }
+}
+
+/// True if `credential` is the API key.
+pub(in crate::web) fn is_api_key(state: &State, credential: &str) -> bool {
+    state.api_key.as_ref().is_some_and(|key| key.fits(credential))
 }
 
 /// The token of `Authorization: Bearer`, or the `token.` entry of `Sec-WebSocket-Protocol`.

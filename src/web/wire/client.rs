@@ -158,11 +158,16 @@ impl ClientFrame {
     }
 }
 
-/// serde's words without the part that quotes what the client sent: it may be a shopper's text.
+/// What is wrong and where, without what the client sent: it may be a shopper's text.
 fn explain(fault: &serde_json::Error) -> String {
     let text = fault.to_string();
-    if text.starts_with("invalid type: string") || text.starts_with("invalid value: string") {
-        return format!("a field has the wrong type at column {}", fault.column());
+    if text.starts_with("missing field") || text.starts_with("unknown field") {
+        return text.chars().take(200).collect();
     }
-    text.chars().take(200).collect()
+    let what = match fault.classify() {
+        serde_json::error::Category::Data => "a field has a wrong value, or `t` is unknown",
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is not JSON",
+    };
+    format!("{what} (column {})", fault.column())
 }
