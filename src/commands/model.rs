@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -83,6 +84,19 @@ enum DtypeArg {
     F32,
     F16,
     Bf16,
+}
+
+#[cfg(feature = "import")]
+impl DtypeArg {
+    fn chosen(self) -> Option<crate::model::import::Dtype> {
+        use crate::model::import::Dtype;
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(Dtype::F32),
+            Self::F16 => Some(Dtype::F16),
+            Self::Bf16 => Some(Dtype::Bf16),
+        }
+    }
 }
 
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
@@ -166,22 +180,19 @@ async fn import(args: Import) -> anyhow::Result<()> {
 
 #[cfg(feature = "import")]
 fn import_file(args: &Import, progress: &Progress) -> anyhow::Result<Staging> {
-    use crate::model::import::{self, Dtype, Options};
+    use crate::model::import::{self, Options};
     use crate::model::library::manifest::Source;
 
     let staging = Staging::begin(&args.dir)?;
+    let dtype = args.dtype.chosen();
+    staging.expect_space(import::output_bytes(&args.file, dtype)?)?;
     let size = fs_err::metadata(&args.file)?.len();
     let sha256 = library::hash_of(&args.file, &mut |done| progress.tell(Step::Checking, done, size))?;
     let file_name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let options = Options {
         name: file_name(staging.target()),
         source: Source { origin: format!("file:{}", file_name(&args.file)), sha256: Some(sha256) },
-        dtype: match args.dtype {
-            DtypeArg::Auto => None,
-            DtypeArg::F32 => Some(Dtype::F32),
-            DtypeArg::F16 => Some(Dtype::F16),
-            DtypeArg::Bf16 => Some(Dtype::Bf16),
-        },
+        dtype,
         created: Clock::System.now(),
     };
     let mut tell = |done, all| progress.tell(Step::Importing, done, all);
@@ -195,15 +206,19 @@ async fn finish(staging: Staging, bar: &Bar) -> anyhow::Result<PathBuf> {
     Ok(staging.install()?)
 }
 
-/// Does the work unless the person stops it; then nothing of it stays behind.
+/// Does the work unless somebody stops it (Ctrl-C, or a service manager); then nothing of it stays behind.
 async fn until_stopped<T>(target: &Path, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    // Both listen from here on, before the work begins.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => {
-            Staging::abandon(target);
-            anyhow::bail!("stopped; nothing was installed")
-        }
+        done = work => return done,
+        _ = interrupt.recv() => (),
+        _ = terminate.recv() => (),
     }
+    // The work is dropped by now, but a thread of its own may still write.
+    Staging::abandon(target);
+    anyhow::bail!("stopped; nothing was installed")
 }
 
 fn list(models: &Path, form: Form) -> anyhow::Result<()> {

@@ -5,6 +5,9 @@ mod layers;
 mod model_files;
 #[cfg(feature = "import")]
 mod model_files_gguf;
+mod model_files_hub;
 #[cfg(feature = "import")]
 mod model_files_made;
+#[cfg(feature = "import")]
+mod model_files_pull;
 mod store;
