@@ -73,8 +73,14 @@ impl Config {
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
         }
-        let faults = config.faults();
-        if faults.is_empty() { Ok(config) } else { Err(ConfigError(faults)) }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Refuses what cannot work, all of it at once.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let faults = self.faults();
+        if faults.is_empty() { Ok(()) } else { Err(ConfigError(faults)) }
     }
 
     /// Where the conversations are.

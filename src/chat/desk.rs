@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -140,6 +140,13 @@ impl Desk {
         let weak = Arc::downgrade(&self.0);
         self.0.store.listen(Box::new(move |committed: &Committed| {
             let Some(inner) = weak.upgrade() else { return };
+            // Before anybody hears of a new owner: a take-over between the decision to answer and the first word would
+            // else be followed by that answer.
+            if let Some(event) = committed.events.first()
+                && let Some(live) = inner.lives.get(event.conv)
+            {
+                live.raise(committed.head.epoch);
+            }
             for event in &committed.events {
                 inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
             }

@@ -5,7 +5,7 @@
 
 /// Texts that mean something to the model's template.
 #[derive(Clone, Debug)]
-pub(super) struct Guard {
+pub struct Guard {
     control: Vec<String>,
 }
 
@@ -13,14 +13,16 @@ pub(super) struct Guard {
 const LOOP_CHARS: usize = 240;
 
 impl Guard {
-    pub(super) fn new(control_tokens: &[String]) -> Self {
-        let mut control: Vec<String> = control_tokens.iter().filter(|t| !t.trim().is_empty()).cloned().collect();
+    /// `control_tokens`: see `model::Facts`.
+    pub fn new(control_tokens: &[String]) -> Self {
+        let mut control: Vec<String> =
+            control_tokens.iter().filter(|t| !t.trim().is_empty()).cloned().collect();
         control.sort_by_key(|t| std::cmp::Reverse(t.len()));
         Self { control }
     }
 
     /// `text` without any control token, also none that taking one out would make.
-    pub(super) fn strip(&self, text: &str) -> String {
+    pub fn strip(&self, text: &str) -> String {
         let mut text = text.to_owned();
         while let Some(token) = self.control.iter().find(|t| text.contains(t.as_str())) {
             text = text.replace(token.as_str(), "");

@@ -26,18 +26,32 @@ struct Shown {
     provenance: Option<Provenance>,
     place: Option<usize>,
     stopped: bool,
+    /// The oldest epoch that may speak.
+    floor: u64,
 }
 
 impl Live {
-    /// A new attempt begins; nothing of it has been shown.
-    pub(super) fn begin(&self, job: Job, provenance: Provenance) {
+    /// A new attempt begins; nothing of it has been shown. False if somebody took over since it was decided.
+    pub(super) fn begin(&self, job: Job, provenance: Provenance) -> bool {
         let mut shown = self.lock();
+        let may = job.epoch >= shown.floor;
         *shown = Shown {
-            job: Some(job),
+            job: may.then_some(job),
             provenance: Some(provenance),
             stopped: shown.stopped,
+            floor: shown.floor,
             ..Shown::default()
         };
+        may
+    }
+
+    /// An answer of an epoch before `epoch` is not shown any more, even if it has yet to begin.
+    pub(super) fn raise(&self, epoch: u64) {
+        let mut shown = self.lock();
+        shown.floor = shown.floor.max(epoch);
+        if shown.job.is_some_and(|job| job.epoch < epoch) {
+            shown.job = None;
+        }
     }
 
     /// Shows more of the answer. False once somebody else has taken over: nothing was shown then.

@@ -15,5 +15,6 @@ mod turn;
 
 pub use desk::{Ack, Completion, Desk, Parts, Readiness, Replay, Say};
 pub use error::DeskError;
+pub use guard::Guard;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};
 pub use settings::Settings;

@@ -11,9 +11,7 @@ use super::guard::{Guard, goes_in_circles};
 use super::hub::{Notice, Who};
 use super::live::Live;
 use crate::domain::prompt::{Finish, Piece, Prompt, Usage};
-use crate::domain::{
-    Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker,
-};
+use crate::domain::{Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker};
 use crate::prompt::Budget;
 use crate::store::StoreError;
 use crate::telemetry::metric;
@@ -81,7 +79,9 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let Some(job) = job else { return Ok(()) };
         let mut provenance = provenance(desk, job);
         let started = Instant::now();
-        live.begin(job, provenance.clone());
+        if !live.begin(job, provenance.clone()) {
+            return Ok(());
+        }
         let made = match no_need(desk, &head, job, live)? {
             Some((ended, text)) => Made::Ended { ended, usage: None, text: Some(text) },
             None => {
@@ -114,12 +114,7 @@ fn owed(desk: &Inner, conv: ConvId) -> Result<Option<Head>, StoreError> {
 }
 
 /// Endings that need no model.
-fn no_need(
-    desk: &Inner,
-    head: &Head,
-    job: Job,
-    live: &Live,
-) -> Result<Option<(Ended, String)>, StoreError> {
+fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(Ended, String)>, StoreError> {
     if live.take_stop() {
         return Ok(Some((Ended::Stopped, String::new())));
     }
@@ -191,7 +186,8 @@ fn note(
     if seconds > 0.0 && provenance.completion_tokens > 1 {
         metrics::histogram!(metric::TOKEN_RATE).record(f64::from(provenance.completion_tokens) / seconds);
     }
-    let name = serde_json::to_value(ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
+    let name =
+        serde_json::to_value(ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
     metrics::counter!(metric::REPLIES, "ended" => name).increment(1);
 }
 
@@ -247,7 +243,8 @@ impl Watch<'_> {
                     let text = filter.pass(if pieces == 0 { text.trim_start() } else { &text });
                     if pieces == 0 && !text.is_empty() {
                         provenance.first_ms = millis(self.started);
-                        metrics::histogram!(metric::FIRST_TOKEN).record(self.asked_at.elapsed().as_secs_f64());
+                        metrics::histogram!(metric::FIRST_TOKEN)
+                            .record(self.asked_at.elapsed().as_secs_f64());
                     }
                     if !self.live.show(&self.desk.hub, self.conv, &text) {
                         return Ok(Made::Silenced);

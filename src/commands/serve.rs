@@ -1,11 +1,181 @@
-//! `shopclerk serve`.
+//! `shopclerk serve`: wires the rooms together and runs them until a signal.
 
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use crate::chat::{self, Desk, Guard};
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::model::{Scripted, SharedModel, library};
+use crate::prompt::Playbook;
+use crate::store::Store;
+use crate::telemetry::metric;
+use crate::web;
 
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+/// How long answers that are being made may take to finish when the server stops.
+const FINISH: Duration = Duration::from_secs(10);
 
-#[expect(clippy::unused_async, reason = "in the making")]
-pub(super) async fn run(_args: Args, _config: Config) -> anyhow::Result<()> {
-    anyhow::bail!("in the making")
+#[derive(Debug, Default, clap::Args)]
+#[command(
+    after_help = "Examples:\n  shopclerk serve --listen 0.0.0.0:8080\n  shopclerk serve --model scripted   # no model file needed"
+)]
+pub(super) struct Args {
+    /// Address and port to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Name of a model, its folder, or `scripted`
+    #[arg(long, value_name = "NAME|DIR")]
+    model: Option<String>,
+    /// The shop's folder (shop.toml, policies, products.json); the demo shop if absent
+    #[arg(long, value_name = "DIR")]
+    shop: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
+    let started = Instant::now();
+    if let Some(listen) = args.listen {
+        config.web.listen = listen;
+    }
+    if let Some(model) = args.model {
+        config.model.name = model;
+    }
+    if let Some(shop) = args.shop {
+        config.shop.folder = shop;
+    }
+    config.check()?;
+    let metrics = metrics_recorder()?;
+    let listener = TcpListener::bind(&config.web.listen).with_context(|| {
+        format!("cannot listen on {}; is another server there? Try --listen 127.0.0.1:0", config.web.listen)
+    })?;
+    let address = listener.local_addr()?;
+    let shop = Rooms::open(&config).await?;
+    let parts = web::Parts {
+        desk: shop.desk.clone(),
+        settings: config.web.clone(),
+        clock: shop.clock.clone(),
+        secret: web::auth::secret::load_or_create(&config.data)?,
+        api_key: std::env::var("SHOPCLERK_API_KEY").ok().filter(|key| !key.is_empty()),
+        metrics: Some(metrics),
+    };
+    let mut server = web::serve(parts, listener)?;
+    // One line that scripts can read; logs go to stderr.
+    println!("listening on http://{address}");
+    let warming = tokio::spawn({
+        let desk = shop.desk.clone();
+        async move {
+            match desk.warm().await {
+                Ok(()) => tracing::info!(seconds = started.elapsed().as_secs_f64(), "ready"),
+                Err(fault) => {
+                    tracing::error!(code = fault.code(), %fault, "the model could not be warmed up")
+                }
+            }
+        }
+    });
+    tokio::select! {
+        () = stop_signal() => tracing::info!("stopping: finishing the answers being made"),
+        ended = server.ended() => ended.context("the server ended by itself")?,
+    }
+    warming.abort();
+    tokio::select! {
+        () = shut_down(server, shop) => {}
+        () = stop_signal() => tracing::warn!("stopping at once"),
+    }
+    Ok(())
+}
+
+/// Answers first, so that shoppers see them end; then goodbye; then the disk.
+async fn shut_down(server: web::Running, shop: Rooms) {
+    shop.desk.drain(FINISH).await;
+    server.drain().await;
+    server.stop().await;
+    shop.store.close().await;
+}
+
+/// Resolves at Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut term) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = term.recv() => {}
+            }
+            return;
+        }
+    }
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The rooms behind the web, put together.
+pub(super) struct Rooms {
+    pub(super) desk: Desk,
+    pub(super) store: Store,
+    pub(super) clock: Clock,
+}
+
+impl Rooms {
+    pub(super) async fn open(config: &Config) -> anyhow::Result<Self> {
+        let clock = Clock::System;
+        let store = Store::open(&config.store_dir(), &config.store, clock.clone())?;
+        let model = load_model(config).await?;
+        let guard = Guard::new(&model.facts().control_tokens);
+        let playbook = Playbook::load(&config.shop, &|text| guard.strip(text))?;
+        let desk = Desk::open_with(chat::Parts {
+            store: store.clone(),
+            model,
+            playbook,
+            settings: config.chat.clone(),
+            clock: clock.clone(),
+            runtime: tokio::runtime::Handle::current(),
+        })?;
+        Ok(Self { desk, store, clock })
+    }
+}
+
+/// The model that the configuration names.
+pub(super) async fn load_model(config: &Config) -> anyhow::Result<SharedModel> {
+    if config.model.name == "scripted" {
+        return Ok(Arc::new(Scripted::default()));
+    }
+    let folder = library::resolve(&config.models_dir(), &config.model.name)?;
+    load_engine(&folder, config).await
+}
+
+#[cfg(feature = "llm")]
+pub(super) async fn load_engine(folder: &library::ModelFolder, config: &Config) -> anyhow::Result<SharedModel> {
+    let engine = crate::model::engine::Engine::load(&folder.path, &folder.name, &config.model)
+        .await
+        .with_context(|| {
+            format!(
+                "{}: cannot be loaded; try `shopclerk model check {}`",
+                folder.path.display(),
+                folder.name
+            )
+        })?;
+    Ok(Arc::new(engine))
+}
+
+#[cfg(not(feature = "llm"))]
+#[expect(clippy::unused_async, reason = "the same face as with the engine")]
+pub(super) async fn load_engine(folder: &library::ModelFolder, _config: &Config) -> anyhow::Result<SharedModel> {
+    anyhow::bail!(
+        "{}: this shopclerk was built without the feature `llm`; use --model scripted",
+        folder.path.display()
+    )
+}
+
+fn metrics_recorder() -> anyhow::Result<PrometheusHandle> {
+    const SECONDS: [f64; 12] = [0.001, 0.005, 0.02, 0.05, 0.1, 0.2, 0.35, 0.7, 1.5, 3.0, 10.0, 30.0];
+    const RATES: [f64; 9] = [5.0, 10.0, 20.0, 30.0, 40.0, 55.0, 80.0, 150.0, 500.0];
+    Ok(PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(metric::FIRST_TOKEN.to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(metric::COMMIT.to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Full(metric::TOKEN_RATE.to_owned()), &RATES)?
+        .install_recorder()?)
 }

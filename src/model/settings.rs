@@ -34,6 +34,13 @@ pub enum Quantise {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { name: DEFAULT_MODEL.to_owned(), quantise: Quantise::Auto, parallel: 0, context: 0, threads: 0, cache_mib: 384 }
+        Self {
+            name: DEFAULT_MODEL.to_owned(),
+            quantise: Quantise::Auto,
+            parallel: 0,
+            context: 0,
+            threads: 0,
+            cache_mib: 384,
+        }
     }
 }

@@ -1,18 +1,21 @@
 //! Front matter: `key: value` lines between two lines of `---`, then the text.
 
 /// The values of `keys`, in their order, and the text after the front matter. Every key must be there, and no other.
-pub(super) fn split<'a, const N: usize>(text: &'a str, keys: [&str; N]) -> Result<([String; N], &'a str), String> {
+pub(super) fn split<'a, const N: usize>(
+    text: &'a str,
+    keys: [&str; N],
+) -> Result<([String; N], &'a str), String> {
     let (front, body) = text
         .strip_prefix("---\n")
         .and_then(|rest| rest.split_once("\n---\n"))
         .ok_or("it must begin with front matter between two lines of `---`")?;
     let mut values = keys.map(|_| None);
     for line in front.lines().filter(|line| !line.trim().is_empty()) {
-        let (key, value) = line.split_once(':').ok_or_else(|| format!("front matter: `{line}` is not `key: value`"))?;
-        let place = keys
-            .iter()
-            .position(|known| *known == key.trim())
-            .ok_or_else(|| format!("front matter: unknown key `{}`; known are {}", key.trim(), keys.join(", ")))?;
+        let (key, value) =
+            line.split_once(':').ok_or_else(|| format!("front matter: `{line}` is not `key: value`"))?;
+        let place = keys.iter().position(|known| *known == key.trim()).ok_or_else(|| {
+            format!("front matter: unknown key `{}`; known are {}", key.trim(), keys.join(", "))
+        })?;
         values[place] = Some(value.trim().to_owned());
     }
     let mut missing = keys.iter().zip(&values).filter(|(_, value)| value.is_none()).map(|(key, _)| *key);

@@ -43,6 +43,9 @@ mod tests {
         assert_eq!(foreign("Can I return shoes I have worn?", "en"), None);
         assert_eq!(foreign("hi", "en"), None);
         assert_eq!(foreign("退货政策是什么?", "en"), Some("Mandarin"));
-        assert_eq!(foreign("Kann ich getragene Schuhe zurückgeben, wenn sie nicht passen?", "en"), Some("German"));
+        assert_eq!(
+            foreign("Kann ich getragene Schuhe zurückgeben, wenn sie nicht passen?", "en"),
+            Some("German")
+        );
     }
 }

@@ -95,8 +95,7 @@ impl Playbook {
     /// too long; older turns are left out first, oldest first.
     pub fn render(&self, events: &[Event], budget: Budget, count: &dyn Fn(&str) -> usize) -> Vec<Message> {
         let turns = history::turns(events);
-        let mut messages: Vec<Message> =
-            turns.iter().map(|turn| self.message(turn)).collect();
+        let mut messages: Vec<Message> = turns.iter().map(|turn| self.message(turn)).collect();
         // A few tokens more for each message's frame in the model's own template.
         let cost = |message: &Message| count(&message.content) + 8;
         let system = Message::new(Role::System, self.system.as_str());

@@ -32,7 +32,7 @@ fn chat(turns: usize) -> Vec<Event> {
     (0..turns)
         .flat_map(|n| {
             let seq = 2 * n as u64 + 1;
-            [said(seq, &format!("question number {n} about nothing")), reply(seq + 1, &format!("answer number {n}"))]
+            [said(seq, &format!("zzz{n} zzz zzz zzz zzz")), reply(seq + 1, &format!("yyy{n} yyy yyy"))]
         })
         .chain([said(2 * turns as u64 + 1, "the newest question")])
         .collect()
@@ -41,7 +41,8 @@ fn chat(turns: usize) -> Vec<Event> {
 #[test]
 fn the_right_facts_come_with_the_question() {
     let playbook = playbook();
-    let messages = playbook.render(&[said(1, "Can I return shoes I have worn?")], Budget { tokens: 1500 }, &words);
+    let messages =
+        playbook.render(&[said(1, "Can I return shoes I have worn?")], Budget { tokens: 1500 }, &words);
     assert_eq!(messages.len(), 2);
     assert!(messages[1].content.contains("Returns:"), "{}", messages[1].content);
     assert!(messages[1].content.ends_with("Can I return shoes I have worn?"), "{}", messages[1].content);

@@ -90,7 +90,10 @@ impl Shop {
         let mut policies = Vec::new();
         for id in files.policies()? {
             let name = format!("policies/{id}.md");
-            policies.push(policy(&id, &files.read(&name)?).map_err(|fault| PromptError::new(files.place(&name), fault))?);
+            policies.push(
+                policy(&id, &files.read(&name)?)
+                    .map_err(|fault| PromptError::new(files.place(&name), fault))?,
+            );
         }
         let shop = Self { profile, policies, products };
         match shop.fault() {
@@ -107,7 +110,10 @@ impl Shop {
             return Some(("shop.toml", format!("look.color: `{}` is not #rrggbb", profile.look.color)));
         }
         if !profile.look.greeting.contains_key(&profile.language) {
-            return Some(("shop.toml", format!("look.greeting: no greeting in the shop's own language `{}`", profile.language)));
+            return Some((
+                "shop.toml",
+                format!("look.greeting: no greeting in the shop's own language `{}`", profile.language),
+            ));
         }
         let mut ids: Vec<&str> = self.products.iter().map(|p| p.id.as_str()).collect();
         ids.sort_unstable();
@@ -133,12 +139,17 @@ impl Files<'_> {
     }
 
     fn place(&self, name: &str) -> String {
-        if self.is_demo() { format!("demo-shop/{name}") } else { self.folder.join(name).display().to_string() }
+        if self.is_demo() {
+            format!("demo-shop/{name}")
+        } else {
+            self.folder.join(name).display().to_string()
+        }
     }
 
     fn read(&self, name: &str) -> Result<String, PromptError> {
         if self.is_demo() {
-            let file = Demo::get(name).ok_or_else(|| PromptError::new(self.place(name), "there is no such file"))?;
+            let file =
+                Demo::get(name).ok_or_else(|| PromptError::new(self.place(name), "there is no such file"))?;
             return Ok(String::from_utf8_lossy(&file.data).into_owned());
         }
         fs_err::read_to_string(self.folder.join(name)).map_err(|fault| PromptError::new("shop.folder", fault))

@@ -30,8 +30,8 @@ impl Template {
                 .map_err(|fault| PromptError::new(own.display(), fault.to_string()))?;
             (own.display().to_string(), text)
         } else {
-            let built_in = BuiltIn::get(&file)
-                .ok_or_else(|| PromptError::new(&file, "there is no such template"))?;
+            let built_in =
+                BuiltIn::get(&file).ok_or_else(|| PromptError::new(&file, "there is no such template"))?;
             (format!("prompts/{file}"), String::from_utf8_lossy(&built_in.data).into_owned())
         };
         Self::parse(name, &place, &text)
@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn faults_name_the_place_and_the_line() {
-        let fault = |text| Template::parse("turn", "prompts/turn.md", text).err().expect("a fault").to_string();
+        let fault =
+            |text| Template::parse("turn", "prompts/turn.md", text).err().expect("a fault").to_string();
         insta::assert_snapshot!(fault("Hello"), @"prompts/turn.md: it must begin with front matter between two lines of `---`");
         assert!(fault("---\npurpose: x\n---\n{% if %}").starts_with("prompts/turn.md: syntax error"));
     }

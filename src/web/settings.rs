@@ -23,6 +23,12 @@ pub struct Settings {
     pub renew_days: u64,
     /// Sockets one address may hold.
     pub sockets_per_address: usize,
+    /// Requests one address may make in a minute.
+    pub requests_per_minute: u32,
+    /// Sessions one address may begin in a minute.
+    pub sessions_per_minute: u32,
+    /// Sockets one address may open in a minute.
+    pub upgrades_per_minute: u32,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
 }
@@ -39,6 +45,9 @@ impl Default for Settings {
             token_minutes: 60,
             renew_days: 30,
             sockets_per_address: 20,
+            requests_per_minute: 1_200,
+            sessions_per_minute: 60,
+            upgrades_per_minute: 120,
             workers: 0,
         }
     }
@@ -74,6 +83,15 @@ impl Settings {
                 "public_url: `{}` is not an origin; write e.g. `https://chat.example.com`",
                 self.public_url
             ));
+        }
+        for (key, value) in [
+            ("requests_per_minute", self.requests_per_minute),
+            ("sessions_per_minute", self.sessions_per_minute),
+            ("upgrades_per_minute", self.upgrades_per_minute),
+        ] {
+            if value == 0 {
+                faults.push(format!("{key}: 0 would refuse everybody; use 1 or more"));
+            }
         }
         if self.token_minutes == 0 {
             faults.push("token_minutes: 0 would expire every token at once; use 1 or more".to_owned());

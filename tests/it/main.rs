@@ -1,6 +1,9 @@
 //! The one integration test binary: each extra one would link the model engine again.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
+mod chat;
+mod config;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
@@ -11,3 +14,8 @@ mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
 mod store;
+mod store_child;
+mod store_crash;
+mod store_damage;
+mod store_export;
+mod web;

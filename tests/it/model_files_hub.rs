@@ -145,7 +145,7 @@ fn answer(mut stream: TcpStream, shelf: &Mutex<Shelf>, asked: &Mutex<Vec<(String
 
 fn pull(hub: &str, data: &tempfile::TempDir, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shopclerk"))
-        .args(["model", "pull"])
+        .args(["model", "pull", "--no-trial"])
         .args(args)
         .current_dir(data.path())
         .env("HF_ENDPOINT", hub)

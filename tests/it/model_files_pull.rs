@@ -238,7 +238,7 @@ fn what_a_killed_pull_left_is_no_model_and_goes_with_the_next() {
 fn an_import_appears_whole_and_replaces_only_when_told() {
     let bench = Bench::new();
     tiny("llama", "smollm").save(&bench.path("tiny.gguf"));
-    let args = ["model", "import", "tiny.gguf", "data/models/tiny"];
+    let args = ["model", "import", "tiny.gguf", "data/models/tiny", "--no-trial"];
     let first = bench.run(&args);
     assert!(first.status.success(), "{}", bench.tell(&first));
     let again = bench.run(&args);
@@ -262,7 +262,7 @@ fn an_import_appears_whole_and_replaces_only_when_told() {
 fn an_import_that_fails_leaves_nothing_and_the_old_folder_alone() {
     let bench = Bench::new();
     tiny("llama", "smollm").save(&bench.path("tiny.gguf"));
-    bench.run(&["model", "import", "tiny.gguf", "data/models/tiny"]);
+    bench.run(&["model", "import", "tiny.gguf", "data/models/tiny", "--no-trial"]);
     let before = fs_err::read(bench.models().join("tiny/shopclerk.json")).unwrap();
     let whole = fs_err::read(bench.path("tiny.gguf")).unwrap();
     fs_err::write(bench.path("cut.gguf"), &whole[..whole.len() - 40]).unwrap();
@@ -329,7 +329,7 @@ fn a_full_disk_is_said_before_the_work() {
     let before = bench.run(&["model", "pull"]);
     insta::assert_snapshot!(bench.tell(&before), @"exit 1: shopclerk: DIR/data/models has 0 MB free and 830 MB are needed; free some space or choose another place with --data");
     tiny("llama", "smollm").save(&bench.path("tiny.gguf"));
-    let import = bench.run(&["model", "import", "tiny.gguf", "data/models/tiny"]);
+    let import = bench.run(&["model", "import", "tiny.gguf", "data/models/tiny", "--no-trial"]);
     insta::assert_snapshot!(bench.tell(&import), @"exit 1: shopclerk: DIR/data/models has 0 MB free and 34 MB are needed; free some space or choose another place with --data");
     assert_eq!(bench.left(&bench.models()), Vec::<String>::new());
     drop(small);

@@ -110,7 +110,9 @@ async fn build_apart(builder: TextModelBuilder) -> Result<Built, ModelError> {
         .map_err(engine)?;
     built
         .await
-        .map_err(|_| ModelError::Engine("the loader stopped without a word; the log above says why".to_owned()))?
+        .map_err(|_| {
+            ModelError::Engine("the loader stopped without a word; the log above says why".to_owned())
+        })?
         .map_err(|fault| ModelError::Engine(format!("{fault:#}")))
 }
 
@@ -149,11 +151,12 @@ impl Shape {
     fn read(folder: &Path) -> Result<Self, ModelError> {
         let path: PathBuf = folder.join("config.json");
         let text = fs_err::read_to_string(&path).map_err(engine)?;
-        let config: serde_json::Value =
-            serde_json::from_str(&text).map_err(|f| ModelError::Engine(format!("{}: {f}", path.display())))?;
+        let config: serde_json::Value = serde_json::from_str(&text)
+            .map_err(|f| ModelError::Engine(format!("{}: {f}", path.display())))?;
         let number = |key: &str| config.get(key).and_then(serde_json::Value::as_u64);
-        let need =
-            |key: &str| number(key).ok_or_else(|| ModelError::Engine(format!("{}: no `{key}`", path.display())));
+        let need = |key: &str| {
+            number(key).ok_or_else(|| ModelError::Engine(format!("{}: no `{key}`", path.display())))
+        };
         let heads = need("num_attention_heads")?;
         Ok(Self {
             context: number("max_position_embeddings").unwrap_or(CONTEXT as u64) as usize,

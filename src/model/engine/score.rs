@@ -52,7 +52,9 @@ async fn logits(engine: &Engine, prompt: Prompt) -> Result<Vec<f32>, ModelError>
     let slot = seen.clone();
     // It must never fail: an error here would cost the other answers of the batch a token.
     let read = move |logits: &Tensor, _: &[u32]| {
-        if let (Ok(values), Ok(mut slot)) = (logits.flatten_all().and_then(|l| l.to_vec1::<f32>()), slot.lock()) {
+        if let (Ok(values), Ok(mut slot)) =
+            (logits.flatten_all().and_then(|l| l.to_vec1::<f32>()), slot.lock())
+        {
             slot.get_or_insert(values);
         }
         Ok(logits.clone())

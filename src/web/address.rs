@@ -1,0 +1,95 @@
+//! Whose address a request comes from, and which addresses count as one.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use actix_web::HttpRequest;
+
+use super::Settings;
+
+/// The address of the client. `X-Forwarded-For` is believed only from a trusted proxy, and read from its end: the
+/// newest entry that is not itself a trusted proxy.
+pub(super) fn of(request: &HttpRequest, settings: &Settings) -> IpAddr {
+    let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| plain(peer.ip()));
+    let trusted = |ip: &IpAddr| settings.trusted_proxies.iter().any(|proxy| plain(*proxy) == *ip);
+    if !trusted(&peer) {
+        return peer;
+    }
+    let forwarded: Vec<&str> = request
+        .headers()
+        .get_all("x-forwarded-for")
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .collect();
+    let mut client = peer;
+    for entry in forwarded.into_iter().rev() {
+        // An entry that is no address ends the part that can be believed.
+        let Ok(ip) = entry.parse::<IpAddr>() else { break };
+        client = plain(ip);
+        if !trusted(&client) {
+            break;
+        }
+    }
+    client
+}
+
+/// True for a request of this very machine that no proxy passed on.
+pub(super) fn is_local(request: &HttpRequest) -> bool {
+    let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+    request.peer_addr().is_some_and(|peer| plain(peer.ip()).is_loopback())
+        && forwarded.iter().all(|name| !request.headers().contains_key(*name))
+}
+
+/// The key limits count by: an IPv4 address, or the /64 of an IPv6 one, which one subscriber holds whole.
+pub(super) fn bucket(ip: IpAddr) -> IpAddr {
+    match plain(ip) {
+        IpAddr::V6(v6) => {
+            let mut parts = v6.segments();
+            parts[4..].fill(0);
+            IpAddr::V6(Ipv6Addr::from(parts))
+        }
+        v4 => v4,
+    }
+}
+
+/// IPv4 in IPv6 clothes is IPv4.
+fn plain(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn forwarded_is_believed_from_trusted_proxies_only() {
+        let settings = Settings {
+            trusted_proxies: vec!["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()],
+            ..Settings::default()
+        };
+        for (peer, header, expected) in [
+            ("10.0.0.1:1", "203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1:1", "198.51.100.1, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1:1", "203.0.113.9, 10.0.0.2", "203.0.113.9"),
+            ("10.0.0.1:1", "203.0.113.9, nonsense", "10.0.0.1"),
+            ("[::ffff:10.0.0.1]:1", "::ffff:203.0.113.9", "203.0.113.9"),
+            ("192.0.2.7:1", "203.0.113.9", "192.0.2.7"),
+        ] {
+            let request = TestRequest::default()
+                .peer_addr(peer.parse().unwrap())
+                .insert_header(("x-forwarded-for", header))
+                .to_http_request();
+            assert_eq!(of(&request, &settings), expected.parse::<IpAddr>().unwrap(), "{peer} {header}");
+        }
+    }
+
+    #[test]
+    fn a_subscriber_of_ipv6_counts_once() {
+        let key = |ip: &str| bucket(ip.parse().unwrap());
+        assert_eq!(key("2001:db8:1:2:3:4:5:6"), key("2001:db8:1:2:ffff::1"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
+    }
+}

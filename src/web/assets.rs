@@ -1,0 +1,106 @@
+//! The built pages, out of the binary: the loader, the widget's frame, the demo shop.
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, LOCATION};
+use actix_web::{HttpRequest, HttpResponse};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::error::ApiError;
+
+/// `static/dist` as it was at build time; a debug build reads it from disk. A missing folder is an empty one.
+#[derive(RustEmbed)]
+#[folder = "static/dist"]
+#[allow_missing = true]
+struct Dist;
+
+/// `/` shows the demo shop.
+pub(super) async fn root() -> HttpResponse {
+    HttpResponse::Found().insert_header((LOCATION, "/demo/")).finish()
+}
+
+/// `GET /widget.js`, `/widget/...`, `/demo/...`.
+pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    let path = request.path().trim_start_matches('/');
+    if path.split('/').any(|part| part == "..") {
+        return Err(not_found());
+    }
+    let (name, file) = find(path)?;
+    let tag = EntityTag::new_strong(hex::encode(&file.metadata.sha256_hash()[..16]));
+    let cache = if is_hashed(&name) { "public, max-age=31536000, immutable" } else { "public, max-age=60" };
+    if IfNoneMatch::parse(&request).is_ok_and(|known| matches(&known, &tag)) {
+        return Ok(HttpResponse::NotModified()
+            .insert_header((ETAG, tag.to_string()))
+            .insert_header((CACHE_CONTROL, cache))
+            .finish());
+    }
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, content_type(&file)))
+        .insert_header((ETAG, tag.to_string()))
+        .insert_header((CACHE_CONTROL, cache));
+    if name == "widget.js" {
+        // The loader runs in the shop's own pages.
+        response.insert_header(("Cross-Origin-Resource-Policy", "cross-origin"));
+    }
+    Ok(response.body(file.data.into_owned()))
+}
+
+/// The file of a path; a folder is its `index.html`, and so is a page of the demo shop without an extension.
+fn find(path: &str) -> Result<(String, EmbeddedFile), ApiError> {
+    let mut names = vec![path.to_owned(), format!("{}/index.html", path.trim_end_matches('/'))];
+    if path.starts_with("demo/") && !path.rsplit('/').next().unwrap_or("").contains('.') {
+        names.push(format!("{}.html", path.trim_end_matches('/')));
+    }
+    names.into_iter().find_map(|name| Dist::get(&name).map(|file| (name, file))).ok_or_else(|| {
+        if Dist::iter().next().is_none() {
+            ApiError::new(
+                actix_web::http::StatusCode::NOT_FOUND,
+                "pages_not_built",
+                "the pages are not in this binary; run `npm run build` in static/ and build again",
+            )
+        } else {
+            not_found()
+        }
+    })
+}
+
+pub(super) fn not_found() -> ApiError {
+    ApiError::new(actix_web::http::StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+}
+
+fn content_type(file: &EmbeddedFile) -> String {
+    let mime = file.metadata.mimetype();
+    if mime.starts_with("text/") || mime == "application/javascript" || mime == "application/json" {
+        format!("{mime}; charset=utf-8")
+    } else {
+        mime.to_owned()
+    }
+}
+
+/// True for names like `assets/index-B3xk91Qz.js`, whose content never changes.
+fn is_hashed(name: &str) -> bool {
+    let stem = name.rsplit('/').next().and_then(|file| file.split('.').next()).unwrap_or("");
+    name.contains("assets/")
+        && stem.rsplit_once('-').is_some_and(|(_, hash)| {
+            hash.len() >= 8 && hash.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        })
+}
+
+fn matches(known: &IfNoneMatch, tag: &EntityTag) -> bool {
+    match known {
+        IfNoneMatch::Any => true,
+        IfNoneMatch::Items(tags) => tags.iter().any(|other| other.weak_eq(tag)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_hashed;
+
+    #[test]
+    fn only_hashed_names_are_kept_for_ever() {
+        assert!(is_hashed("widget/assets/main-B3xk91Qz.js"));
+        assert!(!is_hashed("widget/index.html"));
+        assert!(!is_hashed("widget.js"));
+        assert!(!is_hashed("demo/assets/shoe-red.svg"));
+    }
+}

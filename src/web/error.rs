@@ -1,0 +1,131 @@
+//! What goes wrong over HTTP: `{"error":{"code","message"}}` with the right status, and `Retry-After` where waiting helps.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::RETRY_AFTER;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::chat::DeskError;
+
+/// An error a client meets. `code` is stable, `message` is for people and never quotes what somebody wrote.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ApiError {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub message: String,
+    pub retry_after: Option<Duration>,
+}
+
+/// The body of an error.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorBody {
+    pub error: ErrorDetail,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ErrorDetail {
+    /// Stable, snake_case.
+    pub code: String,
+    pub message: String,
+}
+
+impl ApiError {
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), retry_after: None }
+    }
+
+    pub fn retry_in(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message)
+    }
+
+    pub fn unauthorized(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+
+    pub fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, message)
+    }
+
+    pub fn rate_limited(after: Duration) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests from this address")
+            .retry_in(after)
+    }
+
+    pub fn draining() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "draining", "the server is restarting; try again shortly")
+            .retry_in(Duration::from_secs(5))
+    }
+
+    /// Whole seconds, rounded up, at least 1.
+    pub fn retry_seconds(&self) -> Option<u64> {
+        self.retry_after.map(whole_seconds)
+    }
+}
+
+/// Whole seconds, rounded up, at least 1: what `Retry-After` can say.
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs_f64().ceil().max(1.0) as u64
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status);
+        if let Some(seconds) = self.retry_seconds() {
+            response.insert_header((RETRY_AFTER, seconds.to_string()));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.insert_header(("WWW-Authenticate", "Bearer"));
+        }
+        response.json(ErrorBody {
+            error: ErrorDetail { code: self.code.to_owned(), message: self.message.clone() },
+        })
+    }
+}
+
+impl From<DeskError> for ApiError {
+    fn from(fault: DeskError) -> Self {
+        let status = match &fault {
+            DeskError::Refused(refusal) => match refusal {
+                crate::domain::Refusal::Unknown | crate::domain::Refusal::NoSuchMessage => {
+                    StatusCode::NOT_FOUND
+                }
+                crate::domain::Refusal::Exists
+                | crate::domain::Refusal::NotOwner
+                | crate::domain::Refusal::NothingToDo => StatusCode::CONFLICT,
+            },
+            DeskError::RateLimited { .. } | DeskError::AllowanceUsed { .. } => StatusCode::TOO_MANY_REQUESTS,
+            DeskError::Busy { .. } | DeskError::Draining | DeskError::Store(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            DeskError::Text(_) => StatusCode::BAD_REQUEST,
+            DeskError::Model(fault) => match fault {
+                crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
+                    StatusCode::BAD_REQUEST
+                }
+                crate::model::ModelError::Incomplete | crate::model::ModelError::Engine(_) => {
+                    StatusCode::BAD_GATEWAY
+                }
+            },
+        };
+        let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+        Self {
+            status,
+            code: fault.code(),
+            message: fault.to_string(),
+            retry_after: fault.retry_after().or(waits.then_some(Duration::from_secs(5))),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! How much one address may ask for.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use super::error::ApiError;
+use super::{Settings, address};
+
+/// The buckets of every address, and how many sockets each holds.
+#[derive(Debug)]
+pub struct Limits {
+    requests: DefaultKeyedRateLimiter<IpAddr>,
+    sessions: DefaultKeyedRateLimiter<IpAddr>,
+    upgrades: DefaultKeyedRateLimiter<IpAddr>,
+    sockets: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    sockets_per_address: usize,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    Request,
+    Session,
+    Upgrade,
+}
+
+impl Limits {
+    pub fn new(settings: &Settings) -> Self {
+        let keyed = |per_minute: u32| {
+            RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN)))
+        };
+        Self {
+            requests: keyed(settings.requests_per_minute),
+            sessions: keyed(settings.sessions_per_minute),
+            upgrades: keyed(settings.upgrades_per_minute),
+            sockets: Arc::default(),
+            sockets_per_address: settings.sockets_per_address,
+        }
+    }
+
+    /// Counts one, or says how long to wait.
+    pub fn take(&self, kind: Kind, ip: IpAddr) -> Result<(), ApiError> {
+        let limiter = match kind {
+            Kind::Request => &self.requests,
+            Kind::Session => &self.sessions,
+            Kind::Upgrade => &self.upgrades,
+        };
+        limiter
+            .check_key(&address::bucket(ip))
+            .map_err(|early| ApiError::rate_limited(early.wait_time_from(DefaultClock::default().now())))
+    }
+
+    /// A place for one more socket; given back when dropped.
+    pub fn socket(&self, ip: IpAddr) -> Result<SocketPlace, ApiError> {
+        let key = address::bucket(ip);
+        let mut map = lock(&self.sockets);
+        let count = map.entry(key).or_default();
+        if *count >= self.sockets_per_address {
+            return Err(ApiError::new(
+                actix_web::http::StatusCode::TOO_MANY_REQUESTS,
+                "too_many_sockets",
+                format!("this address holds {count} sockets already; close one first"),
+            )
+            .retry_in(Duration::from_secs(5)));
+        }
+        *count += 1;
+        Ok(SocketPlace { sockets: self.sockets.clone(), key })
+    }
+
+    /// Forgets addresses that have been quiet.
+    pub fn sweep(&self) {
+        for limiter in [&self.requests, &self.sessions, &self.upgrades] {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+/// One socket of one address.
+#[derive(Debug)]
+pub struct SocketPlace {
+    sockets: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    key: IpAddr,
+}
+
+impl Drop for SocketPlace {
+    fn drop(&mut self) {
+        let mut map = lock(&self.sockets);
+        if let Some(count) = map.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                map.remove(&self.key);
+            }
+        }
+    }
+}
+
+fn lock(map: &Mutex<HashMap<IpAddr, usize>>) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
+    map.lock().expect("no code panics while it counts sockets. This is a bug.")
+}

@@ -1,0 +1,42 @@
+//! The API document at `/openapi.json`.
+
+use actix_web::HttpResponse;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{health, openai, shopper};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Shopclerk",
+        description = "Customer-service chat for online shops. The WebSocket at `/v1/ws` is described in docs/protocol.md.",
+        license(name = "MIT OR Apache-2.0")
+    ),
+    paths(
+        shopper::session,
+        shopper::look,
+        shopper::history,
+        openai::completions,
+        openai::models,
+        health::healthz,
+        health::readyz,
+        health::metrics
+    ),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme("bearer", scheme);
+    }
+}
+
+/// `GET /openapi.json`.
+pub(super) async fn document() -> HttpResponse {
+    HttpResponse::Ok().json(Document::openapi())
+}

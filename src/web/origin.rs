@@ -1,0 +1,37 @@
+//! Which pages may talk to the server from a browser.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::{HOST, ORIGIN};
+
+use super::Settings;
+
+/// What a request says about the page it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// On the shop's list, or the server's own.
+    Allowed,
+    /// No `Origin` at all: not a browser, or a plain navigation.
+    Absent,
+    /// Somebody else's page, or `null` (a sandboxed frame, a file).
+    Foreign,
+}
+
+/// Checks the `Origin` of `request`: scheme, host and port have to be equal.
+pub(super) fn check(request: &HttpRequest, settings: &Settings) -> Origin {
+    let mut values = request.headers().get_all(ORIGIN);
+    let Some(value) = values.next() else { return Origin::Absent };
+    let (Ok(origin), None) = (value.to_str(), values.next()) else { return Origin::Foreign };
+    let origin = origin.to_ascii_lowercase();
+    let listed = settings.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin));
+    if listed || is_own(request, settings, &origin) { Origin::Allowed } else { Origin::Foreign }
+}
+
+fn is_own(request: &HttpRequest, settings: &Settings, origin: &str) -> bool {
+    if !settings.public_url.is_empty() {
+        return settings.public_url.eq_ignore_ascii_case(origin);
+    }
+    let Some(host) = request.headers().get(HOST).and_then(|host| host.to_str().ok()) else { return false };
+    let host = host.to_ascii_lowercase();
+    // Behind a proxy that ends TLS the server itself sees plain HTTP; the host is what counts.
+    origin == format!("http://{host}") || origin == format!("https://{host}")
+}

@@ -1,0 +1,89 @@
+//! Every address of the server, in one table: what is not here is a 404.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, web};
+
+use super::auth::Action;
+use super::error::ApiError;
+use super::{assets, health, openai, openapi, shopper, socket};
+
+/// A route: method, pattern, and the right it needs. The test matrix is made from it.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub action: Action,
+}
+
+const fn route(method: &'static str, path: &'static str, action: Action) -> Route {
+    Route { method, path, action }
+}
+
+/// The table.
+pub const ROUTES: &[Route] = &[
+    route("GET", "/v1/ws", Action::Connect),
+    route("POST", "/v1/shopper/session", Action::Public),
+    route("GET", "/v1/shopper/look", Action::Public),
+    route("GET", "/v1/shopper/history", Action::Read),
+    route("POST", "/v1/chat/completions", Action::Complete),
+    route("GET", "/v1/models", Action::Complete),
+    route("GET", "/openapi.json", Action::Public),
+    route("GET", "/healthz", Action::Public),
+    route("GET", "/readyz", Action::Public),
+    route("GET", "/metrics", Action::Metrics),
+    route("GET", "/", Action::Public),
+    route("GET", "/widget.js", Action::Public),
+    route("GET", "/widget/{file:.*}", Action::Public),
+    route("GET", "/demo/{file:.*}", Action::Public),
+];
+
+/// The longest body of a request, in bytes; completions may be longer.
+const BODY: usize = 16 * 1024;
+const COMPLETION_BODY: usize = 256 * 1024;
+
+/// Puts every route of the table in place.
+pub fn configure(app: &mut web::ServiceConfig) {
+    app.app_data(web::PayloadConfig::new(BODY));
+    app.app_data(web::QueryConfig::default().error_handler(|_, _| {
+        ApiError::bad_request("bad_query", "a parameter is missing, unknown or malformed").into()
+    }));
+    for entry in ROUTES {
+        app.service(resource(entry));
+    }
+    app.default_service(web::route().to(nothing));
+}
+
+fn resource(entry: &Route) -> actix_web::Resource {
+    let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
+    match (entry.method, entry.path) {
+        ("GET", "/v1/ws") => resource.route(web::get().to(socket::open)),
+        ("POST", "/v1/shopper/session") => resource.route(web::post().to(shopper::session)),
+        ("GET", "/v1/shopper/look") => resource.route(web::get().to(shopper::look)),
+        ("GET", "/v1/shopper/history") => resource.route(web::get().to(shopper::history)),
+        ("POST", "/v1/chat/completions") => resource
+            .app_data(web::PayloadConfig::new(COMPLETION_BODY))
+            .route(web::post().to(openai::completions)),
+        ("GET", "/v1/models") => resource.route(web::get().to(openai::models)),
+        ("GET", "/openapi.json") => resource.route(web::get().to(openapi::document)),
+        ("GET", "/healthz") => resource.route(web::get().to(health::healthz)),
+        ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),
+        ("GET", "/metrics") => resource.route(web::get().to(health::metrics)),
+        ("GET", "/") => resource.route(web::get().to(assets::root)),
+        ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}") => {
+            resource.route(web::get().to(assets::page)).route(web::head().to(assets::page))
+        }
+        (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
+    }
+}
+
+async fn nothing() -> Result<&'static str, ApiError> {
+    Err(assets::not_found())
+}
+
+async fn wrong_method(request: HttpRequest) -> Result<&'static str, ApiError> {
+    Err(ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!("{} is not possible here", request.method()),
+    ))
+}

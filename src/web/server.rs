@@ -1,0 +1,115 @@
+//! The running server: the caller owns the listener and the off-switch.
+
+use std::any::Any;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::rt::net::TcpStream;
+use actix_web::{App, HttpServer, web};
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::time::timeout;
+
+use super::state::State;
+use super::{Settings, routes, trace};
+use crate::chat::Desk;
+use crate::clock::Clock;
+
+/// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
+const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long peers have to take their goodbye.
+const GOODBYE: Duration = Duration::from_secs(10);
+/// Limiters forget quiet addresses this often.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// What the server is made of.
+pub struct Parts {
+    pub desk: Desk,
+    pub settings: Settings,
+    pub clock: Clock,
+    /// Signs shoppers' tokens: see [`super::auth::secret::load_or_create`].
+    pub secret: [u8; 32],
+    pub api_key: Option<String>,
+    /// What `/metrics` shows; `None` leaves that page out.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// A server that runs.
+pub struct Running {
+    handle: ServerHandle,
+    state: web::Data<State>,
+    task: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+/// Serves on `listener` until [`Running::drain`] or [`Running::stop`].
+pub fn serve(parts: Parts, listener: TcpListener) -> std::io::Result<Running> {
+    let workers = match parts.settings.workers {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        n => n,
+    };
+    let state = web::Data::new(State::new(parts));
+    let shared = state.clone();
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(shared.clone())
+            .wrap(Compress::default())
+            .wrap(from_fn(trace::around))
+            .configure(routes::configure)
+    })
+    .workers(workers)
+    .on_connect(bound_silence)
+    .client_request_timeout(Duration::from_secs(5))
+    .client_disconnect_timeout(Duration::from_secs(1))
+    .h1_write_buffer_size(32 * 1024)
+    .shutdown_timeout(5)
+    .disable_signals()
+    .listen(listener)?
+    .run();
+    let handle = server.handle();
+    let task = tokio::spawn(server);
+    tokio::spawn(sweep(state.clone()));
+    Ok(Running { handle, state, task })
+}
+
+async fn sweep(state: web::Data<State>) {
+    let mut drain = state.drain.subscribe();
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SWEEP) => state.limits.sweep(),
+            _ = drain.wait_for(|on| *on) => return,
+        }
+    }
+}
+
+fn bound_silence(connection: &dyn Any, _: &mut Extensions) {
+    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
+        // Not every platform has it; the heartbeat still finds those who are gone.
+        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT));
+    }
+}
+
+impl Running {
+    /// Refuses new sockets, says goodbye to all (`bye`, Close 1012), and waits until they are gone or 10 s have passed.
+    /// Requests still run: the caller ends the desk next, then calls [`Running::stop`].
+    pub async fn drain(&self) {
+        self.state.drain.send_replace(true);
+        if timeout(GOODBYE, self.state.drain.closed()).await.is_err() {
+            tracing::warn!("some sockets did not close in time");
+        }
+    }
+
+    /// Stops listening; running requests may finish within 5 s.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        let _ = self.task.await;
+    }
+
+    /// Resolves when the server ended by itself, e.g. because its listener failed.
+    pub async fn ended(&mut self) -> std::io::Result<()> {
+        match (&mut self.task).await {
+            Ok(outcome) => outcome,
+            Err(fault) => Err(std::io::Error::other(fault)),
+        }
+    }
+}

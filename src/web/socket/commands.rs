@@ -1,0 +1,213 @@
+//! What a client says, turned into calls of the desk.
+
+use super::End;
+use super::follow::Follow;
+use super::session::Socket;
+use crate::chat::hub::Who;
+use crate::chat::{DeskError, Replay, Say};
+use crate::domain::{ConvId, Said, Seq, Speaker, StaffId};
+use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
+use crate::web::error::whole_seconds;
+use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
+
+impl Socket {
+    /// Does what `frame` asks for, or says why not.
+    pub(super) async fn obey(&mut self, frame: ClientFrame) -> Result<(), End> {
+        if let ClientFrame::Hello { resume, epoch } = frame {
+            return self.hello(resume, epoch).await;
+        }
+        let cmid = frame.cmid();
+        if let Some(conv) = frame.conv()
+            && let Err(denied) = self.may(action_of(&frame), conv)
+        {
+            return self.deny(denied, cmid).await;
+        }
+        match self.call(frame).await {
+            Ok(Some(answer)) => self.send(&answer).await,
+            Ok(None) => Ok(()),
+            Err(fault) => {
+                let frame = ServerFrame::Error {
+                    code: fault.code().to_owned(),
+                    message: fault.to_string(),
+                    cmid,
+                    retry_after: fault.retry_after().map(whole_seconds),
+                };
+                self.send(&frame).await
+            }
+        }
+    }
+
+    async fn call(&mut self, frame: ClientFrame) -> Result<Option<ServerFrame>, DeskError> {
+        let desk = self.state.desk.clone();
+        match frame {
+            // Answered above: it needs no conversation.
+            ClientFrame::Hello { .. } => {}
+            ClientFrame::Say { conv, cmid, text } => {
+                let say =
+                    Say { conv, cmid, by: self.speaker(), text: Said::parse(&text)?, address: Some(self.ip) };
+                let ack = desk.say(say).await?;
+                return Ok(Some(ServerFrame::Ack { cmid, seq: ack.seq }));
+            }
+            ClientFrame::Stop { conv } => desk.stop(conv),
+            ClientFrame::Retry { conv } => desk.retry(conv).await?,
+            ClientFrame::Rate { conv, seq, value, comment } => {
+                // An empty comment is none.
+                let comment = comment.and_then(|raw| Said::parse(&raw).ok());
+                desk.rate(conv, seq, value, comment).await?;
+            }
+            ClientFrame::Person { conv } => desk.person(conv).await?,
+            ClientFrame::Assistant { conv } => desk.assistant(conv).await?,
+            ClientFrame::Typing { conv } => desk.typing(conv, self.typist()),
+            ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
+            ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
+            ClientFrame::Note { conv, text } => desk.note(conv, self.staff(), Said::parse(&text)?).await?,
+            ClientFrame::Resolve { conv } => desk.resolve(conv).await?,
+        }
+        Ok(None)
+    }
+
+    /// Listens first, then reads, so that nothing falls between; then says what was missed.
+    async fn hello(&mut self, mut resume: Vec<ResumePoint>, epoch: Option<String>) -> Result<(), End> {
+        if let Some(claims) = &self.claims
+            && resume.iter().all(|point| point.conv != claims.conv)
+        {
+            resume.push(ResumePoint { conv: claims.conv, seq: 0 });
+        }
+        // Numbers of another epoch may mean other events in this store.
+        let ours = self.state.desk.epoch().to_owned();
+        let restored = epoch.is_some_and(|theirs| theirs != ours);
+        let mut replays = Vec::with_capacity(resume.len());
+        let mut refused = None;
+        for point in resume {
+            if replays.iter().any(|(known, _): &(ResumePoint, Replay)| known.conv == point.conv) {
+                continue;
+            }
+            if let Err(denied) = self.may(Action::Read, point.conv) {
+                refused = Some(denied);
+                continue;
+            }
+            let seq = if restored { 0 } else { point.seq };
+            match self.state.desk.subscribe(point.conv, seq, &self.outlet) {
+                Ok(replay) => replays.push((point, replay)),
+                Err(fault) => {
+                    self.greet();
+                    self.refuse(fault.code(), fault.to_string()).await?;
+                }
+            }
+        }
+        self.greet();
+        let heads = replays.iter().map(|(point, replay)| (point.conv, replay.head)).collect();
+        self.send(&ServerFrame::Welcome { epoch: ours, heads }).await?;
+        if let Some(denied) = refused {
+            self.deny(denied, None).await?;
+        }
+        for (point, mut replay) in replays {
+            replay.reset |= (restored && point.seq > 0) || point.seq > replay.head;
+            self.start_following(point.conv, point.seq);
+            self.deliver(point.conv, replay).await?;
+        }
+        Ok(())
+    }
+
+    fn start_following(&mut self, conv: ConvId, after: Seq) {
+        match self.follow(conv) {
+            Some(follow) => follow.restart(after),
+            None => self.follows.push(Follow::new(conv, after)),
+        }
+    }
+
+    /// Reads on from the last event the client was sent.
+    pub(super) async fn catch_up(&mut self, conv: ConvId) -> Result<(), End> {
+        let Some(last) = self.follow(conv).map(|f| f.last) else { return Ok(()) };
+        match self.state.desk.subscribe(conv, last, &self.outlet) {
+            Ok(replay) => self.deliver(conv, replay).await,
+            Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
+        }
+    }
+
+    async fn deliver(&mut self, conv: ConvId, replay: Replay) -> Result<(), End> {
+        if replay.reset {
+            // What comes next are the newest events, from wherever they begin.
+            let before = replay.events.first().map_or(replay.head, |first| first.seq - 1);
+            if let Some(follow) = self.follow(conv) {
+                follow.restart(before);
+            }
+            self.send(&ServerFrame::Reset { conv }).await?;
+        }
+        for event in &replay.events {
+            // A replay holds every number after the one it was asked for: a hole in it cannot be filled by asking again.
+            if self.follow(conv).is_some_and(|f| event.seq > f.last + 1) {
+                break;
+            }
+            Box::pin(self.event(event)).await?;
+        }
+        if let Some(partial) = &replay.partial
+            && let Some(piece) = self.follow(conv).and_then(|f| f.partial(partial))
+        {
+            self.piece(conv, piece).await?;
+        }
+        match replay.queued {
+            Some(position) => self.send(&ServerFrame::Queued { conv, position }).await,
+            None => Ok(()),
+        }
+    }
+
+    fn may(&self, action: Action, conv: ConvId) -> Result<(), Denied> {
+        let own = match &self.principal {
+            Principal::Shopper(shopper) => self.state.desk.owns(*shopper, conv).unwrap_or(false),
+            Principal::ApiKey(_) | Principal::Anonymous => false,
+        };
+        let on = if own { Resource::OwnConversation } else { Resource::OtherConversation };
+        authorize(&self.principal, action, on)
+    }
+
+    async fn deny(&mut self, denied: Denied, cmid: Option<crate::domain::Cmid>) -> Result<(), End> {
+        let frame = ServerFrame::Error {
+            code: denied.code().to_owned(),
+            message: denied.to_string(),
+            cmid,
+            retry_after: None,
+        };
+        self.send(&frame).await
+    }
+
+    fn speaker(&self) -> Speaker {
+        match &self.principal {
+            Principal::ApiKey(staff) => Speaker::Staff(staff.clone()),
+            Principal::Shopper(_) | Principal::Anonymous => Speaker::Shopper,
+        }
+    }
+
+    fn typist(&self) -> Who {
+        match self.speaker() {
+            Speaker::Staff(_) => Who::Staff,
+            Speaker::Shopper => Who::Shopper,
+        }
+    }
+
+    /// Only reached by those whom [`authorize`] let act as staff.
+    fn staff(&self) -> StaffId {
+        match &self.principal {
+            Principal::ApiKey(staff) => staff.clone(),
+            Principal::Shopper(_) | Principal::Anonymous => StaffId(String::new()),
+        }
+    }
+}
+
+/// What a frame needs the right to do.
+pub(super) fn action_of(frame: &ClientFrame) -> Action {
+    match frame {
+        ClientFrame::Hello { .. } => Action::Read,
+        ClientFrame::Say { .. } => Action::Say,
+        ClientFrame::Typing { .. } => Action::Typing,
+        ClientFrame::Stop { .. } => Action::Stop,
+        ClientFrame::Retry { .. }
+        | ClientFrame::Rate { .. }
+        | ClientFrame::Person { .. }
+        | ClientFrame::Assistant { .. } => Action::Choose,
+        ClientFrame::Take { .. }
+        | ClientFrame::Release { .. }
+        | ClientFrame::Note { .. }
+        | ClientFrame::Resolve { .. } => Action::Staff,
+    }
+}

@@ -1,0 +1,80 @@
+//! From an HTTP request to a socket: every refusal happens here, before a frame is read.
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
+use futures_util::Stream;
+use std::pin::Pin;
+
+use super::session::Socket;
+use crate::web::address;
+use crate::web::auth::extract::{Caller, protocols};
+use crate::web::auth::{Action, Principal, Resource};
+use crate::web::error::ApiError;
+use crate::web::guard::{Guarded, MAX_FRAME, MAX_MESSAGE, VerdictCell};
+use crate::web::limits::Kind;
+use crate::web::origin::{self, Origin};
+use crate::web::state::State;
+use crate::web::wire::SUBPROTOCOL;
+
+/// `GET /v1/ws`.
+pub(crate) async fn open(
+    request: HttpRequest,
+    body: web::Payload,
+    state: web::Data<State>,
+) -> Result<HttpResponse, actix_web::Error> {
+    if state.is_draining() {
+        return Err(ApiError::draining().into());
+    }
+    let ip = address::of(&request, &state.settings);
+    state.limits.take(Kind::Upgrade, ip)?;
+    if !protocols(&request).any(|entry| entry == SUBPROTOCOL) {
+        return Err(ApiError::bad_request(
+            "subprotocol_required",
+            format!("ask for the subprotocol `{SUBPROTOCOL}` in Sec-WebSocket-Protocol"),
+        )
+        .into());
+    }
+    let caller = Caller::of(&request, &state)?;
+    check_origin(&request, &state, &caller)?;
+    // An expired token opens a socket that only says 4001: a browser cannot read the status of a refused upgrade.
+    if !caller.expired {
+        caller.may(Action::Connect, Resource::Shop)?;
+    }
+    let place = state.limits.socket(ip)?;
+    let (body, verdict) = guarded(&request, body).await?;
+    let (response, session, messages) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL])
+        .map_err(|_| {
+            ApiError::bad_request("not_a_websocket", "this address speaks WebSocket (RFC 6455, version 13)")
+        })?;
+    let messages = messages
+        .max_frame_size(MAX_FRAME as usize)
+        .aggregate_continuations()
+        .max_continuation_size(MAX_MESSAGE as usize);
+    let socket = Socket::new(state, session, caller, ip);
+    actix_web::rt::spawn(async move {
+        socket.run(messages, verdict).await;
+        drop(place);
+    });
+    Ok(response)
+}
+
+fn check_origin(request: &HttpRequest, state: &State, caller: &Caller) -> Result<(), ApiError> {
+    match (origin::check(request, &state.settings), &caller.principal) {
+        (Origin::Allowed, _) | (Origin::Absent, Principal::ApiKey(_)) => Ok(()),
+        (Origin::Absent | Origin::Foreign, _) => Err(ApiError::forbidden(
+            "origin_forbidden",
+            "this page may not open a chat; add its origin to `web.origins`",
+        )),
+    }
+}
+
+/// The request's body with the guard in front.
+async fn guarded(
+    request: &HttpRequest,
+    body: web::Payload,
+) -> Result<(web::Payload, VerdictCell), actix_web::Error> {
+    let (guard, verdict) = Guarded::new(body);
+    let boxed: Pin<Box<dyn Stream<Item = _>>> = Box::pin(guard);
+    let mut payload = Payload::Stream { payload: boxed };
+    Ok((web::Payload::from_request(request, &mut payload).await?, verdict))
+}

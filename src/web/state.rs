@@ -1,0 +1,47 @@
+//! What every handler shares.
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio::sync::watch;
+
+use super::auth::extract::ApiKey;
+use super::auth::{Identities, Tokens};
+use super::limits::Limits;
+use super::{Parts, Settings};
+use crate::chat::Desk;
+use crate::clock::Clock;
+
+pub struct State {
+    pub desk: Desk,
+    pub settings: Settings,
+    pub clock: Clock,
+    pub tokens: Tokens,
+    pub identities: Identities,
+    pub api_key: Option<ApiKey>,
+    pub limits: Limits,
+    /// True once the server is going down. Every socket holds a receiver, so that the drain knows when the last is gone.
+    pub drain: watch::Sender<bool>,
+    pub metrics: Option<PrometheusHandle>,
+}
+
+impl State {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { desk, settings, clock, secret, api_key, metrics } = parts;
+        let identities =
+            Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
+        Self {
+            desk,
+            tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
+            identities,
+            api_key: api_key.as_deref().map(ApiKey::new),
+            limits: Limits::new(&settings),
+            drain: watch::Sender::new(false),
+            metrics,
+            clock,
+            settings,
+        }
+    }
+
+    pub fn is_draining(&self) -> bool {
+        *self.drain.borrow()
+    }
+}

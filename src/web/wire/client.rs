@@ -1,0 +1,173 @@
+//! What a client may say.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use crate::domain::{Cmid, ConvId, Seq, Thumb};
+
+/// The most conversations one `hello` may name.
+pub const MAX_RESUME: usize = 64;
+/// The longest comment beside a thumb, in characters.
+pub const MAX_COMMENT: usize = 1_000;
+/// The longest epoch a client can have been given, in bytes.
+const MAX_EPOCH: usize = 64;
+
+/// One frame of a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "t", rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientFrame {
+    /// The first frame; again at any time by a client that is behind.
+    Hello {
+        resume: Vec<ResumePoint>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        epoch: Option<String>,
+    },
+    Say {
+        #[ts(type = "string")]
+        conv: ConvId,
+        /// A UUIDv7 made by the client; sending it twice has the effect of once.
+        #[ts(type = "string")]
+        cmid: Cmid,
+        text: String,
+    },
+    /// Stops the reply being made.
+    Stop {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Asks for the last answer again.
+    Retry {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    Rate {
+        #[ts(type = "string")]
+        conv: ConvId,
+        seq: Seq,
+        #[ts(type = "\"up\" | \"down\"")]
+        value: Thumb,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        comment: Option<String>,
+    },
+    /// Asks for a person.
+    Person {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Back to the assistant, while nobody has taken over yet.
+    Assistant {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    Typing {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only.
+    Take {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only.
+    Release {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only.
+    Note {
+        #[ts(type = "string")]
+        conv: ConvId,
+        text: String,
+    },
+    /// Staff only.
+    Resolve {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+}
+
+/// The newest event a client has of one conversation; 0 for none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct ResumePoint {
+    #[ts(type = "string")]
+    pub conv: ConvId,
+    pub seq: Seq,
+}
+
+/// Why a frame was not understood.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    #[error("this is not a frame of shopclerk.v1: {0}")]
+    Json(String),
+    #[error("`resume` names more than {MAX_RESUME} conversations")]
+    TooManyResumes,
+    #[error("`epoch` is longer than any the server gives out")]
+    Epoch,
+    #[error("the comment is longer than {MAX_COMMENT} characters")]
+    Comment,
+}
+
+impl FrameError {
+    /// The stable code a client sees.
+    pub fn code(&self) -> &'static str {
+        "bad_frame"
+    }
+}
+
+impl ClientFrame {
+    /// Parses one text message and checks its bounds.
+    pub fn parse(text: &str) -> Result<Self, FrameError> {
+        let frame: Self = serde_json::from_str(text).map_err(|fault| FrameError::Json(explain(&fault)))?;
+        match &frame {
+            Self::Hello { resume, .. } if resume.len() > MAX_RESUME => Err(FrameError::TooManyResumes),
+            Self::Hello { epoch: Some(epoch), .. } if epoch.len() > MAX_EPOCH => Err(FrameError::Epoch),
+            Self::Rate { comment: Some(comment), .. } if comment.chars().count() > MAX_COMMENT => {
+                Err(FrameError::Comment)
+            }
+            _ => Ok(frame),
+        }
+    }
+
+    /// The conversation a frame is about; `hello` is about several.
+    pub fn conv(&self) -> Option<ConvId> {
+        match self {
+            Self::Hello { .. } => None,
+            Self::Say { conv, .. }
+            | Self::Stop { conv }
+            | Self::Retry { conv }
+            | Self::Rate { conv, .. }
+            | Self::Person { conv }
+            | Self::Assistant { conv }
+            | Self::Typing { conv }
+            | Self::Take { conv }
+            | Self::Release { conv }
+            | Self::Note { conv, .. }
+            | Self::Resolve { conv } => Some(*conv),
+        }
+    }
+
+    /// The client's own id of the message, so that an error can name it.
+    pub fn cmid(&self) -> Option<Cmid> {
+        match self {
+            Self::Say { cmid, .. } => Some(*cmid),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong and where, without what the client sent: it may be a shopper's text.
+fn explain(fault: &serde_json::Error) -> String {
+    let text = fault.to_string();
+    if text.starts_with("missing field") || text.starts_with("unknown field") {
+        return text.chars().take(200).collect();
+    }
+    let what = match fault.classify() {
+        serde_json::error::Category::Data => "a field has a wrong value, or `t` is unknown",
+        serde_json::error::Category::Eof => "it ends too early",
+        serde_json::error::Category::Syntax | serde_json::error::Category::Io => "it is not JSON",
+    };
+    format!("{what} (column {})", fault.column())
+}

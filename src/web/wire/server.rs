@@ -1,0 +1,109 @@
+//! What the server says.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::WireEvent;
+use crate::chat::hub::Who;
+use crate::domain::{Cmid, ConvId, MessageId, Seq};
+
+/// One frame of the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
+#[serde(tag = "t", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The answer to `hello`; then the missed events, then live.
+    Welcome {
+        epoch: String,
+        #[ts(type = "{ [conv: string]: number }")]
+        heads: BTreeMap<ConvId, Seq>,
+    },
+    /// The message is on disk.
+    Ack {
+        #[ts(type = "string")]
+        cmid: Cmid,
+        seq: Seq,
+    },
+    /// Durable, and numbered without gaps in each conversation.
+    Event(WireEvent),
+    /// A piece of a reply, `off` characters into it. Ephemeral.
+    Delta {
+        #[ts(type = "string")]
+        conv: ConvId,
+        #[ts(type = "string")]
+        mid: MessageId,
+        off: usize,
+        text: String,
+    },
+    /// The place in the queue for the model; 0 means that it is this conversation's turn.
+    Queued {
+        #[ts(type = "string")]
+        conv: ConvId,
+        position: usize,
+    },
+    Typing {
+        #[ts(type = "string")]
+        conv: ConvId,
+        who: Typist,
+    },
+    Error {
+        code: String,
+        message: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional, type = "string")]
+        cmid: Option<Cmid>,
+        /// Seconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        retry_after: Option<u64>,
+    },
+    /// What the client has cannot be continued: forget it. The newest events follow, from wherever they begin; older
+    /// ones are at `GET /v1/shopper/history`.
+    Reset {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Every 25 s; a client that is behind says `hello` again.
+    Hb {
+        #[ts(type = "{ [conv: string]: number }")]
+        heads: BTreeMap<ConvId, Seq>,
+    },
+    /// Before a restart; then Close 1012.
+    Bye { reconnect_in_ms: u64 },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum Typist {
+    Shopper,
+    Staff,
+    /// The model, before its first word.
+    Ai,
+}
+
+impl From<Who> for Typist {
+    fn from(who: Who) -> Self {
+        match who {
+            Who::Shopper => Self::Shopper,
+            Who::Staff => Self::Staff,
+            Who::Ai => Self::Ai,
+        }
+    }
+}
+
+impl ServerFrame {
+    /// The frame as text.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string(self).expect("frames hold nothing JSON cannot say. This is a bug.")
+    }
+
+    /// The frame as text, with blanks up to a multiple of 64 bytes: the size of an encrypted packet must not tell which
+    /// words a reply is made of.
+    pub fn to_padded_text(&self) -> String {
+        let mut text = self.to_text();
+        let padded = text.len().next_multiple_of(64);
+        text.extend(std::iter::repeat_n(' ', padded - text.len()));
+        text
+    }
+}

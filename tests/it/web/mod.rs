@@ -1,0 +1,11 @@
+//! The server as a client sees it: bytes over TCP, the scripted model, a store in a temporary folder.
+
+mod abuse;
+mod frames;
+mod http;
+mod openai;
+mod resume;
+mod rights;
+mod site;
+mod slow;
+mod take;
