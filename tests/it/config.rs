@@ -26,7 +26,8 @@ fn page() -> String {
         write!(page, "\n## {title}\n\n| key | default | |\n| --- | --- | --- |\n").unwrap();
         let values = if table.is_empty() { &defaults } else { &defaults[*table] };
         for (key, doc) in fields(source) {
-            let value = values.get(&key).map_or_else(|| "unset".to_owned(), |v| v.to_string().replace('\n', " "));
+            let value =
+                values.get(&key).map_or_else(|| "unset".to_owned(), |v| v.to_string().replace('\n', " "));
             if !TABLES.iter().any(|(name, _)| table.is_empty() && *name == key) {
                 writeln!(page, "| `{key}` | `{value}` | {doc} |").unwrap();
             }
@@ -59,7 +60,10 @@ fn the_configuration_page_matches_the_sources() {
         fs_err::write(path, &page).unwrap();
     }
     let committed = fs_err::read_to_string(path).unwrap_or_default();
-    assert!(committed == page, "docs/configuration.md is stale; run: UPDATE=1 cargo test --no-default-features config");
+    assert!(
+        committed == page,
+        "docs/configuration.md is stale; run: UPDATE=1 cargo test --no-default-features config"
+    );
 }
 
 fn fault_of(text: &str) -> String {

@@ -24,7 +24,7 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
     let folder = library::resolve(&config.models_dir(), &config.model.name)
         .context("the figures are those of the real model")?;
     let started = Instant::now();
-    let server = Child::start(&Model { folder: folder.path.clone(), max_reply_tokens: LONG }).await?;
+    let server = Child::start(&Model::Folder(folder.path.clone(), LONG)).await?;
     let ready = started.elapsed().as_secs_f64();
     let resident = server.memory()?.resident as f64 / 1024.0;
     let read = read_all(&folder.path)?;
@@ -36,7 +36,10 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
     let served = served::measure(&server, &|text| alone.model.count_tokens(text)).await?;
     figures.extend([
         figure(
-            &format!("first token, engine alone ({} new tokens, {} shared)", alone.new_tokens, alone.shared_tokens),
+            &format!(
+                "first token, engine alone ({} new tokens, {} shared)",
+                alone.new_tokens, alone.shared_tokens
+            ),
             alone.first,
             "s",
             None,
@@ -45,7 +48,14 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
         ),
         ratio("first token, through the socket", served.first, "s", alone.first, "<= 1.1x", |r| r <= 1.1),
         figure("decoding, engine alone", alone.rate, "tokens/s", None, ">= 55", alone.rate >= 55.0),
-        ratio("decoding, one shopper through the socket", served.rate, "tokens/s", alone.rate, ">= 0.95x", |r| r >= 0.95),
+        ratio(
+            "decoding, one shopper through the socket",
+            served.rate,
+            "tokens/s",
+            alone.rate,
+            ">= 0.95x",
+            |r| r >= 0.95,
+        ),
         figure(
             "decoding, one shopper through the socket",
             served.rate,
@@ -54,7 +64,9 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
             ">= 55",
             served.rate >= 55.0,
         ),
-        ratio("8 shoppers at once, all together", served.crowd, "tokens/s", alone.rate, ">= 50", |_| served.crowd >= 50.0),
+        ratio("8 shoppers at once, all together", served.crowd, "tokens/s", alone.rate, ">= 50", |_| {
+            served.crowd >= 50.0
+        }),
         figure(
             "8 shoppers at once, waited without a place",
             served.untold as f64,
@@ -63,7 +75,9 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
             "0",
             served.untold == 0,
         ),
-        ratio("first token of turn 10 against turn 2", served.tenth, "s", served.second, "<= 1.5x", |r| r <= 1.5),
+        ratio("first token of turn 10 against turn 2", served.tenth, "s", served.second, "<= 1.5x", |r| {
+            r <= 1.5
+        }),
     ]);
     Ok(figures)
 }
@@ -112,7 +126,8 @@ pub(super) fn median(values: &[f64]) -> f64 {
 /// Small talk of about forty tokens that none of the shop's facts is about; each one begins differently.
 fn small_talk(n: usize) -> String {
     const NAMES: [&str; 12] = [
-        "Anna", "Bela", "Carla", "Dimitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Keiko", "Lars",
+        "Anna", "Bela", "Carla", "Dimitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Keiko",
+        "Lars",
     ];
     format!(
         "{} says hello and good morning, and so do I; yesterday we sat by the river, talked about the weather, counted \

@@ -12,8 +12,8 @@ use crate::commands::serve::load_engine;
 use crate::config::Config;
 use crate::domain::prompt::{Piece, Prompt};
 use crate::domain::{Cmid, ConvId, Event, EventKind, Speaker};
-use crate::model::library::ModelFolder;
 use crate::model::SharedModel;
+use crate::model::library::ModelFolder;
 use crate::prompt::{Budget, Playbook};
 
 pub(super) struct Alone {
@@ -45,8 +45,7 @@ pub(super) async fn measure(folder: &ModelFolder, config: &Config) -> anyhow::Re
 
 /// The same prompt that the server makes of a conversation with this one message.
 fn prompt(playbook: &Playbook, model: &SharedModel, config: &Config, text: &str) -> Prompt {
-    let kind =
-        EventKind::Said { cmid: Cmid(Uuid::nil()), by: Speaker::Shopper, text: text.to_owned() };
+    let kind = EventKind::Said { cmid: Cmid(Uuid::nil()), by: Speaker::Shopper, text: text.to_owned() };
     let event = Event { conv: ConvId(Uuid::nil()), seq: 2, at: 0, kind };
     let budget = Budget { tokens: config.chat.prompt_tokens };
     Prompt {
