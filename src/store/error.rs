@@ -30,6 +30,12 @@ pub enum StoreError {
     Locked(PathBuf),
     #[error("{}: {fault}; check that the folder exists, that this user may write there and that the disk is healthy", .place.display())]
     Io { place: PathBuf, fault: String },
+    #[error("{}: exists already; give a name that is free", .0.display())]
+    Exists(PathBuf),
+    #[error("{}: has conversations; an import needs an empty store: give --data another folder, or move this one away", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{}: {what}; make the export again, or fetch it again", .place.display())]
+    BadExport { place: PathBuf, what: String },
     /// A write or a read failed in a way that must not be tried again in this process.
     #[error("the store stopped: {0}; nothing acknowledged is lost: restart shopclerk")]
     Failed(String),
@@ -49,6 +55,9 @@ impl StoreError {
             Self::Newer { .. } => "store_newer",
             Self::Locked(_) => "store_locked",
             Self::Io { .. } => "store_io",
+            Self::Exists(_) => "store_exists",
+            Self::NotEmpty(_) => "store_not_empty",
+            Self::BadExport { .. } => "store_bad_export",
             Self::Failed(_) => "store_failed",
             Self::Closed => "store_closed",
         }

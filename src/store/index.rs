@@ -13,10 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, StoreHealth};
-use super::frame::{BadFrame, open_row, seal_row};
+use super::frame::{BadFrame, check_row, open_row, seal_row};
 use super::keys;
 use super::record::{Commit, Location, Mark, Remember};
-use crate::domain::{EventKind, Status};
+use crate::domain::EventKind;
 
 /// How long sled may take to open before it is called hung.
 const OPEN_LIMIT: Duration = Duration::from_secs(120);
@@ -59,13 +59,13 @@ impl Batch {
         let conv = commit.conv;
         for event in &commit.events {
             self.put(keys::event(conv, event.seq), &place);
-            match &event.kind {
-                EventKind::Said { cmid, .. } => self.put(keys::cmid(conv, *cmid), &event.seq),
-                EventKind::Status { status: Status::Open, shopper: Some(shopper) } => {
-                    self.put(keys::opened(*shopper, event.at, conv), &());
-                }
-                _ => {}
+            if let EventKind::Said { cmid, .. } = &event.kind {
+                self.put(keys::cmid(conv, *cmid), &event.seq);
             }
+        }
+        // With every commit, so that it is there again even if the first one was damaged.
+        if let Some(shopper) = commit.head.shopper {
+            self.put(keys::opened(shopper, commit.head.created_at, conv), &());
         }
         self.put(keys::head(conv), &commit.head);
         match &commit.job {
@@ -272,9 +272,20 @@ impl Index {
         self.apply(note)
     }
 
-    /// The number of rows; reads every page.
-    pub(super) fn count(&self) -> Result<usize, StoreError> {
-        self.with(|db| Ok(db.iter().try_fold(0, |n, row| row.map(|_| n + 1))?))
+    /// Reads every page and checks every row.
+    pub(super) fn inspect(&self) -> Result<(), StoreError> {
+        self.with(|db| {
+            for row in db.iter() {
+                let (key, value) = row?;
+                check_row(&key, &value).map_err(|bad| Fault::row(&key, bad))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The number of rows whose keys begin with `prefix`.
+    pub(super) fn count_of(&self, prefix: &[u8]) -> Result<u64, StoreError> {
+        self.with(|db| Ok(db.scan_prefix(prefix).try_fold(0, |n, row| row.map(|_| n + 1))?))
     }
 
     /// Flushes and lets go of sled's files. Reads fail with `Closed` from here on.
@@ -290,6 +301,13 @@ impl Index {
                 tracing::warn!("the index could not be flushed; the journal has everything");
             }
         }
+    }
+}
+
+impl Drop for Index {
+    /// sled panics in its own `drop` when the disk fails; that must not take an opening down that could say why.
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -13,8 +13,10 @@
 mod ask;
 mod disk;
 mod error;
+mod export;
 mod frame;
 mod group;
+mod import;
 mod index;
 mod journal;
 mod keys;
@@ -22,6 +24,7 @@ mod open;
 mod reader;
 mod record;
 mod settings;
+mod verify;
 mod writer;
 
 use std::collections::HashMap;
@@ -37,10 +40,15 @@ use crate::domain::{Command, ConvId, Event, Head, Job, Seq, Shopper, ShopperId};
 pub use ask::Committed;
 use ask::{Answer, Ask};
 pub use error::{StoreError, StoreHealth};
+pub use export::{Manifest, Sum, Table};
 pub use open::Recovery;
 pub use reader::HOLE;
 use reader::Reader;
 pub use settings::Settings;
+pub use verify::{Fault, Verified};
+
+/// Told of what is being done, how much of it is done and how much there is.
+pub type Progress<'a> = &'a dyn Fn(&str, u64, u64);
 
 /// The shop's conversations. Cheap to clone; all clones are one store.
 #[derive(Clone)]

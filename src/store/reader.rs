@@ -121,3 +121,7 @@ pub(super) fn hole(conv: ConvId, seq: Seq, at: Millis) -> Event {
     let text = "This entry was damaged on the disk and cannot be shown.".to_owned();
     Event { conv, seq, at, kind: EventKind::Note { by: StaffId(HOLE.to_owned()), text } }
 }
+
+pub(super) fn is_hole(event: &Event) -> bool {
+    matches!(&event.kind, EventKind::Note { by, .. } if by.0 == HOLE)
+}

@@ -8,7 +8,7 @@ use super::error::ApiError;
 
 /// `static/dist` as it was at build time; a debug build reads it from disk. A missing folder is an empty one.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/static/dist"]
+#[folder = "static/dist"]
 #[allow_missing = true]
 struct Dist;
 

@@ -1,6 +1,17 @@
 //! The one integration test binary: each extra one would link the model engine again.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
+mod chat;
 mod layers;
+mod model_files;
+#[cfg(feature = "import")]
+mod model_files_gguf;
+#[cfg(feature = "import")]
+mod model_files_made;
 mod store;
+mod store_child;
+mod store_crash;
+mod store_damage;
+mod store_export;
 mod web;

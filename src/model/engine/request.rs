@@ -1,5 +1,7 @@
 //! From our prompt to the engine's request, and from its responses to our pieces.
 
+use std::sync::Arc;
+
 use either::Either;
 use indexmap::IndexMap;
 use mistralrs::{
@@ -9,6 +11,7 @@ use mistralrs::{
 use tokio::sync::mpsc::Sender;
 
 use super::super::ModelError;
+use super::sampler::Seeded;
 use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Role, Sampling, TokenLogprob, Usage};
 
 /// A streaming chat request whose responses go to `response`.
@@ -16,7 +19,9 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     if prompt.messages.is_empty() {
         return Err(ModelError::Invalid("a prompt needs at least one message".to_owned()));
     }
-    let mut sampling = sampling(&prompt.sampling);
+    // With log-probabilities the engine samples by itself: ours would hide the rivals.
+    let seeded = if prompt.logprobs == 0 { Seeded::new(&prompt.sampling, prompt.seed) } else { None };
+    let mut sampling = sampling(&prompt.sampling, seeded.is_some());
     sampling.max_len = (prompt.max_tokens > 0).then_some(prompt.max_tokens);
     sampling.top_n_logprobs = prompt.logprobs;
     sampling.stop_toks = (!prompt.stop.is_empty()).then(|| StopTokens::Seqs(prompt.stop.clone()));
@@ -29,6 +34,10 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     request.is_streaming = true;
     request.return_logprobs = prompt.logprobs > 0;
     request.constraint = constraint(prompt.grammar);
+    if let Some(seeded) = seeded {
+        let draw = move |logits: &candle_core::Tensor, context: &[u32]| seeded.apply(logits, context);
+        request.logits_processors = Some(vec![Arc::new(draw)]);
+    }
     Ok(request)
 }
 
@@ -49,8 +58,8 @@ fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
         .collect()
 }
 
-fn sampling(wanted: &Sampling) -> SamplingParams {
-    let greedy = wanted.temperature.is_none_or(|t| t <= 0.0);
+fn sampling(wanted: &Sampling, drawn_by_us: bool) -> SamplingParams {
+    let greedy = drawn_by_us || wanted.temperature.is_none_or(|t| t <= 0.0);
     let mut params = if greedy { SamplingParams::deterministic() } else { SamplingParams::neutral() };
     if !greedy {
         params.temperature = wanted.temperature;

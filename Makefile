@@ -1,0 +1,69 @@
+# Two commands: `make serve` and `make test`. Both do all their own set-up.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Compiled dependencies outlive a checkout: the language model's engine alone takes a quarter of an hour to build.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/shopclerk
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export SHOPCLERK_MODELS ?= $(CACHE)/models
+DATA ?= data
+LISTEN ?= 127.0.0.1:8080
+BIN := $(CARGO_TARGET_DIR)/release/shopclerk
+VENV := $(CACHE)/venv
+
+.PHONY: help serve test setup pages build model quick lint unit browser openai soak bench clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+serve: build model ## Set everything up and serve the demo shop
+	@mkdir -p $(DATA) && { [ -e $(DATA)/models ] || ln -s "$(SHOPCLERK_MODELS)" $(DATA)/models; }
+	@echo "The demo shop: http://$(LISTEN)/demo/"
+	"$(BIN)" --data $(DATA) serve --listen $(LISTEN)
+
+test: setup lint build model unit openai browser ## Set everything up and run every test
+
+setup: ## Check for the tools, and install system packages where that is possible
+	@.ci/setup
+
+pages: setup ## Build the widget and the demo shop into static/dist
+	cd static && { [ node_modules/.stamp -nt package-lock.json ] || { npm ci --no-audit --no-fund && touch node_modules/.stamp; }; }
+	cd static && npm run --silent build
+
+build: pages ## Build the binary
+	cargo build --release --locked
+
+model: build ## Fetch the default model (once)
+	@mkdir -p "$(SHOPCLERK_MODELS)"
+	@tmp=$$(mktemp -d) && ln -s "$(SHOPCLERK_MODELS)" "$$tmp/models" && "$(BIN)" --data "$$tmp" model pull && rm -r "$$tmp"
+
+lint: pages ## Formatting, clippy, licences
+	cargo fmt --check
+	cargo clippy --locked --no-default-features --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: licences and advisories unchecked (cargo install cargo-deny)"; fi
+
+unit: build model ## Rust and TypeScript tests, with the real model
+	cargo test --release --locked
+	cd static && npm test --silent && npm run --silent size
+
+openai: build model ## The official OpenAI client against our API
+	@[ -x "$(VENV)/bin/python" ] || python3 -m venv "$(VENV)"
+	@"$(VENV)/bin/python" -c 'import openai' 2>/dev/null || "$(VENV)/bin/pip" install --quiet openai
+	SHOPCLERK_BIN="$(BIN)" "$(VENV)/bin/python" tests/openai_client.py
+
+browser: build model ## A real Chromium against the real server and the real model
+	cd static && SHOPCLERK_BIN="$(BIN)" npm run --silent browser
+
+quick: ## The fast inner loop: no model
+	cargo test --no-default-features
+
+soak: ## Crash tests, many more rounds
+	SHOPCLERK_SOAK=1 cargo test --release --locked store_ -- --nocapture
+
+bench: build model ## Figures of this machine
+	for what in store sockets chat; do "$(BIN)" bench $$what; done
+
+clean: ## Remove what was built here (the cache stays)
+	rm -rf static/dist static/node_modules

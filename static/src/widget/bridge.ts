@@ -1,0 +1,45 @@
+// The frame's side of the talk with the shop's page.
+//
+// The page's origin comes from our own address and is believed only as far as the browser confirms it; every message is
+// checked for origin and source, and answers go to that origin alone.
+
+import { type FrameSays, type PageSays, unwrap, wrap } from "../shared";
+
+/** The origin named in `query`, if it is one and if the browser, where it says anything, agrees. */
+export function pageOrigin(query: string | null, referrer: string, ancestor: string | undefined): string | undefined {
+  const origin = query && originOf(query);
+  if (!origin || origin !== query) return undefined;
+  const proof = ancestor ?? (referrer && originOf(referrer));
+  return !proof || proof === origin ? origin : undefined;
+}
+
+function originOf(address: string): string | undefined {
+  try {
+    const url = new URL(address);
+    return url.protocol === "https:" || url.protocol === "http:" ? url.origin : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export class Bridge {
+  constructor(
+    private readonly origin: string | undefined,
+    private readonly onMessage: (message: PageSays) => void,
+  ) {
+    if (!origin || window.parent === window) return;
+    window.addEventListener("message", (event) => {
+      if (event.origin !== origin || event.source !== window.parent) return;
+      const message = unwrap<PageSays>(event.data);
+      if (message?.t === "identify") {
+        if (typeof message.jwt === "string" && message.jwt.length < 8192) this.onMessage({ t: "identify", jwt: message.jwt });
+      } else if (message?.t === "open" || message?.t === "closed") {
+        this.onMessage({ t: message.t });
+      }
+    });
+  }
+
+  say(message: FrameSays): void {
+    if (this.origin && window.parent !== window) window.parent.postMessage(wrap(message), this.origin);
+  }
+}

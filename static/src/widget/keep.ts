@@ -1,0 +1,41 @@
+// What the browser keeps for us. Where storage is refused (private windows, strict settings) it lasts as long as the page.
+
+export interface Keep {
+  get<T>(key: string): T | undefined;
+  set(key: string, value: unknown): void;
+}
+
+type Bare = Pick<Storage, "getItem" | "setItem" | "removeItem">;
+
+export function keepIn(storage: () => Bare, prefix = "shopclerk."): Keep {
+  const memory = new Map<string, string>();
+  const bare = (): Bare | undefined => {
+    try {
+      return storage();
+    } catch {
+      return undefined;
+    }
+  };
+  return {
+    get<T>(key: string): T | undefined {
+      try {
+        const text = memory.get(key) ?? bare()?.getItem(prefix + key);
+        return text ? (JSON.parse(text) as T) : undefined;
+      } catch {
+        return undefined;
+      }
+    },
+    set(key, value) {
+      const text = JSON.stringify(value);
+      memory.delete(key);
+      try {
+        const store = bare();
+        if (!store) throw new Error("no storage");
+        if (value === undefined) store.removeItem(prefix + key);
+        else store.setItem(prefix + key, text);
+      } catch {
+        if (value !== undefined) memory.set(key, text);
+      }
+    },
+  };
+}

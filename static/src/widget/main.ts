@@ -1,0 +1,24 @@
+// The entry of the frame at `/widget/`: reads the address, which is all that the shop's page decides, and starts.
+
+import "./style.css";
+import { App } from "./app";
+import { pageOrigin } from "./bridge";
+import { keepIn } from "./keep";
+import { language, textsFor } from "./texts";
+
+const query = new URLSearchParams(location.search);
+const lang = language([query.get("lang") ?? "", ...navigator.languages]);
+document.documentElement.lang = lang;
+document.documentElement.dir = lang === "ar" ? "rtl" : "ltr";
+
+const root = document.getElementById("app");
+if (root) {
+  new App({
+    root,
+    keep: keepIn(() => localStorage),
+    texts: textsFor(lang),
+    lang,
+    vouched: query.has("vouched"),
+    origin: pageOrigin(query.get("origin"), document.referrer, location.ancestorOrigins?.[0]),
+  }).start();
+}

@@ -1,0 +1,118 @@
+import { expect, it } from "vitest";
+import { pageOrigin } from "../src/widget/bridge";
+import { contrast, palette, parse } from "../src/widget/color";
+import { uuidv7 } from "../src/widget/ids";
+import { keepIn } from "../src/widget/keep";
+import { Refused, Sessions } from "../src/widget/session";
+import { faultText, language, textsFor } from "../src/widget/texts";
+import { room } from "../src/widget/view/composer";
+import { unwrap, wrap } from "../src/shared";
+
+it("ids are UUIDv7 and sort by time", () => {
+  expect(uuidv7(0x0192f0a1b2c3, new Uint8Array(10).fill(255))).toBe("0192f0a1-b2c3-7fff-bfff-ffffffffffff");
+  expect(uuidv7(0, new Uint8Array(10))).toBe("00000000-0000-7000-8000-000000000000");
+  const ids = [1, 2, 3].map((n) => uuidv7(1_700_000_000_000 + n));
+  expect([...ids].sort()).toEqual(ids);
+});
+
+it("every brand colour gives readable colours, and a bad one a plain colour", () => {
+  for (const brand of ["#000000", "#ffffff", "#ffff00", "#2f6b4f", "#7f7f7f", "#ff0000", "#00ff88", "#1e90ff", "#abc", "red;}", "", "#12345"]) {
+    const colors = palette(brand);
+    const rgb = (name: string) => colors[name]!.match(/\d+/g)!.map(Number) as [number, number, number];
+    expect(contrast(rgb("--brand"), rgb("--on-brand")), `${brand} on`).toBeGreaterThanOrEqual(4.5);
+    for (const ground of [[255, 255, 255], [242, 243, 245]] as const) expect(contrast(rgb("--accent-light"), [...ground]), `${brand} light`).toBeGreaterThanOrEqual(4.5);
+    for (const ground of [[28, 31, 36], [42, 46, 53]] as const) expect(contrast(rgb("--accent-dark"), [...ground]), `${brand} dark`).toBeGreaterThanOrEqual(4.5);
+  }
+  expect(parse("url(https://evil.example)")).toBeUndefined();
+});
+
+it("the language is the first one there are texts for", () => {
+  expect(language(["", "zh-Hans-CN", "en"])).toBe("zh");
+  expect(language(["de-DE", "ar-EG", "en"])).toBe("ar");
+  expect(language(["de", "constructor", "__proto__"])).toBe("en");
+  expect(faultText(textsFor("en"), "busy")).toContain("Too many");
+  expect(faultText(textsFor("en"), "constructor")).toBe(textsFor("en").fault.other);
+});
+
+it("every language has every text", () => {
+  const names = (lang: string) => [Object.keys(textsFor(lang)), Object.keys(textsFor(lang).fault)];
+  expect(names("zh")).toEqual(names("en"));
+  expect(names("ar")).toEqual(names("en"));
+});
+
+it("the shop's page is believed only as far as the browser confirms it", () => {
+  const shop = "https://shop.example";
+  expect(pageOrigin(shop, "", undefined)).toBe(shop);
+  expect(pageOrigin(shop, `${shop}/page?x`, undefined)).toBe(shop);
+  expect(pageOrigin(shop, "https://evil.example/", undefined)).toBeUndefined();
+  expect(pageOrigin(shop, `${shop}/`, "https://evil.example")).toBeUndefined();
+  expect(pageOrigin(shop, "", shop)).toBe(shop);
+  for (const bad of ["", null, "*", "null", "javascript:alert(1)", "https://shop.example/path", "https://shop.example@evil.example", "file:///etc", "shop.example"]) {
+    expect(pageOrigin(bad, "", undefined), String(bad)).toBeUndefined();
+  }
+});
+
+it("messages that are not ours are not taken", () => {
+  expect(unwrap(wrap({ t: "open" }))).toMatchObject({ t: "open" });
+  for (const other of [null, undefined, 1, "open", {}, { t: "open" }, { shopclerk: 1 }, { shopclerk: 1, t: 2 }, { shopclerk: "1", t: "open" }]) {
+    expect(unwrap(other)).toBeUndefined();
+  }
+});
+
+it("a message has room for 4,000 characters and 8,192 bytes, whichever ends first", () => {
+  expect(room("")).toBe(4000);
+  expect(room("a".repeat(4000))).toBe(0);
+  expect(room("a".repeat(4001))).toBe(-1);
+  expect(room("靴".repeat(2730))).toBeGreaterThanOrEqual(0);
+  expect(room("靴".repeat(2731))).toBeLessThan(0);
+  expect(room("👟".repeat(2049))).toBeLessThan(0);
+});
+
+function sessions(replies: (() => Response | Promise<never>)[]) {
+  const map = new Map<string, string>();
+  const keep = keepIn(() => ({ getItem: (k) => map.get(k) ?? null, setItem: (k, v) => void map.set(k, v), removeItem: (k) => void map.delete(k) }));
+  const asked: { token: string | undefined; body: unknown }[] = [];
+  const fetcher = ((_: string, init: RequestInit) => {
+    const token = (init.headers as Record<string, string>).Authorization;
+    asked.push({ token, body: JSON.parse(String(init.body)) });
+    return Promise.resolve(replies.shift()!());
+  }) as unknown as typeof fetch;
+  return { sessions: new Sessions(keep, fetcher, () => 1000), asked };
+}
+const grant = (token: string, expires_at = 1_000_000) => () => Response.json({ shopper: "s", conversation: "c", token, expires_at });
+const refuse = (status: number) => () => Response.json({ error: { code: "token_invalid", message: "" } }, { status });
+
+it("a session is kept, and renewed with the old token before it ends", async () => {
+  const { sessions: s, asked } = sessions([grant("one", 15_000), grant("two")]);
+  expect((await s.open()).token).toBe("one");
+  expect((await s.open()).token).toBe("two");
+  expect((await s.open()).token).toBe("two");
+  expect(asked.map((ask) => ask.token)).toEqual([undefined, "Bearer one"]);
+});
+
+it("a token too old to be renewed begins a new conversation", async () => {
+  const { sessions: s, asked } = sessions([grant("one", 0), refuse(401), grant("two")]);
+  await s.open();
+  expect((await s.open()).token).toBe("two");
+  expect(asked.map((ask) => ask.token)).toEqual([undefined, "Bearer one", undefined]);
+});
+
+it("a renewal by another tab is taken over", async () => {
+  const { sessions: s, asked } = sessions([grant("one"), grant("two")]);
+  const old = await s.open();
+  await s.renew(old);
+  expect((await s.renew(old)).token).toBe("two");
+  expect(asked).toHaveLength(2);
+});
+
+it("an identity goes in the body, with the token of the conversation", async () => {
+  const { sessions: s, asked } = sessions([grant("one"), grant("two")]);
+  await s.open();
+  await s.identify("a.b.c");
+  expect(asked[1]).toEqual({ token: "Bearer one", body: { identity: "a.b.c" } });
+});
+
+it("a refusal carries its code", async () => {
+  const { sessions: s } = sessions([refuse(403)]);
+  await expect(s.open()).rejects.toMatchObject(new Refused("token_invalid", 403));
+});

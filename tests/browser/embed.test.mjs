@@ -1,0 +1,189 @@
+// The loader as a guest in a shop's page at another address, under the shop's own strict policy.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { chat, freePort, launch, openChat, profile, say, Server, until } from "./harness.mjs";
+
+let browser, server, shop, shopUrl, hosts;
+
+/** The page the shop answers with; tests change it. */
+let page = { head: "", policy: "" };
+
+before(async () => {
+  const port = await freePort();
+  shopUrl = `http://127.0.0.1:${port}`;
+  server = await new Server({ env: { SHOPCLERK__WEB__ORIGINS: `["${shopUrl}"]` } }).start();
+  browser = await launch();
+  shop = createServer((_, reply) => {
+    reply.setHeader("Content-Type", "text/html; charset=utf-8");
+    if (page.policy) reply.setHeader("Content-Security-Policy", page.policy);
+    reply.end(`<!doctype html><html lang="en"><head><title>A shop</title>${page.head}</head><body><h1>A shop</h1><p>Goods.</p></body></html>`);
+  }).listen(port, "127.0.0.1");
+  await once(shop, "listening");
+  hosts = [new URL(shopUrl).host, new URL(server.url).host];
+});
+after(async () => {
+  shop?.close();
+  await browser?.close();
+  await server?.remove();
+});
+
+const tag = (attributes = "") => `<script src="${server.url}/widget.js" async ${attributes}></script>`;
+const strict = () => `default-src 'none'; script-src ${server.url}; frame-src ${server.url}; require-trusted-types-for 'script'`;
+
+async function visit(run, options = {}) {
+  const { context, caught } = await profile(browser, hosts, options);
+  try {
+    const tab = await context.newPage();
+    await tab.goto(shopUrl);
+    await run(tab, caught);
+    assert.deepEqual(caught, []);
+  } finally {
+    await context.close();
+  }
+}
+
+test("one script tag is enough, under a policy that allows nothing but us", async () => {
+  page = { head: tag(), policy: strict() };
+  await visit(async (tab) => {
+    const frame = await openChat(tab);
+    await say(frame, "hello from another origin");
+    await frame.getByText("You asked: hello from another origin").waitFor();
+    await frame.getByRole("button", { name: "Close the chat" }).click();
+    await tab.getByRole("button", { name: "Open chat" }).waitFor();
+  });
+});
+
+test("nothing of the chat but the loader is loaded before it is wanted, and the page does not move", async () => {
+  page = { head: tag(), policy: strict() };
+  const { context, caught } = await profile(browser, hosts);
+  const tab = await context.newPage();
+  const asked = [];
+  tab.on("request", (request) => asked.push(new URL(request.url()).pathname));
+  await tab.goto(shopUrl);
+  await tab.getByRole("button", { name: "Open chat" }).waitFor();
+  const place = () => tab.locator("h1").boundingBox();
+  const before = await place();
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  assert.deepEqual(asked.filter((path) => path !== "/" && path !== "/favicon.ico"), ["/widget.js"]);
+  await openChat(tab);
+  assert.deepEqual(await place(), before);
+  assert.deepEqual(await tab.evaluate(() => [document.body.scrollWidth <= innerWidth, document.body.children.length]), [true, 3]);
+  assert.deepEqual(caught, []);
+  await context.close();
+});
+
+test("the shop's page can open, close and name the shopper, and nothing it does makes us throw", async () => {
+  page = { head: tag(`data-color="#ffd400" data-lang="zh"`), policy: "" };
+  await visit(async (tab) => {
+    await tab.getByRole("button", { name: "打开聊天" }).waitFor();
+    await tab.evaluate(() => window.Shopclerk.open());
+    await chat(tab).getByRole("textbox", { name: "您的消息" }).waitFor();
+    await tab.evaluate(() => window.Shopclerk.close());
+    await tab.getByRole("button", { name: "打开聊天" }).waitFor();
+    await tab.evaluate(() => {
+      for (const value of [undefined, null, 7, {}, "", "x", "a.b.c", "x".repeat(100000)]) window.Shopclerk.identify(value);
+    });
+    await tab.evaluate(() => {
+      for (const data of [null, 1, "open", { shopclerk: 1 }, { shopclerk: 1, t: "close" }, { shopclerk: 1, t: "look", color: "red;}" }, { shopclerk: 1, t: "unread", count: 1e9 }]) window.postMessage(data, "*");
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.equal(await tab.getByRole("button", { name: "打开聊天", exact: true }).count(), 1, "messages of the page itself are not taken for the frame's");
+  });
+});
+
+test("the frame does not listen to anyone but the page that its address names", async () => {
+  page = { head: "", policy: "" };
+  await visit(async (tab) => {
+    // A page that lies about who it is.
+    await tab.evaluate((url) => {
+      const frame = document.createElement("iframe");
+      frame.src = `${url}/widget/?origin=${encodeURIComponent("https://shop.example")}`;
+      document.body.append(frame);
+      window.heard = [];
+      window.addEventListener("message", (event) => window.heard.push(event.data));
+    }, server.url);
+    const frame = tab.frameLocator("iframe");
+    await frame.getByRole("textbox").waitFor();
+    await tab.evaluate(() => document.querySelector("iframe").contentWindow.postMessage({ shopclerk: 1, t: "open" }, "*"));
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    assert.deepEqual(await tab.evaluate(() => window.heard), []);
+    assert.equal(await frame.locator("body").evaluate(() => document.activeElement === document.body), true);
+  });
+});
+
+test("a page that is not on the shop's list cannot show the chat", async () => {
+  const stranger = createServer((_, reply) => {
+    reply.setHeader("Content-Type", "text/html");
+    reply.end(`<!doctype html><title>x</title><body>${tag()}</body>`);
+  }).listen(0, "127.0.0.1");
+  await once(stranger, "listening");
+  const { context } = await profile(browser, hosts);
+  try {
+    const tab = await context.newPage();
+    const refused = [];
+    tab.on("console", (message) => refused.push(message.text()));
+    await tab.goto(`http://127.0.0.1:${stranger.address().port}/`);
+    await tab.getByRole("button", { name: "Open chat" }).click();
+    await until("the browser refuses the frame", () => refused.some((text) => text.includes("frame-ancestors")) || refused);
+    assert.equal(await chat(tab).getByRole("textbox").count(), 0);
+  } finally {
+    await context.close();
+    stranger.close();
+  }
+});
+
+test("on a phone the chat fills the screen, and the page behind it does not scroll", async () => {
+  page = { head: `${tag()}<meta name="viewport" content="width=device-width">`, policy: strict() };
+  await visit(
+    async (tab) => {
+      const frame = await openChat(tab);
+      await frame.getByRole("textbox").waitFor();
+      await until("it fills the screen", async () => {
+        const box = await tab.locator("#shopclerk iframe").boundingBox();
+        return (box.x === 0 && box.y === 0 && box.width === 390 && box.height === 844) || box;
+      });
+      assert.equal(await tab.evaluate(() => document.documentElement.style.overflow), "hidden");
+      await frame.getByRole("button", { name: "Close the chat" }).click();
+      await until("the page scrolls again", () => tab.evaluate(() => document.documentElement.style.overflow === ""));
+      assert.ok(Number.parseFloat(await frame.locator(".field textarea").evaluate((field) => getComputedStyle(field).fontSize)) >= 16, "a smaller font makes phones zoom");
+    },
+    { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+  );
+});
+
+test("with storage switched off the chat still works", async () => {
+  page = { head: tag(), policy: "" };
+  const { context } = await profile(browser, hosts);
+  await context.addInitScript(() => {
+    for (const name of ["localStorage", "sessionStorage"]) {
+      Object.defineProperty(window, name, {
+        get() {
+          throw new DOMException("denied", "SecurityError");
+        },
+      });
+    }
+  });
+  const tab = await context.newPage();
+  await tab.goto(shopUrl);
+  const frame = await openChat(tab);
+  await say(frame, "no storage");
+  await frame.getByText("You asked: no storage").waitFor();
+  await context.close();
+});
+
+test("who wants less motion gets none", async () => {
+  page = { head: tag(), policy: strict() };
+  await visit(
+    async (tab) => {
+      const frame = await openChat(tab);
+      await say(frame, "[[slow 200]] [[long 5]]");
+      await frame.locator(".waiting i").first().waitFor({ state: "attached" });
+      assert.deepEqual(await frame.locator(".waiting i").evaluateAll((dots) => [...new Set(dots.map((dot) => getComputedStyle(dot).animationName))]), ["none"]);
+      assert.equal(await tab.locator("#shopclerk .panel").evaluate((panel) => getComputedStyle(panel).transitionDuration), "0s");
+    },
+    { reducedMotion: "reduce" },
+  );
+});

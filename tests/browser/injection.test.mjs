@@ -1,0 +1,139 @@
+// Nothing that anybody writes becomes script, markup or a request: message, answer, page address, language, identity.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { after, before, test } from "node:test";
+import { chat, launch, openChat, profile, say, Server, until } from "./harness.mjs";
+import { PAYLOADS } from "./payloads.mjs";
+
+let browser, server, host;
+before(async () => {
+  server = await new Server().start();
+  browser = await launch();
+  host = new URL(server.url).host;
+});
+after(async () => {
+  await browser?.close();
+  await server?.remove();
+});
+
+/** What a message may be made of. */
+const TAGS = ["P", "STRONG", "EM", "CODE", "PRE", "UL", "OL", "LI", "BR", "A", "SPAN"];
+const ATTRIBUTES = ["dir", "class", "href", "target", "rel", "start", "tabindex"];
+
+/** Every element of every message that is not of the safe kind. */
+function strangers(scope) {
+  return scope.locator(".lines").evaluate(
+    (list, [tags, attributes]) =>
+      [...list.querySelectorAll(".bubble *")].flatMap((element) => {
+        const odd = [];
+        if (!tags.includes(element.tagName)) odd.push(`<${element.tagName}>`);
+        for (const { name, value } of element.attributes) if (!attributes.includes(name)) odd.push(`${element.tagName} ${name}=${value}`);
+        if (element.tagName === "A") {
+          if (!element.href.startsWith("https://") || new URL(element.href).username) odd.push(element.href);
+          if (element.rel !== "noopener noreferrer nofollow ugc" || element.target !== "_blank") odd.push(`link without its guards: ${element.href}`);
+          if (!element.textContent.includes(new URL(element.href).host)) odd.push(`link that hides where it goes: ${element.href}`);
+        }
+        return odd;
+      }),
+    [TAGS, ATTRIBUTES],
+  );
+}
+
+test("the corpus is as large as it should be, and the traps do catch", async () => {
+  assert.equal(PAYLOADS.length, 300);
+  assert.equal(new Set(PAYLOADS.map(({ text }) => text)).size, 300);
+  const { context, caught } = await profile(browser, ["127.0.0.1:1"]);
+  const page = await context.newPage();
+  await page.setContent(`<img src="https://hostile.example/p.png"><script>window.__ran = 1</script><img src=x onerror="alert(1)">`);
+  await until("every trap has caught", () => ["request: https://hostile.example", "script ran: 1", "dialog: alert"].every((start) => caught.some((what) => what.startsWith(start))) || caught);
+  await context.close();
+});
+
+test("as a message, and as the answer of the model", async () => {
+  const { context, caught } = await profile(browser, [host]);
+  const page = await context.newPage();
+  await page.goto(`${server.url}/demo/`);
+  const frame = await openChat(page);
+  for (const [n, { name, text }] of PAYLOADS.entries()) {
+    await say(frame, `[[raw]]${text}`);
+    await until(`${name}: answered`, async () => (await frame.locator(".line.reply:not(.welcome):not(.live)").count()) === n + 1);
+    assert.deepEqual(caught, [], name);
+  }
+  assert.deepEqual(await strangers(frame), []);
+  // The shopper's own words are shown as they were written, without any mark.
+  assert.equal(await frame.locator(".line.shopper .bubble :not(p)").count(), 0);
+  const shown = await frame.locator(".line.shopper .bubble").allTextContents();
+  assert.equal(shown.length, PAYLOADS.length);
+  // And again from the store, after a reload.
+  await page.reload();
+  await until("all are there again", async () => (await chat(page).locator(".line.reply:not(.welcome)").count()) === PAYLOADS.length || false, 20_000);
+  assert.deepEqual(await strangers(chat(page)), []);
+  assert.deepEqual(await chat(page).locator(".line.shopper .bubble").allTextContents(), shown);
+  assert.deepEqual(caught, []);
+  await context.close();
+});
+
+test("in the address of the frame", async () => {
+  const { context, caught } = await profile(browser, [host]);
+  const page = await context.newPage();
+  for (const { name, text } of PAYLOADS) {
+    const value = encodeURIComponent(text);
+    await page.goto(`${server.url}/widget/?origin=${value}&lang=${value}&${value}=${value}#${value}`);
+    await page.getByRole("textbox", { name: "Your message" }).waitFor();
+    assert.deepEqual(caught, [], name);
+  }
+  await context.close();
+});
+
+test("in the addresses of the demo shop", async () => {
+  const { context, caught } = await profile(browser, [host]);
+  const page = await context.newPage();
+  const pages = ["?category=", "product.html?id=", "policy.html?id=", "cart.html?x="];
+  for (const [n, { name, text }] of PAYLOADS.entries()) {
+    const value = encodeURIComponent(text);
+    await page.goto(`${server.url}/demo/${pages[n % pages.length]}${value}#${value}`);
+    await page.getByRole("heading").first().waitFor();
+    assert.deepEqual(caught, [], name);
+  }
+  await context.close();
+});
+
+test("in what a shop's page gives the loader: language, identity, colour, and messages", async () => {
+  const escape = (text) => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;").replaceAll("<", "&lt;");
+  let text = "";
+  const shop = createServer((_, reply) => {
+    reply.setHeader("Content-Type", "text/html; charset=utf-8");
+    reply.end(`<!doctype html><html lang="en"><title>A shop</title><body><script src="${server.url}/widget.js" data-lang="${escape(text)}" data-identity="${escape(text)}" data-color="${escape(text)}"></script></body>`);
+  }).listen(0, "127.0.0.1");
+  await once(shop, "listening");
+  const own = `127.0.0.1:${shop.address().port}`;
+  const listed = await new Server({ env: { SHOPCLERK__WEB__ORIGINS: `["http://${own}"]` } });
+  listed.port = Number(new URL(server.url).port);
+  await server.stop();
+  await listed.start();
+  const { context, caught } = await profile(browser, [host, own]);
+  try {
+    const page = await context.newPage();
+    for (const payload of PAYLOADS) {
+      text = payload.text;
+      await page.goto(`http://${own}/`);
+      await page.evaluate((value) => {
+        window.Shopclerk.open();
+        window.Shopclerk.identify(value);
+      }, text);
+      await chat(page).getByRole("textbox").first().waitFor();
+      await page.evaluate((value) => {
+        const frame = document.querySelector("#shopclerk").shadowRoot.querySelector("iframe");
+        for (const t of ["open", "closed", "identify", value]) frame.contentWindow.postMessage({ shopclerk: 1, t, jwt: value, color: value, title: value, count: value }, "*");
+        for (const t of ["ready", "close", "unread", "look", value]) window.postMessage({ shopclerk: 1, t, color: value, title: value, count: value }, "*");
+      }, text);
+      assert.deepEqual(caught, [], payload.name);
+    }
+  } finally {
+    await context.close();
+    shop.close();
+    await listed.remove();
+  }
+});
