@@ -3,12 +3,18 @@
 #![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
 mod chat;
+mod config;
+#[cfg(feature = "llm")]
+mod engine;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
 mod model_files_gguf;
+mod model_files_hub;
 #[cfg(feature = "import")]
 mod model_files_made;
+#[cfg(feature = "import")]
+mod model_files_pull;
 mod store;
 mod store_child;
 mod store_crash;
