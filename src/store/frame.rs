@@ -40,17 +40,22 @@ pub(super) fn seal_row<T: Serialize>(key: &[u8], value: &T) -> Vec<u8> {
     row
 }
 
-/// The value `seal_row` wrapped under the same key.
-pub(super) fn open_row<T: DeserializeOwned>(key: &[u8], row: &[u8]) -> Result<T, BadFrame> {
+/// The JSON `seal_row` wrapped under the same key.
+pub(super) fn check_row<'a>(key: &[u8], row: &'a [u8]) -> Result<&'a [u8], BadFrame> {
     let (body, sum) = row.split_last_chunk::<4>().ok_or(BadFrame::Short)?;
     if crc32c::crc32c_append(crc32c::crc32c(key), body) != u32::from_le_bytes(*sum) {
         return Err(BadFrame::Checksum);
     }
     match body.split_first() {
-        Some((&VERSION, json)) => serde_json::from_slice(json).map_err(|_| BadFrame::Contents),
+        Some((&VERSION, json)) => Ok(json),
         Some((&other, _)) => Err(BadFrame::Version(other)),
         None => Err(BadFrame::Short),
     }
+}
+
+/// The value `seal_row` wrapped under the same key.
+pub(super) fn open_row<T: DeserializeOwned>(key: &[u8], row: &[u8]) -> Result<T, BadFrame> {
+    serde_json::from_slice(check_row(key, row)?).map_err(|_| BadFrame::Contents)
 }
 
 /// Appends `payload` to `into` as one frame of the journal.

@@ -98,6 +98,7 @@ async fn move_empty_away(dir: &Path, settings: &Settings, clock: &Clock) -> Resu
 }
 
 type Rows = Box<dyn Iterator<Item = Result<String, StoreError>> + Send>;
+type Events<'a> = Box<dyn Iterator<Item = Result<(Event, String), StoreError>> + Send + 'a>;
 
 /// An export on the disk: one file, or a folder.
 struct Source {
@@ -185,18 +186,17 @@ impl Source {
 struct Conversations<'a> {
     source: &'a Source,
     heads: Rows,
-    events: std::iter::Peekable<Box<dyn Iterator<Item = Result<(Event, String), StoreError>> + Send + 'a>>,
+    events: std::iter::Peekable<Events<'a>>,
 }
 
 impl<'a> Conversations<'a> {
     fn new(source: &'a Source) -> Result<Self, StoreError> {
-        let events: Box<dyn Iterator<Item = _> + Send + 'a> =
-            Box::new(source.rows(Table::Events)?.map(|row| {
-                let row = row?;
-                let event = serde_json::from_str::<Event>(&row)
-                    .map_err(|e| source.bad(Table::Events, &e.to_string()))?;
-                Ok((event, row))
-            }));
+        let events: Events<'a> = Box::new(source.rows(Table::Events)?.map(|row| {
+            let row = row?;
+            let event =
+                serde_json::from_str::<Event>(&row).map_err(|e| source.bad(Table::Events, &e.to_string()))?;
+            Ok((event, row))
+        }));
         Ok(Self { source, heads: source.rows(Table::Conversations)?, events: events.peekable() })
     }
 

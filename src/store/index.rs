@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, StoreHealth};
-use super::frame::{BadFrame, open_row, seal_row};
+use super::frame::{BadFrame, check_row, open_row, seal_row};
 use super::keys;
 use super::record::{Commit, Location, Mark, Remember};
 use crate::domain::EventKind;
@@ -272,9 +272,15 @@ impl Index {
         self.apply(note)
     }
 
-    /// The number of rows; reads every page.
-    pub(super) fn count(&self) -> Result<usize, StoreError> {
-        self.with(|db| Ok(db.iter().try_fold(0, |n, row| row.map(|_| n + 1))?))
+    /// Reads every page and checks every row.
+    pub(super) fn inspect(&self) -> Result<(), StoreError> {
+        self.with(|db| {
+            for row in db.iter() {
+                let (key, value) = row?;
+                check_row(&key, &value).map_err(|bad| Fault::row(&key, bad))?;
+            }
+            Ok(())
+        })
     }
 
     /// The number of rows whose keys begin with `prefix`.

@@ -56,10 +56,9 @@ pub(super) fn open(dir: &Path, settings: &Settings, clock: &Clock) -> Result<Ope
     let files = Files::new(dir.join("journal"))?;
     let segments = files.segments()?;
     let mut recovery = Recovery::default();
-    let index = open_index(dir, settings, clock, &mut recovery)?;
+    let (index, Notes { epoch, checkpoint, applied }) = open_index(dir, settings, clock, &mut recovery)?;
     let mut replay = Replay { files: &files, index: &index, recovery: &mut recovery };
-    let (epoch, from, applied) = replay.state()?;
-    let (tail, mark) = replay.run(&segments, from, applied, clock)?;
+    let (tail, mark) = replay.run(&segments, checkpoint, applied, clock)?;
     disk::sync_dir(dir)?;
     ballast.take(dir, settings.min_free_mib);
     for what in &recovery.damage {
@@ -74,15 +73,11 @@ fn open_index(
     settings: &Settings,
     clock: &Clock,
     recovery: &mut Recovery,
-) -> Result<Index, StoreError> {
+) -> Result<(Index, Notes), StoreError> {
     let (place, marker) = (dir.join("index"), dir.join("index.damaged"));
     let why = match fs::read_to_string(&marker) {
         Ok(why) => why,
-        Err(_) => match Index::open(&place, settings.cache_mib, &marker).and_then(|index| {
-            // Reads every page once: what is damaged shows now, not in the middle of a conversation.
-            index.count().map_err(|e| OpenFault::Broken(e.to_string()))?;
-            Ok(index)
-        }) {
+        Err(_) => match open_and_read(&place, settings, &marker) {
             Ok(index) => return Ok(index),
             Err(OpenFault::Around(error)) => return Err(error),
             Err(OpenFault::Broken(why)) => why,
@@ -98,7 +93,7 @@ fn open_index(
         fs::remove_file(&marker).map_err(|e| StoreError::io(&marker, &e))?;
     }
     disk::sync_dir(dir)?;
-    Index::open(&place, settings.cache_mib, &marker).map_err(|fault| match fault {
+    open_and_read(&place, settings, &marker).map_err(|fault| match fault {
         OpenFault::Around(error) => error,
         OpenFault::Broken(what) => StoreError::Corrupt {
             place,
@@ -108,6 +103,44 @@ fn open_index(
     })
 }
 
+/// What the index says about itself.
+struct Notes {
+    epoch: String,
+    checkpoint: Mark,
+    applied: Mark,
+}
+
+/// Opens the index and reads every row once: what is damaged shows now, not in the middle of a conversation.
+fn open_and_read(place: &Path, settings: &Settings, marker: &Path) -> Result<(Index, Notes), OpenFault> {
+    let index = Index::open(place, settings.cache_mib, marker)?;
+    let broken = |e: StoreError| OpenFault::Broken(e.to_string());
+    index.inspect().map_err(broken)?;
+    match index.get::<u32>(keys::SCHEMA).map_err(broken)? {
+        Some(found) if found > SCHEMA => {
+            let place = place.to_owned();
+            return Err(OpenFault::Around(StoreError::Newer { place, found, known: SCHEMA }));
+        }
+        Some(found) if found < SCHEMA => {
+            return Err(OpenFault::Broken(format!("it is of the older format {found}")));
+        }
+        _ => {}
+    }
+    let checkpoint = index.get(keys::CHECKPOINT).map_err(broken)?.unwrap_or_default();
+    let applied = index.get(keys::APPLIED).map_err(broken)?.unwrap_or_default();
+    let epoch = match index.get(keys::EPOCH).map_err(broken)? {
+        Some(epoch) => epoch,
+        None => {
+            let epoch = Uuid::new_v4().to_string();
+            let mut batch = Batch::default();
+            batch.put(keys::SCHEMA.to_vec(), &SCHEMA);
+            batch.put(keys::EPOCH.to_vec(), &epoch);
+            index.apply(batch).map_err(OpenFault::Around)?;
+            epoch
+        }
+    };
+    Ok((index, Notes { epoch, checkpoint, applied }))
+}
+
 struct Replay<'a> {
     files: &'a Files,
     index: &'a Index,
@@ -115,26 +148,6 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    /// The index's epoch, from where to replay, and how far the index had come. A new index gets its schema and epoch.
-    fn state(&self) -> Result<(String, Mark, Mark), StoreError> {
-        if let Some(found) = self.index.get::<u32>(keys::SCHEMA)?
-            && found > SCHEMA
-        {
-            return Err(StoreError::Newer { place: self.files.path(1), found, known: SCHEMA });
-        }
-        let from = self.index.get(keys::CHECKPOINT)?.unwrap_or_default();
-        let applied = self.index.get(keys::APPLIED)?.unwrap_or_default();
-        if let Some(epoch) = self.index.get(keys::EPOCH)? {
-            return Ok((epoch, from, applied));
-        }
-        let epoch = Uuid::new_v4().to_string();
-        let mut batch = Batch::default();
-        batch.put(keys::SCHEMA.to_vec(), &SCHEMA);
-        batch.put(keys::EPOCH.to_vec(), &epoch);
-        self.index.apply(batch)?;
-        Ok((epoch, from, applied))
-    }
-
     /// Brings the index up to the end of the journal and returns where to go on writing.
     fn run(
         &mut self,
@@ -258,3 +271,7 @@ impl Replay<'_> {
         Ok(tail)
     }
 }
+
+#[cfg(test)]
+#[path = "open_tests.rs"]
+mod tests;

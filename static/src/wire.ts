@@ -1,41 +1,63 @@
-// The frames of `GET /v1/ws`, subprotocol `shopclerk.v1`. Numbers are JSON numbers; times are milliseconds since 1970.
+// Generated from src/web/wire. Do not edit: run the command that the test
+// `wire_types_match_committed` prints.
 
 export const SUBPROTOCOL = "shopclerk.v1";
 export const TOKEN_PREFIX = "token.";
 
-export type ClientFrame =
-  | { t: "hello"; resume: ResumePoint[]; epoch?: string }
-  | { t: "say"; conv: string; cmid: string; text: string }
-  | { t: "stop"; conv: string }
-  | { t: "retry"; conv: string }
-  | { t: "rate"; conv: string; seq: number; value: "up" | "down"; comment?: string }
-  | { t: "person"; conv: string }
-  | { t: "assistant"; conv: string }
-  | { t: "typing"; conv: string };
+/**
+ * One frame of a client.
+ */
+export type ClientFrame = { "t": "hello", resume: Array<ResumePoint>, epoch?: string, } | { "t": "say", conv: string, 
+/**
+ * A UUIDv7 made by the client; sending it twice has the effect of once.
+ */
+cmid: string, text: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "resolve", conv: string, };
 
-export type ResumePoint = { conv: string; seq: number };
+/**
+ * The newest event a client has of one conversation; 0 for none.
+ */
+export type ResumePoint = { conv: string, seq: number, };
 
-export type WireKind =
-  | { kind: "said"; cmid: string; by: Party; staff?: string; text: string }
-  | { kind: "reply"; mid: string; upto: number; text: string; ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused" }
-  | { kind: "status"; status: "open" | "resolved" | "retry" }
-  | { kind: "owner"; owner: "ai" | "queue" | "staff"; staff?: string }
-  | { kind: "rating"; of: number; value: "up" | "down"; comment?: string }
-  | { kind: "hidden" };
+/**
+ * One frame of the server.
+ */
+export type ServerFrame = { "t": "welcome", epoch: string, heads: { [conv: string]: number }, } | { "t": "ack", cmid: string, seq: number, } | { "t": "event" } & WireEvent | { "t": "delta", conv: string, mid: string, off: number, text: string, } | { "t": "queued", conv: string, position: number, } | { "t": "typing", conv: string, who: Typist, } | { "t": "error", code: string, message: string, cmid?: string, 
+/**
+ * Seconds.
+ */
+retry_after?: number, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, };
 
-export type Party = "shopper" | "staff";
 export type Typist = "shopper" | "staff" | "ai";
 
-export type WireEvent = { conv: string; seq: number; at: number } & WireKind;
+/**
+ * A numbered event as a viewer sees it.
+ */
+export type WireEvent = { conv: string, seq: number, 
+/**
+ * Milliseconds since the Unix epoch.
+ */
+at: number, } & ({ "kind": "said", cmid: string, by: Party, staff?: string, text: string, } | { "kind": "reply", mid: string, 
+/**
+ * It answers everything up to this event.
+ */
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "hidden" });
 
-export type ServerFrame =
-  | { t: "welcome"; epoch: string; heads: { [conv: string]: number } }
-  | { t: "ack"; cmid: string; seq: number }
-  | ({ t: "event" } & WireEvent)
-  | { t: "delta"; conv: string; mid: string; off: number; text: string }
-  | { t: "queued"; conv: string; position: number }
-  | { t: "typing"; conv: string; who: Typist }
-  | { t: "error"; code: string; message: string; cmid?: string; retry_after?: number }
-  | { t: "reset"; conv: string }
-  | { t: "hb"; heads: { [conv: string]: number } }
-  | { t: "bye"; reconnect_in_ms: number };
+/**
+ * Which side wrote a message.
+ */
+export type Party = "shopper" | "staff";
+
+export type WireKind = { "kind": "said", cmid: string, by: Party, staff?: string, text: string, } | { "kind": "reply", mid: string, 
+/**
+ * It answers everything up to this event.
+ */
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "hidden" };
+
+/**
+ * Where a reply came from; staff only.
+ */
+export type WireProvenance = { model: string, adapter?: string, prompt: string, 
+/**
+ * A number of 64 bits, as text: JavaScript cannot hold it.
+ */
+seed: string, prompt_tokens: number, completion_tokens: number, first_ms: number, total_ms: number, };

@@ -131,7 +131,11 @@ impl Visit<'_> {
 }
 
 fn shop() -> Shop {
-    Shop::new(Settings { messages_per_minute: 100_000, address_messages_per_minute: 100_000, ..Settings::default() })
+    Shop::new(Settings {
+        messages_per_minute: 100_000,
+        address_messages_per_minute: 100_000,
+        ..Settings::default()
+    })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +161,9 @@ async fn a_message_is_acknowledged_then_answered_piece_by_piece() {
     };
     assert_eq!(text, "We are open until five today.");
     assert_eq!(streamed, text);
-    let EventKind::Reply { upto, ended, provenance: Some(provenance), .. } = kind else { panic!("no provenance") };
+    let EventKind::Reply { upto, ended, provenance: Some(provenance), .. } = kind else {
+        panic!("no provenance")
+    };
     assert_eq!((upto, ended), (seq, Ended::Complete));
     assert_eq!((provenance.model.as_str(), provenance.completion_tokens), ("scripted", 6));
 }
@@ -305,7 +311,9 @@ async fn after_take_no_piece_of_a_reply_reaches_anyone_in_1000_races() {
                 Notice::Delta(_) => assert!(!taken, "a piece after the take-over in round {round}"),
                 Notice::Event(event) => match &event.kind {
                     EventKind::Owner { owner: Owner::Staff, .. } => taken = true,
-                    EventKind::Reply { .. } => assert!(!taken, "a reply after the take-over in round {round}"),
+                    EventKind::Reply { .. } => {
+                        assert!(!taken, "a reply after the take-over in round {round}")
+                    }
                     EventKind::Note { .. } => break,
                     _ => {}
                 },
@@ -353,7 +361,10 @@ async fn a_person_is_asked_for_and_the_shopper_may_come_back() {
     shop.desk.assistant(visit.conv).await.unwrap();
     assert_eq!(visit.reply().await.0, "Anybody there?");
     let of = visit.events().last().unwrap().seq;
-    shop.desk.rate(visit.conv, of, Thumb::Down, Some(Said::parse("Not what I asked").unwrap())).await.unwrap();
+    shop.desk
+        .rate(visit.conv, of, Thumb::Down, Some(Said::parse("Not what I asked").unwrap()))
+        .await
+        .unwrap();
     assert_eq!(shop.desk.rate(visit.conv, 999, Thumb::Up, None).await.unwrap_err().code(), "no_such_message");
 }
 

@@ -1,13 +1,20 @@
 //! The one integration test binary: each extra one would link the model engine again.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
 mod chat;
+mod config;
+#[cfg(feature = "llm")]
+mod engine;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
 mod model_files_gguf;
+mod model_files_hub;
 #[cfg(feature = "import")]
 mod model_files_made;
+#[cfg(feature = "import")]
+mod model_files_pull;
 mod store;
 mod store_child;
 mod store_crash;

@@ -24,7 +24,7 @@ async fn template(dir: &Path) -> Vec<Event> {
     events
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs_err::create_dir_all(to).unwrap();
     for entry in fs_err::read_dir(from).unwrap() {
         let entry = entry.unwrap();
@@ -74,9 +74,11 @@ fn check(case: &str, seen: &Seen, written: &[Event], journal_is_whole: bool) {
     }
 }
 
+type Way = (String, Box<dyn Fn(&mut Vec<u8>)>);
+
 /// Ways to damage a file of `len` bytes: what it is called, and what it does.
-fn ways(len: usize) -> Vec<(String, Box<dyn Fn(&mut Vec<u8>)>)> {
-    let mut ways: Vec<(String, Box<dyn Fn(&mut Vec<u8>)>)> = Vec::new();
+fn ways(len: usize) -> Vec<Way> {
+    let mut ways: Vec<Way> = Vec::new();
     for n in 0..8 {
         let at = len * n / 8 + (n * 7).min(len.saturating_sub(1) / 8);
         ways.push((format!("one bit at {at}"), Box::new(move |b| b[at] ^= 0x10)));

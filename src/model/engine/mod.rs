@@ -6,6 +6,7 @@
 mod generation;
 mod load;
 mod request;
+mod sampler;
 mod score;
 
 use std::path::Path;

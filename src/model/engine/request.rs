@@ -1,7 +1,10 @@
 //! From our prompt to the engine's request, and from its responses to our pieces.
 
+use std::sync::Arc;
+
 use either::Either;
 use indexmap::IndexMap;
+use mistralrs::core::CompletionChunkResponse;
 use mistralrs::{
     ChatCompletionChunkResponse, Constraint, MessageContent, NormalRequest, RequestMessage, Response,
     SamplingParams, StopTokens,
@@ -9,6 +12,7 @@ use mistralrs::{
 use tokio::sync::mpsc::Sender;
 
 use super::super::ModelError;
+use super::sampler::Seeded;
 use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Role, Sampling, TokenLogprob, Usage};
 
 /// A streaming chat request whose responses go to `response`.
@@ -16,7 +20,9 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     if prompt.messages.is_empty() {
         return Err(ModelError::Invalid("a prompt needs at least one message".to_owned()));
     }
-    let mut sampling = sampling(&prompt.sampling);
+    // With log-probabilities the engine samples by itself: ours would hide the rivals.
+    let seeded = if prompt.logprobs == 0 { Seeded::new(&prompt.sampling, prompt.seed) } else { None };
+    let mut sampling = sampling(&prompt.sampling, seeded.is_some());
     sampling.max_len = (prompt.max_tokens > 0).then_some(prompt.max_tokens);
     sampling.top_n_logprobs = prompt.logprobs;
     sampling.stop_toks = (!prompt.stop.is_empty()).then(|| StopTokens::Seqs(prompt.stop.clone()));
@@ -29,7 +35,20 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     request.is_streaming = true;
     request.return_logprobs = prompt.logprobs > 0;
     request.constraint = constraint(prompt.grammar);
+    if let Some(seeded) = seeded {
+        let draw = move |logits: &candle_core::Tensor, context: &[u32]| seeded.apply(logits, context);
+        request.logits_processors = Some(vec![Arc::new(draw)]);
+    }
     Ok(request)
+}
+
+/// A streaming request for the one token after `ids`.
+pub(super) fn tokens(ids: Vec<u32>, response: Sender<Response>) -> NormalRequest {
+    let sampling = SamplingParams { max_len: Some(1), ..SamplingParams::deterministic() };
+    let messages = RequestMessage::CompletionTokens(ids);
+    let mut request = NormalRequest::new_simple(messages, sampling, response, 0, None, None);
+    request.is_streaming = true;
+    request
 }
 
 fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
@@ -49,8 +68,8 @@ fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
         .collect()
 }
 
-fn sampling(wanted: &Sampling) -> SamplingParams {
-    let greedy = wanted.temperature.is_none_or(|t| t <= 0.0);
+fn sampling(wanted: &Sampling, drawn_by_us: bool) -> SamplingParams {
+    let greedy = drawn_by_us || wanted.temperature.is_none_or(|t| t <= 0.0);
     let mut params = if greedy { SamplingParams::deterministic() } else { SamplingParams::neutral() };
     if !greedy {
         params.temperature = wanted.temperature;
@@ -77,11 +96,19 @@ fn constraint(grammar: Grammar) -> Constraint {
 pub(super) fn pieces(response: Response) -> Result<Vec<Piece>, ModelError> {
     match response {
         Response::Chunk(chunk) => Ok(of_chunk(chunk)),
+        // Of a request by tokens, whose text nobody reads.
+        Response::CompletionChunk(chunk) => Ok(of_completion(&chunk)),
         Response::ValidationError(fault) => Err(ModelError::Invalid(fault.to_string())),
         Response::InternalError(fault) => Err(ModelError::Engine(fault.to_string())),
         Response::ModelError(fault, _) => Err(ModelError::Engine(fault)),
         _ => Err(ModelError::Engine("an answer of an unexpected kind".to_owned())),
     }
+}
+
+fn of_completion(chunk: &CompletionChunkResponse) -> Vec<Piece> {
+    let ended = chunk.choices.iter().any(|choice| choice.finish_reason.is_some());
+    let usage = Usage { prompt_tokens: 0, completion_tokens: 1, finish: Finish::Length };
+    if ended { vec![Piece::End(usage)] } else { Vec::new() }
 }
 
 fn of_chunk(chunk: ChatCompletionChunkResponse) -> Vec<Piece> {

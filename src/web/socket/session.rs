@@ -63,7 +63,7 @@ impl Socket {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);
-        self.finish(end, messages).await;
+        Box::pin(self.finish(end, messages)).await;
         metrics::gauge!(metric::CONNECTIONS).decrement(1.0);
     }
 
@@ -73,11 +73,12 @@ impl Socket {
         }
         loop {
             let due = self.due();
+            // Boxed, because a task is as large as its largest state, and most sockets are idle most of the time.
             let step = tokio::select! {
-                message = messages.recv() => self.heard(message, verdict).await,
-                notice = self.inbox.next() => self.told(notice).await,
+                message = messages.recv() => Box::pin(self.heard(message, verdict)).await,
+                notice = self.inbox.next() => Box::pin(self.told(notice)).await,
                 () = drained(&mut self.drain) => Err(End::Drain),
-                () = sleep_until(due) => self.tick().await,
+                () = sleep_until(due) => Box::pin(self.tick()).await,
             };
             if let Err(end) = step {
                 return end;

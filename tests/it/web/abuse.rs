@@ -163,7 +163,11 @@ fn fatal() -> Vec<(&'static str, Vec<u8>, u16)> {
         ("a cut character", frame(0x81, b"\xE2\x82"), 1007),
         ("bad UTF-8 over two frames", [frame(0x01, b"\xE2"), frame(0x80, b"\x28\xA1")].concat(), 1007),
         ("binary", frame(0x82, b"{}"), 1003),
-        ("an order before hello", text(r#"{"t":"stop","conv":"01890a5d-ac96-774b-bcce-b302099a8057"}"#), 1008),
+        (
+            "an order before hello",
+            text(r#"{"t":"stop","conv":"01890a5d-ac96-774b-bcce-b302099a8057"}"#),
+            1008,
+        ),
         ("a polite close", close(&1000u16.to_be_bytes()), 1000),
         ("a close without a code", close(b""), 1005),
         ("pings without end", frame(0x89, b"").repeat(5_000), 4029),

@@ -28,7 +28,17 @@ fn client_frames_round_trip() {
     }
     kinds.dedup();
     let expected = [
-        "hello", "say", "stop", "retry", "rate", "person", "assistant", "typing", "take", "release", "note",
+        "hello",
+        "say",
+        "stop",
+        "retry",
+        "rate",
+        "person",
+        "assistant",
+        "typing",
+        "take",
+        "release",
+        "note",
         "resolve",
     ];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
@@ -45,8 +55,7 @@ fn server_frames_round_trip() {
         kinds.push(fixture["t"].as_str().unwrap().to_owned());
     }
     kinds.dedup();
-    let expected =
-        ["welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye"];
+    let expected = ["welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye"];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
 }
 
@@ -58,7 +67,8 @@ fn bad_frames_are_refused_and_never_quoted() {
         assert_eq!(fault.code(), "bad_frame", "{name}");
         assert!(!fault.to_string().contains("SECRET"), "{name}: {fault}");
     }
-    let many: Vec<_> = (0..65).map(|n| format!(r#"{{"conv":"{}","seq":0}}"#, uuid::Uuid::from_u128(n))).collect();
+    let many: Vec<_> =
+        (0..65).map(|n| format!(r#"{{"conv":"{}","seq":0}}"#, uuid::Uuid::from_u128(n))).collect();
     let hello = format!(r#"{{"t":"hello","resume":[{}]}}"#, many.join(","));
     assert!(ClientFrame::parse(&hello).is_err(), "65 conversations");
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -83,7 +93,13 @@ fn shoppers_see_numbers_but_no_secrets() {
     let shopper = Some(ShopperId::from_bytes([5; 16]));
     let kinds = [
         EventKind::Said { cmid, by: Speaker::Staff(staff.clone()), text: "hello".into() },
-        EventKind::Reply { mid, upto: 1, text: "x".into(), ended: Ended::Complete, provenance: Some(provenance) },
+        EventKind::Reply {
+            mid,
+            upto: 1,
+            text: "x".into(),
+            ended: Ended::Complete,
+            provenance: Some(provenance),
+        },
         EventKind::Owner { owner: Owner::Staff, epoch: 7, staff: Some(staff.clone()) },
         EventKind::Status { status: Status::Open, shopper },
         EventKind::Tool { name: "SECRET".into(), outcome: Value::Null },

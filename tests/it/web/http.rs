@@ -27,45 +27,82 @@ async fn every_route_answers_as_written() {
         "shopper": "<shopper>", "conversation": "<conversation>", "token": "<token>",
         "expires_at": "<expires_at>", "verified": false,
     });
-    let needs = error("unauthorized", "this needs a token: POST /v1/shopper/session gives one, or use an API key");
+    let needs =
+        error("unauthorized", "this needs a token: POST /v1/shopper/session gives one, or use an API key");
     let nothing = error("not_found", "there is nothing at this address");
     let bad_query = error("bad_query", "a parameter is missing, unknown or malformed");
     let cases: &[(&str, &str, Option<&str>, &str, u16, Value)] = &[
         ("POST", "/v1/shopper/session", None, "", 200, session.clone()),
         ("POST", "/v1/shopper/session", None, "{}", 200, session.clone()),
         (
-            "POST", "/v1/shopper/session", None, "{", 400,
+            "POST",
+            "/v1/shopper/session",
+            None,
+            "{",
+            400,
             error("bad_body", "the body is not JSON (line 1, column 1)"),
         ),
         (
-            "POST", "/v1/shopper/session", None, r#"{"admin":1}"#, 400,
+            "POST",
+            "/v1/shopper/session",
+            None,
+            r#"{"admin":1}"#,
+            400,
             error("bad_body", "a field is missing, unknown or of the wrong type (line 1, column 8)"),
         ),
         (
-            "POST", "/v1/shopper/session", None, r#"{"identity":"x"}"#, 401,
+            "POST",
+            "/v1/shopper/session",
+            None,
+            r#"{"identity":"x"}"#,
+            401,
             error(
                 "identity_not_configured",
                 "this server has no `web.identity_secrets`; set one, or leave `identity` out",
             ),
         ),
         (
-            "POST", "/v1/shopper/session", Some("forged"), "", 401,
+            "POST",
+            "/v1/shopper/session",
+            Some("forged"),
+            "",
+            401,
             error("token_invalid", "the token is not one of this server's; ask for a new session"),
         ),
-        ("GET", "/v1/shopper/session", None, "", 405, error("method_not_allowed", "GET is not possible here")),
+        (
+            "GET",
+            "/v1/shopper/session",
+            None,
+            "",
+            405,
+            error("method_not_allowed", "GET is not possible here"),
+        ),
         ("GET", "/v1/shopper/history?conv=x", None, "", 400, bad_query.clone()),
         ("GET", "/v1/shopper/look?color=red", None, "", 400, bad_query),
         (
-            "GET", "/v1/shopper/history?conv=01890a5d-ac96-774b-bcce-b302099a8057", None, "", 401, needs.clone(),
+            "GET",
+            "/v1/shopper/history?conv=01890a5d-ac96-774b-bcce-b302099a8057",
+            None,
+            "",
+            401,
+            needs.clone(),
         ),
         ("GET", "/healthz", None, "", 200, Value::Null),
         (
-            "GET", "/readyz", None, "", 200,
+            "GET",
+            "/readyz",
+            None,
+            "",
+            200,
             json!({"ready": true, "model": true, "store": true, "draining": false}),
         ),
         ("GET", "/metrics", None, "", 404, error("no_metrics", "this server was started without metrics")),
         (
-            "GET", "/v1/models", Some(API_KEY), "", 200,
+            "GET",
+            "/v1/models",
+            Some(API_KEY),
+            "",
+            200,
             json!({"object": "list", "data": [
                 {"id": "scripted", "object": "model", "created": 0, "owned_by": "shopclerk"},
             ]}),
@@ -74,7 +111,11 @@ async fn every_route_answers_as_written() {
         ("GET", "/v1/../etc/passwd", None, "", 404, nothing.clone()),
         ("POST", "/", None, "", 405, error("method_not_allowed", "POST is not possible here")),
         (
-            "GET", "/v1/ws", None, "", 400,
+            "GET",
+            "/v1/ws",
+            None,
+            "",
+            400,
             error("subprotocol_required", "ask for the subprotocol `shopclerk.v1` in Sec-WebSocket-Protocol"),
         ),
     ];

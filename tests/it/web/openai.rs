@@ -41,7 +41,8 @@ async fn one_object() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_chunks() {
     let site = site(roomy()).await;
-    let body = with(with(ask("two shoes"), "stream", json!(true)), "stream_options", json!({"include_usage": true}));
+    let body =
+        with(with(ask("two shoes"), "stream", json!(true)), "stream_options", json!({"include_usage": true}));
     let answer = site.post("/v1/chat/completions", Some(API_KEY), &body).await;
     assert_eq!(answer.header("content-type"), Some("text/event-stream; charset=utf-8"));
     let events: Vec<&str> = answer.body.split("\n\n").filter(|e| !e.is_empty()).collect();
@@ -51,8 +52,7 @@ async fn a_stream_of_chunks() {
         .map(|e| serde_json::from_str(e.strip_prefix("data: ").unwrap()).unwrap())
         .collect();
     assert_eq!(chunks[0]["choices"][0]["delta"], json!({"role": "assistant", "content": ""}));
-    let text: String =
-        chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
+    let text: String = chunks.iter().filter_map(|c| c["choices"][0]["delta"]["content"].as_str()).collect();
     assert_eq!(text, "You asked: two shoes");
     assert_eq!(chunks[chunks.len() - 2]["choices"][0]["finish_reason"], "stop");
     let last = &chunks[chunks.len() - 1];
@@ -86,7 +86,11 @@ async fn errors_have_the_shape_clients_parse() {
             "invalid_request",
         ),
         (with(ask("x"), "response_format", json!({"type": "yaml"})), 400, "bad_body"),
-        (with(ask("x"), "response_format", json!({"type": "json_schema", "json_schema": {}})), 400, "invalid_request"),
+        (
+            with(ask("x"), "response_format", json!({"type": "json_schema", "json_schema": {}})),
+            400,
+            "invalid_request",
+        ),
         (ask("[[fail]] now please"), 502, "model_failed"),
     ];
     for (body, status, code) in cases {

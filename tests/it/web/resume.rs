@@ -178,7 +178,8 @@ async fn a_drain_says_when_to_come_back() {
     assert_eq!(socket.end().await, 1012);
     drop(socket);
     let running = drained.await.unwrap();
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n");
+    let request =
+        format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\nConnection: close\r\n\r\n");
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     tokio::io::AsyncWriteExt::write_all(&mut stream, request.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -61,10 +61,8 @@ async fn visit(
         Who::Api => Some(API_KEY),
     };
     if route.path == "/v1/ws" {
-        let mut headers = vec![
-            ("Origin", site.origin()),
-            ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned()),
-        ];
+        let mut headers =
+            vec![("Origin", site.origin()), ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned())];
         headers.extend(token.map(|t| ("Authorization", format!("Bearer {t}"))));
         return site.upgrade(&headers).await.err().unwrap_or(101);
     }

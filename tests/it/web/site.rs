@@ -212,7 +212,8 @@ impl Site {
     pub(super) async fn says(&self, conv: &str, text: &str) {
         let conv: ConvId = conv.parse().unwrap();
         let cmid = shopclerk::domain::Cmid(self.clock.fresh_id());
-        let say = chat::Say { conv, cmid, by: Speaker::Shopper, text: Said::parse(text).unwrap(), address: None };
+        let say =
+            chat::Say { conv, cmid, by: Speaker::Shopper, text: Said::parse(text).unwrap(), address: None };
         self.desk.say(say).await.unwrap();
     }
 }
@@ -292,7 +293,8 @@ impl Socket {
     /// Reads on to the first frame of one of these kinds.
     pub(super) async fn until_any(&mut self, kinds: &[&str]) -> Value {
         loop {
-            let frame = self.next().await.unwrap_or_else(|code| panic!("closed with {code} before {kinds:?}"));
+            let frame =
+                self.next().await.unwrap_or_else(|code| panic!("closed with {code} before {kinds:?}"));
             if kinds.iter().any(|kind| frame["t"] == *kind) {
                 return frame;
             }

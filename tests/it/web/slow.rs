@@ -13,10 +13,9 @@ async fn a_reader_that_stops_is_cut_off_whole() {
     let site = site(roomy()).await;
     let session = site.session().await;
     let request = {
-        let mut request = tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(format!(
-            "ws://{}/v1/ws",
-            site.address
-        ))
+        let mut request = tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(
+            format!("ws://{}/v1/ws", site.address),
+        )
         .unwrap();
         let protocol = format!("shopclerk.v1, token.{}", session.token);
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol.parse().unwrap());

@@ -1,0 +1,146 @@
+//! The server under measurement, as a process of its own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+
+use super::client::{Shopper, Wire};
+
+/// What the child serves with.
+pub(super) enum Model {
+    Scripted,
+    /// A model's folder, and the longest answer in tokens.
+    Folder(PathBuf, usize),
+}
+
+/// A running `shopclerk serve`; stopped when dropped.
+pub(super) struct Child {
+    process: tokio::process::Child,
+    pub(super) address: SocketAddr,
+    _data: tempfile::TempDir,
+}
+
+/// Memory of a process, in KiB.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Memory {
+    pub(super) resident: u64,
+    /// The most it ever was.
+    pub(super) peak: u64,
+}
+
+impl Child {
+    /// Starts it with limits that the clients here do not meet, and waits until it is ready.
+    pub(super) async fn start(model: &Model) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir().context("cannot make a folder for the child's data")?;
+        let many = "10000000";
+        let longest = match model {
+            Model::Scripted => 256,
+            Model::Folder(_, tokens) => *tokens,
+        };
+        let mut process = tokio::process::Command::new(std::env::current_exe()?)
+            .arg("--data")
+            .arg(data.path())
+            .args(["serve", "--listen", "127.0.0.1:0", "--model"])
+            .arg(match model {
+                Model::Scripted => Path::new("scripted"),
+                Model::Folder(path, _) => path,
+            })
+            .env("SHOPCLERK__CHAT__MAX_REPLY_TOKENS", longest.to_string())
+            .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
+            .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
+            .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)
+            .env("SHOPCLERK__WEB__UPGRADES_PER_MINUTE", many)
+            .env("SHOPCLERK__CHAT__MESSAGES_PER_MINUTE", many)
+            .env("SHOPCLERK__CHAT__ADDRESS_MESSAGES_PER_MINUTE", many)
+            .env("SHOPCLERK__CHAT__TOKENS_PER_HOUR", many)
+            .env("SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR", many)
+            .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
+            .env("RUST_LOG", "error")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start the server")?;
+        let stdout = process.stdout.take().context("the child has no output")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let line = tokio::time::timeout(Duration::from_secs(30), lines.next_line())
+            .await
+            .context("the server did not start within 30 s")??
+            .context("the server ended at once; its error is above")?;
+        let address = line
+            .rsplit("http://")
+            .next()
+            .and_then(|text| text.trim().parse().ok())
+            .with_context(|| format!("the server said `{line}` instead of its address"))?;
+        let child = Self { process, address, _data: data };
+        child.wait_until_ready().await?;
+        Ok(child)
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let started = Instant::now();
+        while started.elapsed() < Duration::from_secs(30) {
+            if self.request("GET", "/readyz", "").await?.starts_with("HTTP/1.1 200") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        bail!("the server was not ready within 30 s")
+    }
+
+    /// One request on a connection of its own; the whole answer.
+    pub(super) async fn request(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nContent-Length: {1}\r\n\
+             Connection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// A new shopper with a conversation.
+    pub(super) async fn shopper(&self) -> anyhow::Result<Shopper> {
+        let answer = self.request("POST", "/v1/shopper/session", "").await?;
+        Shopper::parse(&answer)
+    }
+
+    /// A socket that has said `hello` and was welcomed.
+    pub(super) async fn greeted(&self, shopper: &Shopper) -> anyhow::Result<Wire> {
+        let mut wire = Wire::open(self.address, shopper).await?;
+        wire.hello(shopper).await?;
+        Ok(wire)
+    }
+
+    /// Open sockets, as the server counts them.
+    pub(super) async fn connections(&self) -> anyhow::Result<u64> {
+        let page = self.request("GET", "/metrics", "").await?;
+        page.lines()
+            .find_map(|line| {
+                line.strip_prefix(crate::telemetry::metric::CONNECTIONS)?.trim().parse::<f64>().ok()
+            })
+            .map(|n| n as u64)
+            .context("the server does not say how many sockets are open")
+    }
+
+    pub(super) fn memory(&self) -> anyhow::Result<Memory> {
+        let id = self.process.id().context("the server has ended")?;
+        let status = fs_err::read_to_string(format!("/proc/{id}/status"))?;
+        let field = |name: &str| {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name)?.trim().strip_suffix(" kB")?.trim().parse().ok())
+                .with_context(|| format!("/proc/{id}/status has no {name}"))
+        };
+        Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
+    }
+}

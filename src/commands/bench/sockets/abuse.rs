@@ -1,0 +1,130 @@
+//! What hostile clients can make the server hold: the growth of its peak memory, per connection.
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
+use tokio::time::timeout;
+
+use super::super::child::Child;
+use super::super::client::{Wire, frame, header};
+use super::figure;
+use crate::commands::bench::Figure;
+use crate::commands::bench::child::Model;
+
+/// Hostile clients at once.
+const CLIENTS: usize = 64;
+/// The most bytes each of them sends.
+const SENT: usize = 8 << 20;
+/// Long messages of a client that talks.
+const MESSAGES: usize = 20;
+/// A hostile client that is not read from gives up then.
+const TIRED: Duration = Duration::from_secs(4);
+
+/// One way to be hostile: what is sent first, and then over and over.
+struct Way {
+    name: &'static str,
+    first: Vec<u8>,
+    again: Vec<u8>,
+    talks: Talks,
+}
+
+/// What a client does with the answers it asks for.
+#[derive(Clone, Copy, PartialEq)]
+enum Talks {
+    /// It asks for none.
+    Never,
+    Reads,
+    StopsReading,
+}
+
+fn ways() -> Vec<Way> {
+    let filler = vec![b'x'; 16 * 1024];
+    let sends = |name, first, again| Way { name, first, again, talks: Talks::Never };
+    vec![
+        sends("1 GiB declared in one frame", header(0x81, 1 << 30), filler),
+        sends("a message that never ends", frame(0x01, b"x"), frame(0x00, &[b'x'; 60_000])),
+        sends("empty continuations", frame(0x01, b""), frame(0x00, b"").repeat(1_000)),
+        sends("pings, nothing read", Vec::new(), frame(0x89, &[b'x'; 125]).repeat(100)),
+        talker("a reader that stops", Talks::StopsReading),
+    ]
+}
+
+fn talker(name: &'static str, talks: Talks) -> Way {
+    Way { name, first: Vec::new(), again: Vec::new(), talks }
+}
+
+pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
+    let mut figures = Vec::new();
+    for way in ways() {
+        let grown = growth(&way).await?;
+        let name = format!("peak memory per hostile client: {}", way.name);
+        if way.talks == Talks::Never {
+            figures.push(figure(&name, grown, "KiB", None, "<= 256", grown <= 256.0));
+            continue;
+        }
+        // The same messages, read: what is kept of them anyway.
+        let read = growth(&talker("a reader", Talks::Reads)).await?;
+        figures.push(figure(&name, grown, "KiB", Some(read), "<= ref + 256", grown <= read + 256.0));
+    }
+    Ok(figures)
+}
+
+/// KiB that the server's peak memory grows by, per client. Each time a fresh server: what one leaves in the allocator must
+/// not hide what the next takes.
+async fn growth(way: &Way) -> anyhow::Result<f64> {
+    let server = Child::start(&Model::Scripted).await?;
+    let shoppers = super::in_turns(CLIENTS, |_| server.shopper()).await?;
+    let before = server.memory()?;
+    let attacks = shoppers.iter().map(|shopper| attack(&server, shopper, way));
+    futures_util::future::try_join_all(attacks).await?;
+    let grown = server.memory()?.peak.saturating_sub(before.resident);
+    anyhow::ensure!(
+        server.request("GET", "/healthz", "").await?.starts_with("HTTP/1.1 200"),
+        "the server does not answer after `{}`",
+        way.name
+    );
+    Ok(grown as f64 / CLIENTS as f64)
+}
+
+async fn attack(server: &Child, shopper: &super::Shopper, way: &Way) -> anyhow::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4_096)?;
+    let stream = socket.connect(server.address).await?;
+    let mut wire = Wire::over(stream, server.address, shopper).await?;
+    if way.talks != Talks::Never {
+        return talk(wire, shopper, way.talks).await;
+    }
+    // The server may hang up at any byte: that is what it should do.
+    let _ = timeout(TIRED, async {
+        wire.stream.write_all(&way.first).await?;
+        for _ in 0..SENT / way.again.len() {
+            wire.stream.write_all(&way.again).await?;
+        }
+        std::io::Result::Ok(())
+    })
+    .await;
+    Ok(())
+}
+
+/// Sends long messages, and reads what comes of them, or does not.
+async fn talk(mut wire: Wire, shopper: &super::Shopper, talks: Talks) -> anyhow::Result<()> {
+    wire.hello(shopper).await?;
+    let text = "x".repeat(3_900);
+    for _ in 0..MESSAGES {
+        let cmid = uuid::Uuid::now_v7();
+        let say = format!(r#"{{"t":"say","conv":"{}","cmid":"{cmid}","text":"{text}"}}"#, shopper.conv);
+        // A server that does not read on either is one that defends itself.
+        if timeout(TIRED, wire.send(&say)).await.is_err() {
+            break;
+        }
+        while talks == Talks::Reads && !wire.next().await?.contains(r#""t":"ack""#) {}
+    }
+    if talks == Talks::StopsReading {
+        tokio::time::sleep(TIRED).await;
+        return Ok(());
+    }
+    // To the end of the last answer.
+    while timeout(TIRED, wire.next()).await.is_ok_and(|frame| frame.is_ok()) {}
+    Ok(())
+}
