@@ -148,7 +148,10 @@ pub(super) async fn load_model(config: &Config) -> anyhow::Result<SharedModel> {
 }
 
 #[cfg(feature = "llm")]
-async fn load_engine(folder: &library::ModelFolder, config: &Config) -> anyhow::Result<SharedModel> {
+pub(super) async fn load_engine(
+    folder: &library::ModelFolder,
+    config: &Config,
+) -> anyhow::Result<SharedModel> {
     let engine = crate::model::engine::Engine::load(&folder.path, &folder.name, &config.model)
         .await
         .with_context(|| {
@@ -163,7 +166,10 @@ async fn load_engine(folder: &library::ModelFolder, config: &Config) -> anyhow::
 
 #[cfg(not(feature = "llm"))]
 #[expect(clippy::unused_async, reason = "the same face as with the engine")]
-async fn load_engine(folder: &library::ModelFolder, _config: &Config) -> anyhow::Result<SharedModel> {
+pub(super) async fn load_engine(
+    folder: &library::ModelFolder,
+    _config: &Config,
+) -> anyhow::Result<SharedModel> {
     anyhow::bail!(
         "{}: this shopclerk was built without the feature `llm`; use --model scripted",
         folder.path.display()

@@ -3,11 +3,10 @@
 #![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
 mod chat;
+mod config;
 mod layers;
 mod model_files;
-#[cfg(feature = "import")]
 mod model_files_gguf;
-#[cfg(feature = "import")]
 mod model_files_made;
 mod store;
 mod store_child;

@@ -1,6 +1,8 @@
 //! `shopclerk bench`: figures of this machine, each beside a reference measured in the same run.
 
 mod chat;
+mod child;
+mod client;
 mod sockets;
 mod store;
 

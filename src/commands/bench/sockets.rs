@@ -4,16 +4,14 @@
 //! `/proc`.
 
 mod abuse;
-mod child;
-mod client;
 
 use std::time::Duration;
 
 use anyhow::Context;
 
-use self::child::Child;
-use self::client::{Shopper, Wire};
 use super::Figure;
+use super::child::{Child, Model};
+use super::client::{Shopper, Wire};
 use crate::config::Config;
 
 /// Idle sockets.
@@ -22,8 +20,8 @@ const IDLE: usize = 5_000;
 const MESSAGES: usize = 60;
 /// How many clients are opened at once.
 const AT_ONCE: usize = 64;
-/// Past the first heartbeat of every socket.
-const SETTLE: Duration = Duration::from_secs(27);
+/// Well past the first heartbeat of every socket, and well before the second.
+const SETTLE: Duration = Duration::from_secs(32);
 
 pub(super) async fn measure(_config: Config) -> anyhow::Result<Vec<Figure>> {
     raise_file_limit()?;
@@ -33,7 +31,7 @@ pub(super) async fn measure(_config: Config) -> anyhow::Result<Vec<Figure>> {
 }
 
 async fn idle() -> anyhow::Result<Vec<Figure>> {
-    let server = Child::start().await?;
+    let server = Child::start(&Model::Scripted).await?;
     let timed = server.shopper().await?;
     let quiet = talk(&server, &timed).await?;
     let shoppers = in_turns(IDLE, |_| server.shopper()).await?;
@@ -118,7 +116,14 @@ pub(super) fn figure(
     Figure { figure: name.to_owned(), value, unit, reference, ratio, target, met }
 }
 
-fn versus(name: &str, value: f64, unit: &'static str, reference: f64, target: &'static str, met: bool) -> Figure {
+fn versus(
+    name: &str,
+    value: f64,
+    unit: &'static str,
+    reference: f64,
+    target: &'static str,
+    met: bool,
+) -> Figure {
     figure(name, value, unit, Some(reference), target, met)
 }
 

@@ -6,8 +6,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-use super::child::Child;
-use super::client::{Wire, frame, header};
+use super::super::child::{Child, Model};
+use super::super::client::{Wire, frame, header};
 use super::figure;
 use crate::commands::bench::Figure;
 
@@ -72,7 +72,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
 /// KiB that the server's peak memory grows by, per client. Each time a fresh server: what one leaves in the allocator must
 /// not hide what the next takes.
 async fn growth(way: &Way) -> anyhow::Result<f64> {
-    let server = Child::start().await?;
+    let server = Child::start(&Model::Scripted).await?;
     let shoppers = super::in_turns(CLIENTS, |_| server.shopper()).await?;
     let before = server.memory()?;
     let attacks = shoppers.iter().map(|shopper| attack(&server, shopper, way));

@@ -43,7 +43,11 @@ impl Wire {
         Self::over(TcpStream::connect(address).await?, address, shopper).await
     }
 
-    pub(super) async fn over(mut stream: TcpStream, address: SocketAddr, shopper: &Shopper) -> anyhow::Result<Self> {
+    pub(super) async fn over(
+        mut stream: TcpStream,
+        address: SocketAddr,
+        shopper: &Shopper,
+    ) -> anyhow::Result<Self> {
         let request = format!(
             "GET /v1/ws HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nConnection: Upgrade\r\n\
              Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\
@@ -68,11 +72,16 @@ impl Wire {
         Ok(())
     }
 
+    /// Sends a message; `text` needs no JSON escapes.
+    pub(super) async fn say(&mut self, text: &str) -> anyhow::Result<()> {
+        let cmid = uuid::Uuid::now_v7();
+        self.send(&format!(r#"{{"t":"say","conv":"{}","cmid":"{cmid}","text":"{text}"}}"#, self.conv)).await
+    }
+
     /// Asks, and reads to the end of the answer: the time to the acknowledgement, and to the first piece.
     pub(super) async fn ask(&mut self, text: &str) -> anyhow::Result<(Duration, Duration)> {
-        let cmid = uuid::Uuid::now_v7();
         let asked = Instant::now();
-        self.send(&format!(r#"{{"t":"say","conv":"{}","cmid":"{cmid}","text":"{text}"}}"#, self.conv)).await?;
+        self.say(text).await?;
         let (mut ack, mut first) = (None, None);
         loop {
             let frame: Value = serde_json::from_str(&self.next().await?)?;

@@ -1,6 +1,7 @@
 //! The server under measurement, as a process of its own.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,13 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 use super::client::{Shopper, Wire};
+
+/// What the child serves with.
+pub(super) enum Model {
+    Scripted,
+    /// A model's folder, and the longest answer in tokens.
+    Folder(PathBuf, usize),
+}
 
 /// A running `shopclerk serve`; stopped when dropped.
 pub(super) struct Child {
@@ -27,13 +35,22 @@ pub(super) struct Memory {
 
 impl Child {
     /// Starts it with limits that the clients here do not meet, and waits until it is ready.
-    pub(super) async fn start() -> anyhow::Result<Self> {
+    pub(super) async fn start(model: &Model) -> anyhow::Result<Self> {
         let data = tempfile::tempdir().context("cannot make a folder for the child's data")?;
         let many = "10000000";
+        let longest = match model {
+            Model::Scripted => 256,
+            Model::Folder(_, tokens) => *tokens,
+        };
         let mut process = tokio::process::Command::new(std::env::current_exe()?)
             .arg("--data")
             .arg(data.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--model", "scripted"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--model"])
+            .arg(match model {
+                Model::Scripted => Path::new("scripted"),
+                Model::Folder(path, _) => path,
+            })
+            .env("SHOPCLERK__CHAT__MAX_REPLY_TOKENS", longest.to_string())
             .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
             .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
             .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)
@@ -108,7 +125,9 @@ impl Child {
     pub(super) async fn connections(&self) -> anyhow::Result<u64> {
         let page = self.request("GET", "/metrics", "").await?;
         page.lines()
-            .find_map(|line| line.strip_prefix(crate::telemetry::metric::CONNECTIONS)?.trim().parse::<f64>().ok())
+            .find_map(|line| {
+                line.strip_prefix(crate::telemetry::metric::CONNECTIONS)?.trim().parse::<f64>().ok()
+            })
             .map(|n| n as u64)
             .context("the server does not say how many sockets are open")
     }
