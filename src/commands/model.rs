@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::prompt::{Message, Role};
 use crate::model::DEFAULT_MODEL;
 use crate::model::library::{self, LibraryError, Order, Progress, Staging, Step, Wanted};
 
@@ -60,6 +62,9 @@ struct Pull {
     /// Fetch it again even if it is there
     #[arg(long)]
     force: bool,
+    /// Do not load the model once to see that it answers
+    #[arg(long)]
+    no_trial: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -75,6 +80,9 @@ struct Import {
     /// Replace the folder if it exists
     #[arg(long)]
     force: bool,
+    /// Do not load the model once to see that it answers
+    #[arg(long)]
+    no_trial: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -85,11 +93,24 @@ enum DtypeArg {
     Bf16,
 }
 
+#[cfg(feature = "import")]
+impl DtypeArg {
+    fn chosen(self) -> Option<crate::model::import::Dtype> {
+        use crate::model::import::Dtype;
+        match self {
+            Self::Auto => None,
+            Self::F32 => Some(Dtype::F32),
+            Self::F16 => Some(Dtype::F16),
+            Self::Bf16 => Some(Dtype::Bf16),
+        }
+    }
+}
+
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let models = config.models_dir();
     match args.action {
-        Action::Pull(args) => pull(args, models).await,
-        Action::Import(args) => import(args).await,
+        Action::Pull(args) => pull(args, &config).await,
+        Action::Import(args) => import(args, &config).await,
         Action::List { json } => list(&models, Form::of(json)),
         Action::Check { model, json } => check(&models, &model, Form::of(json)).await,
     }
@@ -109,12 +130,21 @@ impl Form {
 }
 
 /// Runs the model in `folder` once before it is called good: weights that load may still fail in the first forward pass.
-async fn try_out(folder: &Path) -> anyhow::Result<()> {
-    tracing::debug!(folder = %folder.display(), "this build has no engine to try the model with");
-    std::future::ready(Ok(())).await
+async fn try_out(folder: &Path, config: &Config) -> anyhow::Result<()> {
+    if !cfg!(feature = "llm") {
+        return Ok(());
+    }
+    let folder = library::ModelFolder { name: "new".to_owned(), path: folder.to_owned() };
+    let model = super::serve::load_engine(&folder, config).await?;
+    let labels = ["Yes".to_owned(), "No".to_owned()];
+    let scores = model.score(vec![Message::new(Role::User, "Do you ship abroad?")], &labels).await?;
+    anyhow::ensure!(scores.iter().all(|score| score.is_finite()), "its answers are not numbers");
+    Ok(())
 }
 
-async fn pull(args: Pull, models: PathBuf) -> anyhow::Result<()> {
+async fn pull(args: Pull, config: &Config) -> anyhow::Result<()> {
+    let models = config.models_dir();
+    let trial = (!args.no_trial).then_some(config);
     let wanted = Wanted::parse(&args.model)?;
     let name = args.name.unwrap_or_else(|| wanted.name());
     let target = models.join(&name);
@@ -126,7 +156,7 @@ async fn pull(args: Pull, models: PathBuf) -> anyhow::Result<()> {
     let order = Order { wanted, name, models, created: Clock::System.now(), progress };
     let work = async {
         let staging = library::fetch(&order).await?;
-        finish(staging, &bar).await
+        finish(staging, &bar, trial).await
     };
     let target = until_stopped(&target, work).await?;
     println!("{} is ready in {}", order.name, target.display());
@@ -143,7 +173,7 @@ async fn already_there(wanted: &Wanted, models: &Path, name: &str) -> anyhow::Re
     Ok(())
 }
 
-async fn import(args: Import) -> anyhow::Result<()> {
+async fn import(args: Import, config: &Config) -> anyhow::Result<()> {
     if args.dir.exists() && !args.force {
         return Err(LibraryError::Exists(args.dir).into());
     }
@@ -152,11 +182,12 @@ async fn import(args: Import) -> anyhow::Result<()> {
     #[cfg(feature = "import")]
     {
         let target = args.dir.clone();
+        let trial = (!args.no_trial).then_some(config);
         let bar = Bar::new();
         let progress = bar.progress();
         let work = async {
             let staging = blocking(move || import_file(&args, &progress)).await?;
-            finish(staging, &bar).await
+            finish(staging, &bar, trial).await
         };
         let target = until_stopped(&target, work).await?;
         println!("the model is ready in {}", target.display());
@@ -166,22 +197,19 @@ async fn import(args: Import) -> anyhow::Result<()> {
 
 #[cfg(feature = "import")]
 fn import_file(args: &Import, progress: &Progress) -> anyhow::Result<Staging> {
-    use crate::model::import::{self, Dtype, Options};
+    use crate::model::import::{self, Options};
     use crate::model::library::manifest::Source;
 
     let staging = Staging::begin(&args.dir)?;
+    let dtype = args.dtype.chosen();
+    staging.expect_space(import::output_bytes(&args.file, dtype)?)?;
     let size = fs_err::metadata(&args.file)?.len();
     let sha256 = library::hash_of(&args.file, &mut |done| progress.tell(Step::Checking, done, size))?;
     let file_name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let options = Options {
         name: file_name(staging.target()),
         source: Source { origin: format!("file:{}", file_name(&args.file)), sha256: Some(sha256) },
-        dtype: match args.dtype {
-            DtypeArg::Auto => None,
-            DtypeArg::F32 => Some(Dtype::F32),
-            DtypeArg::F16 => Some(Dtype::F16),
-            DtypeArg::Bf16 => Some(Dtype::Bf16),
-        },
+        dtype,
         created: Clock::System.now(),
     };
     let mut tell = |done, all| progress.tell(Step::Importing, done, all);
@@ -189,21 +217,30 @@ fn import_file(args: &Import, progress: &Progress) -> anyhow::Result<Staging> {
     Ok(staging)
 }
 
-async fn finish(staging: Staging, bar: &Bar) -> anyhow::Result<PathBuf> {
-    try_out(&staging.content()).await.context("the model does not work; nothing was installed")?;
+/// Installs what was made; with a configuration, only after the model has answered once.
+async fn finish(staging: Staging, bar: &Bar, trial: Option<&Config>) -> anyhow::Result<PathBuf> {
+    if let Some(config) = trial {
+        try_out(&staging.content(), config)
+            .await
+            .context("the model does not work; nothing was installed")?;
+    }
     bar.clear();
     Ok(staging.install()?)
 }
 
-/// Does the work unless the person stops it; then nothing of it stays behind.
+/// Does the work unless somebody stops it (Ctrl-C, or a service manager); then nothing of it stays behind.
 async fn until_stopped<T>(target: &Path, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    // Both listen from here on, before the work begins.
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => {
-            Staging::abandon(target);
-            anyhow::bail!("stopped; nothing was installed")
-        }
+        done = work => return done,
+        _ = interrupt.recv() => (),
+        _ = terminate.recv() => (),
     }
+    // The work is dropped by now, but a thread of its own may still write.
+    Staging::abandon(target);
+    anyhow::bail!("stopped; nothing was installed")
 }
 
 fn list(models: &Path, form: Form) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { axeSource, chat, launch, openChat, profile, say, Server } from "./harness.mjs";
+import { axeSource, chat, launch, openChat, profile, say, seen, Server } from "./harness.mjs";
 
 let browser, server;
 before(async () => {
@@ -74,19 +74,19 @@ for (const [name, look] of Object.entries(LOOKS)) {
       await clean("an explanation");
       await box.getByRole("button", { name: "Skip" }).click();
       await say(chat(page), "[[slow 300]] [[long 40]]");
-      await box.getByText("word2").waitFor();
+      await seen(box, "word2").waitFor();
       await clean("a streaming answer");
       await box.getByRole("button", { name: "Stop the answer" }).click();
       await box.getByRole("button", { name: "Try again" }).waitFor();
       await clean("a stopped answer");
       await box.getByRole("textbox", { name: "Your message" }).fill("a".repeat(4010));
-      await box.getByText("10 characters too many").waitFor();
+      await seen(box, "10 characters too many").waitFor();
       await clean("a message that is too long");
       await box.getByRole("button", { name: "Talk to a person" }).click();
-      await box.getByText("A person will answer you here.").waitFor();
+      await seen(box, "A person will answer you here.").waitFor();
       await clean("the queue");
       await mortal.stop("SIGKILL");
-      await box.getByText("Connection lost.").waitFor();
+      await seen(box, "Connection lost.").waitFor();
       await clean("a lost connection");
       assert.deepEqual(await faults(page), [], "the page around it");
     };

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { chat, freePort, launch, openChat, profile, say, Server, until } from "./harness.mjs";
+import { ask, chat, freePort, launch, openChat, profile, say, Server, until } from "./harness.mjs";
 
 let browser, server, shop, shopUrl, hosts;
 
@@ -49,8 +49,7 @@ test("one script tag is enough, under a policy that allows nothing but us", asyn
   page = { head: tag(), policy: strict() };
   await visit(async (tab) => {
     const frame = await openChat(tab);
-    await say(frame, "hello from another origin");
-    await frame.getByText("You asked: hello from another origin").waitFor();
+    await ask(frame, "hello from another origin");
     await frame.getByRole("button", { name: "Close the chat" }).click();
     await tab.getByRole("button", { name: "Open chat" }).waitFor();
   });
@@ -169,8 +168,7 @@ test("with storage switched off the chat still works", async () => {
   const tab = await context.newPage();
   await tab.goto(shopUrl);
   const frame = await openChat(tab);
-  await say(frame, "no storage");
-  await frame.getByText("You asked: no storage").waitFor();
+  await ask(frame, "no storage");
   await context.close();
 });
 

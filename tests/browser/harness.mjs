@@ -156,6 +156,17 @@ export async function say(scope, text, name = "Your message") {
   await scope.getByRole("textbox", { name, exact: true }).press("Enter");
 }
 
+/** What is seen: everything but what only a screen reader is told. */
+export function seen(scope, text, options) {
+  return scope.locator("#app > :not([role=log])").getByText(text, options);
+}
+
+/** Asks something that the scripted model answers with exactly `answer`, and waits for that. */
+export async function ask(scope, answer) {
+  await say(scope, `[[raw]]${answer}`);
+  await scope.locator(".line.reply:not(.welcome):not(.live) .bubble").getByText(answer, { exact: true }).last().waitFor();
+}
+
 /** All finished entries: `kind: text`. */
 export function lines(scope) {
   return scope.locator(".line:not(.welcome)").evaluateAll((items) =>

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { chat, launch, openChat, profile, say, Server, until } from "./harness.mjs";
+import { chat, launch, lines, openChat, profile, say, Server, until } from "./harness.mjs";
 import { PAYLOADS } from "./payloads.mjs";
 
 let browser, server, host;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { chat, launch, lines, openChat, profile, Server, until } from "./harness.mjs";
+import { chat, launch, lines, openChat, profile, seen, Server, until } from "./harness.mjs";
 
 const model = process.env.SHOPCLERK_MODEL;
 
@@ -28,7 +28,7 @@ test("a real model answers the question on the demo shop's page", { skip: !model
     const second = await context.newPage();
     await second.goto(`${server.url}/demo/`);
     await openChat(second);
-    await chat(second).getByText("Can I return shoes I have worn?").first().waitFor();
+    await seen(chat(second), "Can I return shoes I have worn?").first().waitFor();
     await until("the second tab shows the same", async () => JSON.stringify(await lines(chat(second))) === JSON.stringify([question, answer]));
     assert.deepEqual(caught, []);
   } finally {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { chat, conversation, launch, lines, openChat, profile, say, Server, staff, until } from "./harness.mjs";
+import { ask, chat, conversation, launch, lines, openChat, profile, say, seen, Server, staff, until } from "./harness.mjs";
 
 const LOST = "Connection lost. Your messages are kept and will be sent.";
 
@@ -43,21 +43,20 @@ async function kept(context, server, conv) {
 test("a killed server: the loss is said, what was written is sent after the restart, once", () =>
   shop(async ({ page, context, server }) => {
     const frame = await openChat(page);
-    await say(frame, "before");
-    await frame.getByText("You asked: before").waitFor();
+    await ask(frame, "before");
     const conv = await conversation(frame);
     await server.stop("SIGKILL");
-    await frame.getByText(LOST).waitFor();
-    await say(frame, "meanwhile");
-    await frame.getByText("Not sent yet").waitFor();
-    await say(frame, "and more");
+    await seen(frame, LOST).waitFor();
+    await say(frame, "[[raw]]meanwhile");
+    await seen(frame, "Not sent yet").waitFor();
+    await say(frame, "[[raw]]and more");
     await server.start();
-    await frame.getByText(LOST).waitFor({ state: "hidden", timeout: 40_000 });
-    await frame.getByText("Not sent yet").first().waitFor({ state: "detached" });
+    await seen(frame, LOST).waitFor({ state: "hidden", timeout: 40_000 });
+    await seen(frame, "Not sent yet").first().waitFor({ state: "detached" });
     await until("both are answered", async () => (await lines(frame)).some((line) => line.startsWith("reply") && line.includes("and more")));
     const events = await kept(context, server, conv);
     const said = events.filter((event) => event.kind === "said").map((event) => event.text);
-    assert.deepEqual(said, ["before", "meanwhile", "and more"]);
+    assert.deepEqual(said, ["before", "meanwhile", "and more"].map((text) => `[[raw]]${text}`));
     assert.deepEqual(events.map((event) => event.seq), events.map((_, i) => i + 1));
   }));
 
@@ -65,10 +64,10 @@ test("a server killed in the middle of an answer: it is finished once, or marked
   shop(async ({ page, context, server }) => {
     const frame = await openChat(page);
     await say(frame, "[[slow 100]] [[long 40]]");
-    await frame.getByText("word6").waitFor();
+    await seen(frame, "word6").waitFor();
     const conv = await conversation(frame);
     await server.stop("SIGKILL");
-    await frame.getByText(LOST).waitFor();
+    await seen(frame, LOST).waitFor();
     await server.start();
     await until("the answer has ended", async () => (await kept(context, server, conv)).filter((event) => event.kind === "reply").length === 1, 40_000);
     const replies = (await kept(context, server, conv)).filter((event) => event.kind === "reply");
@@ -83,42 +82,38 @@ test("a server killed in the middle of an answer: it is finished once, or marked
 test("a message survives a closed page while the server is down", () =>
   shop(async ({ page, context, server }) => {
     const frame = await openChat(page);
-    await say(frame, "before");
-    await frame.getByText("You asked: before").waitFor();
+    await ask(frame, "before");
     const conv = await conversation(frame);
     await server.stop("SIGKILL");
-    await frame.getByText(LOST).waitFor();
-    await say(frame, "written without a server");
-    await frame.getByText("Not sent yet").waitFor();
+    await seen(frame, LOST).waitFor();
+    await say(frame, "[[raw]]written without a server");
+    await seen(frame, "Not sent yet").waitFor();
     await page.close();
     await server.start();
     const next = await context.newPage();
     await next.goto(`${server.url}/demo/`);
     await openChat(next);
-    await chat(next).getByText("You asked: written without a server").waitFor();
+    await until("it is answered", async () => (await lines(chat(next))).at(-1) === "reply: written without a server");
     const said = (await kept(context, server, conv)).filter((event) => event.kind === "said").map((event) => event.text);
-    assert.deepEqual(said, ["before", "written without a server"]);
+    assert.deepEqual(said, ["[[raw]]before", "[[raw]]written without a server"]);
   }));
 
 test("a server that stops in order says when to come back, and the chat goes on", () =>
   shop(async ({ page, server }) => {
     const frame = await openChat(page);
-    await say(frame, "before");
-    await frame.getByText("You asked: before").waitFor();
+    await ask(frame, "before");
     await server.stop("SIGTERM");
-    await frame.getByText(LOST).waitFor();
+    await seen(frame, LOST).waitFor();
     await server.start();
-    await frame.getByText(LOST).waitFor({ state: "hidden", timeout: 40_000 });
-    await say(frame, "after");
-    await frame.getByText("You asked: after").waitFor();
+    await seen(frame, LOST).waitFor({ state: "hidden", timeout: 40_000 });
+    await ask(frame, "after");
     assert.equal((await lines(frame)).length, 4);
   }));
 
 test("a token that has ended is renewed, and the conversation goes on", () =>
   shop(async ({ page }) => {
     const frame = await openChat(page);
-    await say(frame, "before");
-    await frame.getByText("You asked: before").waitFor();
+    await ask(frame, "before");
     const conv = await conversation(frame);
     // As far as the page knows the token is good; the server will not have it.
     await frame.locator("body").evaluate(() => {
@@ -127,8 +122,7 @@ test("a token that has ended is renewed, and the conversation goes on", () =>
       localStorage.setItem("shopclerk.session", JSON.stringify(kept));
     });
     await page.reload();
-    await say(chat(page), "after");
-    await chat(page).getByText("You asked: after").waitFor();
+    await ask(chat(page), "after");
     assert.equal(await conversation(chat(page)), conv);
     assert.equal((await lines(chat(page))).length, 4);
   }));
@@ -141,11 +135,11 @@ test("a shopper who writes too fast is told how long to wait, and the message is
     await page.goto(`${server.url}/demo/`);
     const frame = await openChat(page);
     for (let n = 1; n <= 21; n++) {
-      await say(frame, `message ${n}`);
-      if (n <= 20) await frame.getByText(`You asked: message ${n}`, { exact: true }).waitFor();
+      if (n <= 20) await ask(frame, `message ${n}`);
+      else await say(frame, `[[raw]]message ${n}`);
     }
-    await frame.getByText(/Your message will be sent in \d+ s\./).waitFor();
-    await frame.getByText("You asked: message 21").waitFor({ timeout: 20_000 });
+    await seen(frame, /Your message will be sent in \d+ s\./).waitFor();
+    await until("it is answered", async () => (await lines(frame)).at(-1) === "reply: message 21", 20_000);
   } finally {
     await context.close();
     await server.remove();

@@ -6,8 +6,13 @@ mod chat;
 mod config;
 mod layers;
 mod model_files;
+#[cfg(feature = "import")]
 mod model_files_gguf;
+mod model_files_hub;
+#[cfg(feature = "import")]
 mod model_files_made;
+#[cfg(feature = "import")]
+mod model_files_pull;
 mod store;
 mod store_child;
 mod store_crash;

@@ -149,7 +149,7 @@ fn words_are_cut_by_the_rule_the_file_names() {
         let dir = tempfile::tempdir().unwrap();
         import_as(&tiny("llama", pre), dir.path(), None).unwrap();
         let tokenizer = tokenizers::Tokenizer::from_file(dir.path().join("out/tokenizer.json")).unwrap();
-        let encoding = tokenizer.encode_fast(text, false).unwrap();
+        let encoding = tokenizer.encode(text, false).unwrap();
         assert_eq!(tokenizer.decode(encoding.get_ids(), false).unwrap().replace('\u{e9}', "e\u{301}"), text);
         encoding.get_tokens().join(" ")
     };
@@ -181,7 +181,7 @@ fn the_beginning_token_is_added_only_where_the_file_says_so() {
         };
         import_as(&gguf, dir.path(), None).unwrap();
         let tokenizer = tokenizers::Tokenizer::from_file(dir.path().join("out/tokenizer.json")).unwrap();
-        let tokens = tokenizer.encode_fast("hello", true).unwrap().get_tokens().to_vec();
+        let tokens = tokenizer.encode("hello", true).unwrap().get_tokens().to_vec();
         assert_eq!(tokens.first().is_some_and(|t| t == "<|start|>"), first, "{pre} {flag:?}");
     }
 }
@@ -219,9 +219,9 @@ pub(crate) fn bent() -> Vec<(&'static str, Vec<u8>)> {
         file[at..at + bytes.len()].copy_from_slice(bytes);
         file
     };
-    let extra = |value: V| with(&|g| drop(g.set("extra", value.clone())));
-    let set = |key: &'static str, value: V| with(&|g| drop(g.set(key, value.clone())));
-    let unset = |key: &'static str| with(&|g| drop(g.unset(key)));
+    let extra = |value: V| with(&|g| _ = g.set("extra", value.clone()));
+    let set = |key: &'static str, value: V| with(&|g| _ = g.set(key, value.clone()));
+    let unset = |key: &'static str| with(&|g| _ = g.unset(key));
     let q = "blk.0.attn_q.weight";
     let nan = f32::NAN.to_le_bytes();
     vec![
@@ -341,7 +341,7 @@ fn a_file_cut_anywhere_is_an_error() {
 #[test]
 fn a_file_that_shrinks_while_it_is_read_is_an_error() {
     let whole = tiny("llama", "smollm").bytes();
-    for length in (0..8000).step_by(97) {
+    for length in (0..5700).step_by(97) {
         Header::read(&mut &whole[..length], whole.len() as u64).unwrap_err();
     }
 }
@@ -419,7 +419,7 @@ fn edits() -> impl Strategy<Value = Vec<(prop::sample::Index, Vec<u8>)>> {
 fn bend(edits: &[(prop::sample::Index, Vec<u8>)]) -> Vec<u8> {
     let mut file = tiny("llama", "smollm").bytes();
     // The header is what parsers break on; the weights behind it are only numbers.
-    let header = file.len().min(14_000);
+    let header = file.len().min(5_800);
     for (index, bytes) in edits {
         let at = index.index(header);
         let end = (at + bytes.len()).min(file.len());

@@ -148,7 +148,7 @@ pub(crate) fn alphabet() -> Vec<String> {
 fn numbers(name: &str, count: u64) -> Vec<f32> {
     let seed = name.bytes().fold(7_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
     (0..count)
-        .map(|i| ((seed.wrapping_add(i as u32 * 2_654_435) >> 8) % 1000) as f32 / 1000.0 - 0.5)
+        .map(|i| ((seed.wrapping_add((i as u32).wrapping_mul(2_654_435)) >> 8) % 1000) as f32 / 1000.0 - 0.5)
         .collect()
 }
 

@@ -163,7 +163,12 @@ async fn writer(store: Store, round: u128, writer: u128, count: u128) {
                 say(&format!("ACK {}", serde_json::to_string(&ack).unwrap()));
             }
             Err(error) => {
+                let stopped = matches!(error, StoreError::Failed(_));
                 if failed(Err(error)) {
+                    // Once stopped, stopped for good.
+                    if stopped && store.commit(conv, message(round, writer, n + 1)).await.is_ok() {
+                        say("LATE");
+                    }
                     return;
                 }
             }

@@ -111,11 +111,11 @@ impl Plan {
         let sizes = Sizes::of(&keys)?;
         let context = keys.needed("context_length", 1 << 31)?;
         let Some(words) = header.tensor("token_embd.weight") else {
-            return Err(header.fault("tensor `token_embd.weight`", "is missing").into());
+            return Err(header.tensor_fault("token_embd.weight", "is missing").into());
         };
         let vocab = words.rows;
         if vocab > MOST_WORDS {
-            return Err(header.fault("tensor `token_embd.weight`", "has too many rows").into());
+            return Err(header.tensor_fault("token_embd.weight", "has too many rows").into());
         }
         let tied = header.tensor("output.weight").is_none();
         let mut plan = Self {
@@ -189,7 +189,7 @@ impl Plan {
         }
         for one in wanted {
             let Some(info) = header.tensor(&one.from) else {
-                return Err(header.fault(&format!("tensor `{}`", one.from), "is missing").into());
+                return Err(header.tensor_fault(&one.from, "is missing").into());
             };
             one.expect_shape(header, info)?;
             self.parameters += info.rows * info.columns;
@@ -352,6 +352,6 @@ impl Wanted {
             return Ok(());
         }
         let problem = format!("is {is:?}; the metadata asks for {:?}", self.shape);
-        Err(header.fault(&format!("tensor `{}`", self.from), problem).into())
+        Err(header.tensor_fault(&self.from, problem).into())
     }
 }

@@ -15,6 +15,7 @@ mod rope;
 mod tokenizer;
 mod weights;
 
+use std::io::BufReader;
 use std::path::Path;
 
 pub use gguf::{GgufError, Header};
@@ -74,6 +75,56 @@ impl From<GgufError> for Refusal {
     }
 }
 
+/// The bytes that [`import`] writes for the file `gguf`, tokenizer and all, rounded up.
+///
+/// # Errors
+/// As for [`import`].
+pub fn output_bytes(gguf: &Path, dtype: Option<Dtype>) -> Result<u64, ImportError> {
+    let opened = Opened::open(gguf)?;
+    let width = dtype.unwrap_or_else(|| Dtype::fitting(opened.plan.parameters)).width();
+    // The tokenizer files of the largest vocabularies are below 32 MiB.
+    Ok(opened.plan.parameters * width + (32 << 20))
+}
+
+/// A file whose header makes sense.
+struct Opened {
+    input: BufReader<fs_err::File>,
+    header: Header,
+    plan: Plan,
+    /// The file's name in errors.
+    file: String,
+}
+
+impl Opened {
+    fn open(gguf: &Path) -> Result<Self, ImportError> {
+        let file = gguf.display().to_string();
+        let handle = fs_err::File::open(gguf)?;
+        let size = handle.metadata()?.len();
+        let mut input = BufReader::new(handle);
+        let header = Header::read(&mut input, size).map_err(|fault| named(&file, fault.into()))?;
+        let factors = weights::vector(&mut input, &header, rope::FACTORS).map_err(|e| spoiled(&file, e))?;
+        let plan = Plan::of(&header, factors.as_deref()).map_err(|refusal| named(&file, refusal))?;
+        Ok(Self { input, header, plan, file })
+    }
+}
+
+fn named(file: &str, refusal: Refusal) -> ImportError {
+    let file = file.to_owned();
+    match refusal {
+        Refusal::Gguf(fault) => ImportError::Gguf { file, fault },
+        Refusal::Unsupported(what) => ImportError::Unsupported { file, what },
+    }
+}
+
+fn spoiled(file: &str, fault: weights::Fault) -> ImportError {
+    match fault {
+        weights::Fault::Tensor { tensor, what } => {
+            ImportError::Tensor { file: file.to_owned(), tensor, what }
+        }
+        weights::Fault::Io(fault) => ImportError::Io(fault),
+    }
+}
+
 /// Writes the model in the file `gguf` into the existing empty folder `into` and returns its manifest, which is written
 /// there too. `progress` is told the parameters written so far and in all.
 ///
@@ -85,30 +136,18 @@ pub fn import(
     options: &Options,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Manifest, ImportError> {
-    let file = gguf.display().to_string();
-    let named = |refusal: Refusal| match refusal {
-        Refusal::Gguf(fault) => ImportError::Gguf { file: file.clone(), fault },
-        Refusal::Unsupported(what) => ImportError::Unsupported { file: file.clone(), what },
-    };
-    let mut input = std::io::BufReader::new(fs_err::File::open(gguf)?);
-    let size = fs_err::metadata(gguf)?.len();
-    let header = Header::read(&mut input, size).map_err(|fault| named(fault.into()))?;
-    let spoiled = |fault| match fault {
-        weights::Fault::Tensor { tensor, what } => ImportError::Tensor { file: file.clone(), tensor, what },
-        weights::Fault::Io(fault) => ImportError::Io(fault),
-    };
-    let factors = weights::vector(&mut input, &header, rope::FACTORS).map_err(spoiled)?;
-    let plan = Plan::of(&header, factors.as_deref()).map_err(&named)?;
-    let words = tokenizer::Words::of(&header, plan.vocab).map_err(&named)?;
+    let Opened { mut input, header, plan, file } = Opened::open(gguf)?;
+    let named = |refusal| named(&file, refusal);
+    let words = tokenizer::Words::of(&header, plan.vocab).map_err(named)?;
     let dtype = options.dtype.unwrap_or_else(|| Dtype::fitting(plan.parameters));
 
     let mut out = Output::new(into);
     out.json("config.json", &plan.config(dtype, &words.special))?;
     out.json("generation_config.json", &words.generation())?;
     out.json("tokenizer_config.json", &words.tokenizer_config(plan.context))?;
-    out.bytes("tokenizer.json", &words.tokenizer().map_err(&named)?)?;
+    out.bytes("tokenizer.json", &words.tokenizer().map_err(named)?)?;
     let job = weights::Job { header: &header, plan: &plan, dtype };
-    job.write(&mut input, &mut out, progress).map_err(spoiled)?;
+    job.write(&mut input, &mut out, progress).map_err(|fault| spoiled(&file, fault))?;
 
     let manifest = Manifest {
         version: Manifest::VERSION,

@@ -4,9 +4,11 @@
 //! its parts are kept in `.downloads` under the models' folder until the model is whole.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use hf_hub::api::tokio::{Api, ApiBuilder, ApiError, ApiRepo};
 use hf_hub::{Cache, Repo, RepoType};
@@ -37,6 +39,9 @@ const SMALL_FILES: &[&str] = &[
 ];
 /// Endings of files that run code when loaded.
 const PICKLES: &[&str] = &[".bin", ".pt", ".pth", ".pkl", ".ckpt"];
+
+/// How long to wait before a download that was cut off goes on; after the last it fails.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 
 /// What the Hub says about a model.
 #[derive(Debug, Deserialize)]
@@ -88,7 +93,20 @@ impl Place {
     }
 
     /// Fills `staging` with the model's files.
+    ///
+    /// The downloader starts all parts of a file at once and counts only the unbroken ones from the start. A runtime of
+    /// one thread takes them in order, so that little is fetched twice, and ends them all when one fails.
     pub(super) async fn fetch(&self, order: &Order, staging: Staging) -> Result<Staging, FetchError> {
+        let (place, order) = (self.clone(), order.clone());
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(place.download(&order, staging))
+        })
+        .await
+        .map_err(io::Error::other)?
+    }
+
+    async fn download(&self, order: &Order, staging: Staging) -> Result<Staging, FetchError> {
         let parts = order.models.join(".downloads").join(&order.name);
         let api = api(&parts).map_err(|e| self.explain(&e))?;
         let info = self.info(&api).await?;
@@ -106,7 +124,13 @@ impl Place {
             before += entry.bytes;
             entries.insert(file.rfilename.clone(), entry);
         }
-        self.finish(order, &staging, info, entries)?;
+        self.finish(order, &staging, info, entries).map_err(|fault| match fault {
+            // The folder in the making is nobody's business, and fetching it again would not mend it.
+            LibraryError::Damaged { file, problem, .. } => {
+                self.failed(format!("{} {problem}", file.file_name().unwrap_or_default().to_string_lossy()))
+            }
+            other => other.into(),
+        })?;
         fs_err::remove_dir_all(&parts)?;
         Ok(staging)
     }
@@ -146,6 +170,16 @@ impl Place {
     }
 
     async fn get(&self, repo: &ApiRepo, file: &Sibling, meter: Meter) -> Result<PathBuf, FetchError> {
+        for pause in PAUSES {
+            match repo.download_with_progress(&file.rfilename, meter.clone()).await {
+                Ok(path) => return Ok(fs_err::canonicalize(path)?),
+                // The line was cut; a refusal by the Hub would be the same the next time.
+                Err(ApiError::RequestError(fault)) if fault.status().is_none() => {
+                    tokio::time::sleep(pause).await
+                }
+                Err(fault) => return Err(self.explain(&fault)),
+            }
+        }
         let path = repo.download_with_progress(&file.rfilename, meter).await.map_err(|e| self.explain(&e))?;
         Ok(fs_err::canonicalize(path)?)
     }

@@ -46,11 +46,10 @@ pub struct Listed {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
-    #[error(
-        "there is no model `{name}` in {}; fetch it with `shopclerk model pull {name}`, or give --model a folder",
-        models.display()
-    )]
+    #[error("there is no model `{name}` in {}; {}", models.display(), how_to_fetch(name))]
     Missing { name: String, models: PathBuf },
+    #[error("{}: there is no such folder; give --model a folder, or a name from `shopclerk model list`", .0.display())]
+    NoFolder(PathBuf),
     #[error("`{0}` is not a model name: use letters, digits, `.`, `-` and `_`, or give the path of a folder")]
     Name(String),
     #[error("{}: {problem}; {fix}", file.display())]
@@ -72,7 +71,7 @@ impl LibraryError {
     /// The stable code a script sees.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Missing { .. } => "model_missing",
+            Self::Missing { .. } | Self::NoFolder(_) => "model_missing",
             Self::Name(_) => "model_name",
             Self::Damaged { .. } => "model_damaged",
             Self::Exists(_) => "model_exists",
@@ -115,12 +114,23 @@ pub fn find(models_dir: &Path, name: &str) -> Result<ModelFolder, LibraryError> 
     if is_name(name) {
         return Err(LibraryError::Missing { name: name.to_owned(), models: models_dir.to_owned() });
     }
+    if name.starts_with("hf:") {
+        return Err(LibraryError::Missing { name: name.to_owned(), models: models_dir.to_owned() });
+    }
     if name.contains(['/', '\\']) {
-        let problem = "there is no such folder".to_owned();
-        let fix = "give --model a model folder or a name from `shopclerk model list`".to_owned();
-        return Err(LibraryError::Damaged { file: path, problem, fix });
+        return Err(LibraryError::NoFolder(path));
     }
     Err(LibraryError::Name(name.to_owned()))
+}
+
+fn how_to_fetch(name: &str) -> String {
+    if name.starts_with("hf:") {
+        return format!("fetch it with `shopclerk model pull {name}` and then use the name it gets");
+    }
+    if catalogue().contains(&name) {
+        return format!("fetch it with `shopclerk model pull {name}`");
+    }
+    "`shopclerk model list` shows those that are there, `shopclerk model pull` fetches one".to_owned()
 }
 
 /// The names `shopclerk model pull NAME` knows.

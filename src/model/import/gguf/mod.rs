@@ -40,6 +40,8 @@ pub struct Header {
     metadata: BTreeMap<String, Entry>,
     /// In the order of the file; each lies wholly inside it and none overlap.
     tensors: BTreeMap<String, TensorInfo>,
+    /// Bytes of the header: what is missing is missing up to here.
+    length: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -56,10 +58,10 @@ impl Header {
     pub fn read(input: &mut impl BufRead, size: u64) -> Result<Self, GgufError> {
         let mut cursor = Cursor::new(input, size);
         Self::magic(&mut cursor)?;
-        let tensor_count = cursor.u64("tensor_count")?;
-        let entry_count = cursor.u64("metadata_kv_count")?;
         // A tensor takes at least a name length, one dimension, a type and an offset; an entry a key length and a value.
+        let tensor_count = cursor.u64("tensor_count")?;
         cursor.expect_room("tensor_count", tensor_count, 8 + 4 + 8 + 4 + 8, MOST_ENTRIES)?;
+        let entry_count = cursor.u64("metadata_kv_count")?;
         cursor.expect_room("metadata_kv_count", entry_count, 8 + 4 + 1, MOST_ENTRIES)?;
 
         let mut metadata = BTreeMap::new();
@@ -83,8 +85,9 @@ impl Header {
                 });
             }
         }
-        tensor::place(&mut tensors, cursor.offset().next_multiple_of(alignment), alignment, size)?;
-        Ok(Self { metadata, tensors })
+        let length = cursor.offset();
+        tensor::place(&mut tensors, length.next_multiple_of(alignment), alignment, size)?;
+        Ok(Self { metadata, tensors, length })
     }
 
     fn magic<R: BufRead>(cursor: &mut Cursor<'_, R>) -> Result<(), GgufError> {
@@ -138,10 +141,16 @@ impl Header {
         }
     }
 
-    /// An error about `key`, at its place in the file (0 if it is absent).
+    /// An error about `key`, at its place in the file (the header's end if it is absent).
     pub(super) fn fault(&self, key: &str, problem: impl Into<String>) -> GgufError {
-        let offset = self.metadata.get(key).map_or(0, |entry| entry.offset);
+        let offset = self.metadata.get(key).map_or(self.length, |entry| entry.offset);
         GgufError { field: key.to_owned(), offset, problem: problem.into() }
+    }
+
+    /// The same about the tensor `name`.
+    pub(super) fn tensor_fault(&self, name: &str, problem: impl Into<String>) -> GgufError {
+        let offset = self.tensors.get(name).map_or(self.length, |info| info.described_at);
+        GgufError { field: format!("tensor `{name}`"), offset, problem: problem.into() }
     }
 
     /// The whole number `key` between 0 and `most`; `None` if absent.

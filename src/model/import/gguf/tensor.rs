@@ -60,7 +60,7 @@ pub(crate) struct TensorInfo {
     /// All bytes of it.
     pub(crate) bytes: u64,
     /// Where its description is, for errors.
-    described_at: u64,
+    pub(super) described_at: u64,
 }
 
 impl TensorInfo {
