@@ -17,4 +17,4 @@ pub use desk::{Ack, Completion, Desk, Parts, Readiness, Replay, Say};
 pub use error::DeskError;
 pub use guard::Guard;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};
-pub use settings::Settings;
+pub use settings::{Settings, Unknown};

@@ -23,13 +23,26 @@ pub struct Settings {
     pub tokens_per_hour: u32,
     /// Tokens that one address may use in an hour.
     pub address_tokens_per_hour: u32,
+    /// Temperature, top_p, top_k, min_p and penalties; greedy if there is no temperature.
     pub sampling: Sampling,
+    /// Who answers a question the shop's facts say nothing about: `person` says so and offers one, `model` lets the model try.
+    /// A small model makes things up.
+    pub unknown: Unknown,
+}
+
+/// See [`Settings::unknown`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    #[default]
+    Person,
+    Model,
 }
 
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            max_reply_tokens: 256,
+            max_reply_tokens: 160,
             prompt_tokens: 1536,
             reply_seconds: 120,
             queue: 64,
@@ -37,12 +50,8 @@ impl Default for Settings {
             address_messages_per_minute: 120,
             tokens_per_hour: 40_000,
             address_tokens_per_hour: 400_000,
-            sampling: Sampling {
-                temperature: Some(0.3),
-                top_p: Some(0.9),
-                repetition_penalty: Some(1.1),
-                ..Sampling::default()
-            },
+            sampling: Sampling::default(),
+            unknown: Unknown::default(),
         }
     }
 }

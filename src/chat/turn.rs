@@ -10,6 +10,7 @@ use super::desk::{Inner, askers};
 use super::guard::{Guard, goes_in_circles};
 use super::hub::{Notice, Who};
 use super::live::Live;
+use super::settings::Unknown;
 use crate::domain::prompt::{Finish, Piece, Prompt, Usage};
 use crate::domain::{Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker};
 use crate::prompt::Budget;
@@ -125,17 +126,23 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
     Ok(None)
 }
 
-fn prompt(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Option<Prompt>, StoreError> {
+/// What the model is asked, or what is said without it.
+fn prompt(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Result<Prompt, String>, StoreError> {
     let events = desk.store.events(conv, head.seq.saturating_sub(HISTORY as u64), HISTORY)?;
     if asked(&events).is_some_and(Guard::is_noise) {
-        return Ok(None);
+        return Ok(Err(desk.playbook.not_understood().to_owned()));
+    }
+    if desk.settings.unknown == Unknown::Person
+        && let Some(text) = desk.playbook.unknown(&events)
+    {
+        return Ok(Err(text.to_owned()));
     }
     let settings = &desk.settings;
     let facts = desk.model.facts();
     let room = facts.context.saturating_sub(settings.max_reply_tokens);
     let budget = Budget { tokens: settings.prompt_tokens.min(room) };
     let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
-    Ok(Some(Prompt {
+    Ok(Ok(Prompt {
         messages,
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
@@ -209,12 +216,12 @@ impl Watch<'_> {
     /// Streams the answer to the listeners until it ends, is stopped, or is silenced.
     async fn generate(
         &self,
-        prompt: Option<Prompt>,
+        prompt: Result<Prompt, String>,
         provenance: &mut Provenance,
     ) -> Result<Made, StoreError> {
-        let Some(prompt) = prompt else {
-            let text = self.desk.playbook.not_understood().to_owned();
-            return Ok(ended(Ended::Refused, None, Some(text)));
+        let prompt = match prompt {
+            Ok(prompt) => prompt,
+            Err(text) => return Ok(ended(Ended::Refused, None, Some(text))),
         };
         let mut answer = self.desk.model.stream(prompt);
         let mut filter = self.desk.guard.outbound();

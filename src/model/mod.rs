@@ -17,7 +17,7 @@ pub mod engine;
 pub mod import;
 pub mod library;
 mod scripted;
-mod settings;
+pub mod settings;
 
 pub use scripted::Scripted;
 pub use settings::{DEFAULT_MODEL, Settings};

@@ -44,6 +44,7 @@ pub struct Playbook {
     system: String,
     fingerprint: String,
     not_understood: String,
+    unknown: String,
 }
 
 impl Playbook {
@@ -54,6 +55,7 @@ impl Playbook {
         let system = Template::load("system", &settings.prompts)?;
         let turn = Template::load("turn", &settings.prompts)?;
         let not_understood = Template::load("not_understood", &settings.prompts)?;
+        let unknown = Template::load("unknown", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -64,11 +66,12 @@ impl Playbook {
             facts: Facts::of(&shop),
             system: strip(&system.render(&values)?),
             not_understood: not_understood.render(&values)?,
+            unknown: unknown.render(&values)?,
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
         };
-        playbook.ask("Hello")?;
+        playbook.ask("Hello", &[])?;
         Ok(playbook)
     }
 
@@ -86,6 +89,30 @@ impl Playbook {
         &self.not_understood
     }
 
+    /// What is said to a question the shop's facts say nothing about; `None` if the newest message is no question, or they
+    /// do.
+    pub fn unknown(&self, events: &[Event]) -> Option<&str> {
+        let turns = history::turns(events);
+        let newest = turns.last()?;
+        let question = newest.text.chars().any(|c| matches!(c, '?' | '？' | '؟'));
+        (question && self.facts_for(&turns).is_empty()).then_some(self.unknown.as_str())
+    }
+
+    /// The facts the newest turn is about. A question that says too little by itself ("And without a receipt?") is read
+    /// together with the one before.
+    fn facts_for(&self, turns: &[Turn]) -> Vec<&str> {
+        let mut asked =
+            turns.iter().rev().filter(|turn| turn.role == Role::User).map(|turn| turn.text.as_str());
+        let Some(newest) = asked.next() else { return Vec::new() };
+        let facts = self.facts.about(newest, FACTS);
+        match asked.next() {
+            Some(before) if facts.is_empty() && newest.contains(['?', '？', '؟']) => {
+                self.facts.about(&format!("{before}\n{newest}"), 1)
+            }
+            _ => facts,
+        }
+    }
+
     /// A prompt that begins as all others do.
     pub fn prefix(&self) -> Vec<Message> {
         vec![Message::new(Role::System, self.system.as_str()), Message::new(Role::User, "Hello")]
@@ -95,7 +122,7 @@ impl Playbook {
     /// too long; older turns are left out first, oldest first.
     pub fn render(&self, events: &[Event], budget: Budget, count: &dyn Fn(&str) -> usize) -> Vec<Message> {
         let turns = history::turns(events);
-        let mut messages: Vec<Message> = turns.iter().map(|turn| self.message(turn)).collect();
+        let mut messages: Vec<Message> = (0..turns.len()).map(|n| self.message(&turns[..=n])).collect();
         // A few tokens more for each message's frame in the model's own template.
         let cost = |message: &Message| count(&message.content) + 8;
         let system = Message::new(Role::System, self.system.as_str());
@@ -110,11 +137,13 @@ impl Playbook {
         messages
     }
 
-    fn message(&self, turn: &Turn) -> Message {
+    /// The last of `turns` as the model reads it.
+    fn message(&self, turns: &[Turn]) -> Message {
+        let turn = &turns[turns.len() - 1];
         match turn.role {
             Role::User => {
                 // A template that could fail was refused at the start.
-                let text = self.ask(&turn.text).unwrap_or_else(|_| turn.text.clone());
+                let text = self.ask(&turn.text, &self.facts_for(turns)).unwrap_or_else(|_| turn.text.clone());
                 Message::new(Role::User, text)
             }
             role => Message::new(role, turn.text.as_str()),
@@ -122,13 +151,9 @@ impl Playbook {
     }
 
     /// A question with the facts it is about. It reads the same in every later turn, or the cache would not help.
-    fn ask(&self, text: &str) -> Result<String, PromptError> {
-        let values = serde_json::json!({
-            "text": text,
-            "facts": self.facts.about(text, FACTS),
-            "language": language::foreign(text, &self.shop.profile.language),
-        });
-        self.turn.render(values)
+    fn ask(&self, text: &str, facts: &[&str]) -> Result<String, PromptError> {
+        let language = language::foreign(text, &self.shop.profile.language);
+        self.turn.render(serde_json::json!({ "text": text, "facts": facts, "language": language }))
     }
 }
 

@@ -45,7 +45,21 @@ fn the_right_facts_come_with_the_question() {
         playbook.render(&[said(1, "Can I return shoes I have worn?")], Budget { tokens: 1500 }, &words);
     assert_eq!(messages.len(), 2);
     assert!(messages[1].content.contains("Returns:"), "{}", messages[1].content);
-    assert!(messages[1].content.ends_with("Can I return shoes I have worn?"), "{}", messages[1].content);
+    assert!(
+        messages[1].content.ends_with("Question: Can I return shoes I have worn?"),
+        "{}",
+        messages[1].content
+    );
+}
+
+#[test]
+fn what_the_shop_says_nothing_about_is_known_to_be_unknown() {
+    let playbook = playbook();
+    assert!(playbook.unknown(&[said(1, "Do you know zxcvb?")]).is_some());
+    assert!(playbook.unknown(&[said(1, "How long does shipping take?")]).is_none());
+    assert!(playbook.unknown(&[said(1, "Thank you")]).is_none(), "no question");
+    let follow_up = [said(1, "Can I return shoes I have worn?"), reply(2, "Yes."), said(3, "And those?")];
+    assert!(playbook.unknown(&follow_up).is_none(), "read together with the question before");
 }
 
 #[test]

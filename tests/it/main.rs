@@ -4,6 +4,8 @@
 
 mod chat;
 mod config;
+#[cfg(feature = "llm")]
+mod engine;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use either::Either;
 use indexmap::IndexMap;
+use mistralrs::core::CompletionChunkResponse;
 use mistralrs::{
     ChatCompletionChunkResponse, Constraint, MessageContent, NormalRequest, RequestMessage, Response,
     SamplingParams, StopTokens,
@@ -39,6 +40,15 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
         request.logits_processors = Some(vec![Arc::new(draw)]);
     }
     Ok(request)
+}
+
+/// A streaming request for the one token after `ids`.
+pub(super) fn tokens(ids: Vec<u32>, response: Sender<Response>) -> NormalRequest {
+    let sampling = SamplingParams { max_len: Some(1), ..SamplingParams::deterministic() };
+    let messages = RequestMessage::CompletionTokens(ids);
+    let mut request = NormalRequest::new_simple(messages, sampling, response, 0, None, None);
+    request.is_streaming = true;
+    request
 }
 
 fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
@@ -86,11 +96,19 @@ fn constraint(grammar: Grammar) -> Constraint {
 pub(super) fn pieces(response: Response) -> Result<Vec<Piece>, ModelError> {
     match response {
         Response::Chunk(chunk) => Ok(of_chunk(chunk)),
+        // Of a request by tokens, whose text nobody reads.
+        Response::CompletionChunk(chunk) => Ok(of_completion(&chunk)),
         Response::ValidationError(fault) => Err(ModelError::Invalid(fault.to_string())),
         Response::InternalError(fault) => Err(ModelError::Engine(fault.to_string())),
         Response::ModelError(fault, _) => Err(ModelError::Engine(fault)),
         _ => Err(ModelError::Engine("an answer of an unexpected kind".to_owned())),
     }
+}
+
+fn of_completion(chunk: &CompletionChunkResponse) -> Vec<Piece> {
+    let ended = chunk.choices.iter().any(|choice| choice.finish_reason.is_some());
+    let usage = Usage { prompt_tokens: 0, completion_tokens: 1, finish: Finish::Length };
+    if ended { vec![Piece::End(usage)] } else { Vec::new() }
 }
 
 fn of_chunk(chunk: ChatCompletionChunkResponse) -> Vec<Piece> {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use candle_core::Tensor;
 use futures_util::StreamExt;
+use mistralrs::{NormalRequest, Response};
 use tokio::sync::mpsc;
 
 use super::{Engine, ModelError, Running, request};
@@ -19,7 +20,8 @@ pub(super) async fn score(
     labels: &[String],
 ) -> Result<Vec<f32>, ModelError> {
     let first: Vec<u32> = labels.iter().map(|label| first_token(engine, label)).collect::<Result<_, _>>()?;
-    let logits = logits(engine, Prompt { messages, max_tokens: 1, ..Prompt::default() }).await?;
+    let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
+    let logits = logits(engine, |sender| request::chat(prompt, sender)).await?;
     let picked: Vec<f32> =
         first.iter().map(|id| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY)).collect();
     let max = picked.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -41,13 +43,16 @@ fn first_token(engine: &Engine, label: &str) -> Result<u32, ModelError> {
 }
 
 impl Engine {
-    /// The logits of the next token after `messages`, one per vocabulary entry.
-    pub async fn next_token_logits(&self, messages: Vec<Message>) -> Result<Vec<f32>, ModelError> {
-        logits(self, Prompt { messages, max_tokens: 1, ..Prompt::default() }).await
+    /// The logits of the token after `ids`, one per vocabulary entry.
+    pub async fn logits_after(&self, ids: Vec<u32>) -> Result<Vec<f32>, ModelError> {
+        logits(self, |sender| Ok(request::tokens(ids, sender))).await
     }
 }
 
-async fn logits(engine: &Engine, prompt: Prompt) -> Result<Vec<f32>, ModelError> {
+async fn logits(
+    engine: &Engine,
+    make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>,
+) -> Result<Vec<f32>, ModelError> {
     let seen: Arc<Mutex<Option<Vec<f32>>>> = Arc::default();
     let slot = seen.clone();
     // It must never fail: an error here would cost the other answers of the batch a token.
@@ -61,7 +66,7 @@ async fn logits(engine: &Engine, prompt: Prompt) -> Result<Vec<f32>, ModelError>
     };
     let permit = engine.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
     let (sender, receiver) = mpsc::channel(1);
-    let mut request = request::chat(prompt, sender)?;
+    let mut request = make(sender)?;
     request.logits_processors = Some(vec![Arc::new(read)]);
     let (model, request) = engine.0.generations.address(request);
     engine.0.generations.send(&model, request).await?;

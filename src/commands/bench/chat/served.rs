@@ -104,8 +104,10 @@ async fn turns(server: &Child) -> anyhow::Result<(f64, f64)> {
     for _ in 0..3 {
         let mut wire = enter(server).await?;
         for turn in 1..=10 {
-            let first =
-                ask(&mut wire, &format!("And number {turn}, is that nice?")).await?.first.as_secs_f64();
+            let first = ask(&mut wire, &format!("And this is number {turn}, how nice to talk."))
+                .await?
+                .first
+                .as_secs_f64();
             match turn {
                 2 => seconds.push(first),
                 10 => tenths.push(first),
