@@ -18,7 +18,7 @@ pub enum Notice {
     /// A durable event.
     Event(Arc<Event>),
     /// A piece of a reply in the making; ephemeral.
-    Delta(Delta),
+    Delta(Arc<Delta>),
     /// The place in the queue for the model; 0 means that it is this conversation's turn.
     Queued {
         conv: ConvId,

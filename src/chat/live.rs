@@ -65,7 +65,7 @@ impl Live {
         shown.text.push_str(text);
         shown.chars += text.chars().count();
         // Told under the lock: after `silence` has returned, nothing of the answer is on its way.
-        hub.publish(conv, Notice::Delta(delta));
+        hub.publish(conv, Notice::Delta(delta.into()));
         true
     }
 

@@ -119,7 +119,7 @@ impl Visit<'_> {
 
     async fn first_delta(&mut self) -> Delta {
         self.until(|notice| match notice {
-            Notice::Delta(delta) => Some(delta.clone()),
+            Notice::Delta(delta) => Some(Delta::clone(delta)),
             _ => None,
         })
         .await

@@ -59,7 +59,7 @@ impl Socket {
     }
 
     /// Runs until either side ends it.
-    pub(super) async fn run(mut self, mut messages: AggregatedMessageStream, verdict: VerdictCell) {
+    pub(super) async fn run(mut self: Box<Self>, mut messages: Box<AggregatedMessageStream>, verdict: VerdictCell) {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);
@@ -87,7 +87,7 @@ impl Socket {
     }
 
     /// Says goodbye as far as the client still listens.
-    async fn finish(mut self, end: End, mut messages: AggregatedMessageStream) {
+    async fn finish(mut self: Box<Self>, end: End, mut messages: Box<AggregatedMessageStream>) {
         let (code, reason) = match end {
             End::Gone | End::Stuck => return,
             End::Drain => {

@@ -50,7 +50,8 @@ pub(crate) async fn open(
         .max_frame_size(MAX_FRAME as usize)
         .aggregate_continuations()
         .max_continuation_size(MAX_MESSAGE as usize);
-    let socket = Socket::new(state, session, caller, ip);
+    // Boxed: moved by value they would be in the task several times over.
+    let (socket, messages) = (Box::new(Socket::new(state, session, caller, ip)), Box::new(messages));
     actix_web::rt::spawn(async move {
         socket.run(messages, verdict).await;
         drop(place);

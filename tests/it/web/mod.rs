@@ -3,6 +3,7 @@
 mod abuse;
 mod frames;
 mod http;
+mod memory;
 mod openai;
 mod resume;
 mod rights;

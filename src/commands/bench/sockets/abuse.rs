@@ -6,11 +6,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
 
-use super::super::child::Child;
+use super::super::child::{Child, Model};
 use super::super::client::{Wire, frame, header};
 use super::figure;
 use crate::commands::bench::Figure;
-use crate::commands::bench::child::Model;
 
 /// Hostile clients at once.
 const CLIENTS: usize = 64;
