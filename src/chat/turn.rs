@@ -88,7 +88,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
             None => {
                 desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai });
                 let watch = Watch { desk, conv, live, job, asked_at, started };
-                watch.generate(prompt(desk, &head, conv, provenance.seed)?, &mut provenance).await?
+                watch.generate(ask(desk, &head, conv, provenance.seed)?, &mut provenance).await?
             }
         };
         match made {
@@ -126,16 +126,23 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
     Ok(None)
 }
 
-/// What the model is asked, or what is said without it.
-fn prompt(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Result<Prompt, String>, StoreError> {
+/// What is to be done about a question.
+enum Ask {
+    /// `quote` is put under the answer.
+    Model { prompt: Prompt, quote: Option<String> },
+    /// This is said without the model.
+    Nobody(String),
+}
+
+fn ask(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Ask, StoreError> {
     let events = desk.store.events(conv, head.seq.saturating_sub(HISTORY as u64), HISTORY)?;
     if asked(&events).is_some_and(Guard::is_noise) {
-        return Ok(Err(desk.playbook.not_understood().to_owned()));
+        return Ok(Ask::Nobody(desk.playbook.not_understood().to_owned()));
     }
     if desk.settings.unknown == Unknown::Person
         && let Some(text) = desk.playbook.unknown(&events)
     {
-        return Ok(Err(text.to_owned()));
+        return Ok(Ask::Nobody(text.to_owned()));
     }
     let settings = &desk.settings;
     let facts = desk.model.facts();
@@ -143,13 +150,15 @@ fn prompt(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Result<P
     let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
     let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
     let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
-    Ok(Ok(Prompt {
+    let quote = settings.quote.unwrap_or(facts.small).then(|| desk.playbook.quote(&events)).flatten();
+    let prompt = Prompt {
         messages,
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
         seed,
         ..Prompt::default()
-    }))
+    };
+    Ok(Ask::Model { prompt, quote })
 }
 
 fn asked(events: &[Event]) -> Option<&str> {
@@ -215,14 +224,10 @@ struct Watch<'a> {
 
 impl Watch<'_> {
     /// Streams the answer to the listeners until it ends, is stopped, or is silenced.
-    async fn generate(
-        &self,
-        prompt: Result<Prompt, String>,
-        provenance: &mut Provenance,
-    ) -> Result<Made, StoreError> {
-        let prompt = match prompt {
-            Ok(prompt) => prompt,
-            Err(text) => return Ok(ended(Ended::Refused, None, Some(text))),
+    async fn generate(&self, ask: Ask, provenance: &mut Provenance) -> Result<Made, StoreError> {
+        let (prompt, quote) = match ask {
+            Ask::Model { prompt, quote } => (prompt, quote),
+            Ask::Nobody(text) => return Ok(ended(Ended::Refused, None, Some(text))),
         };
         let mut answer = self.desk.model.stream(prompt);
         let mut filter = self.desk.guard.outbound();
@@ -266,7 +271,8 @@ impl Watch<'_> {
                     }
                 }
                 Some(Ok(Piece::End(usage))) => {
-                    self.live.show(&self.desk.hub, self.conv, &filter.rest());
+                    let rest = filter.rest() + quote.as_deref().unwrap_or_default();
+                    self.live.show(&self.desk.hub, self.conv, &rest);
                     if !self.live.speaks(&self.job) {
                         return Ok(Made::Silenced);
                     }

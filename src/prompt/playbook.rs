@@ -100,6 +100,14 @@ impl Playbook {
         (question && self.facts_for(&turns).is_empty()).then_some(self.unknown.as_str())
     }
 
+    /// The shop's own words on the newest question, to be read beside the model's.
+    pub fn quote(&self, events: &[Event]) -> Option<String> {
+        let turns = history::turns(events);
+        let fact = self.facts_for(&turns).first().copied()?;
+        let (title, words) = fact.split_once(": ")?;
+        Some(format!("\n\n**{title}:** {words}"))
+    }
+
     /// The facts the newest turn is about. A question that says too little by itself ("And without a receipt?") is read
     /// together with the one before.
     fn facts_for(&self, turns: &[Turn]) -> Vec<&str> {
