@@ -12,6 +12,8 @@ const NAMES: Record<string, [open: string, close: string, unread: string]> = {
   ar: ["فتح الدردشة", "إغلاق الدردشة", "غير مقروءة"],
 };
 const PHONE = "(max-width: 480px)";
+/** The shop's own page comes first. */
+const LATER_MS = 1_500;
 const BRAND = /^#[0-9a-f]{6}$/i;
 
 function start(script: HTMLScriptElement): void {
@@ -49,7 +51,7 @@ function start(script: HTMLScriptElement): void {
   const wear = (color: unknown): void => {
     if (typeof color !== "string" || !BRAND.test(color)) return;
     host.style.setProperty("--brand", color);
-    host.style.setProperty("--on-brand", light(color) ? "#101820" : "#fff");
+    host.style.setProperty("--on-brand", light(color) ? "#000" : "#fff");
     remember("color", color);
   };
   const say = (message: PageSays): void => {
@@ -66,7 +68,6 @@ function start(script: HTMLScriptElement): void {
     if (frame) return;
     frame = document.createElement("iframe");
     frame.title = names[0];
-    frame.allow = "clipboard-write";
     frame.src = `${server}/widget/?origin=${encodeURIComponent(location.origin)}&lang=${encodeURIComponent(lang)}${identity ? "&vouched" : ""}`;
     panel.append(frame);
   };
@@ -121,7 +122,7 @@ function start(script: HTMLScriptElement): void {
   (document.body ?? document.documentElement).append(host);
   // Who chatted before hears of answers; on a phone the chat would hide the page they went to.
   if (recall("open", true) && !matchMedia(PHONE).matches) turn(true, false);
-  else if (recall("used")) whenIdle(load);
+  else if (recall("used")) setTimeout(load, LATER_MS);
 
   Object.assign(window, {
     Shopclerk: {
@@ -169,24 +170,18 @@ function recall(key: string, session = false): string | undefined {
   }
 }
 
-function whenIdle(task: () => void): void {
-  if ("requestIdleCallback" in window) requestIdleCallback(task, { timeout: 5000 });
-  else setTimeout(task, 2000);
+/** Whatever goes wrong is ours alone: the shop's page goes on. */
+function safely(task: () => void): void {
+  try {
+    task();
+  } catch (error) {
+    console.warn("Shopclerk: the chat could not start.", error);
+  }
 }
 
-try {
+safely(() => {
   const script = document.currentScript;
-  if (script instanceof HTMLScriptElement && !("Shopclerk" in window)) {
-    const go = (): void => {
-      try {
-        start(script);
-      } catch (error) {
-        console.warn("Shopclerk: the chat could not start.", error);
-      }
-    };
-    if (document.body) go();
-    else document.addEventListener("DOMContentLoaded", go, { once: true });
-  }
-} catch (error) {
-  console.warn("Shopclerk: the chat could not start.", error);
-}
+  if (!(script instanceof HTMLScriptElement) || "Shopclerk" in window) return;
+  if (document.body) start(script);
+  else document.addEventListener("DOMContentLoaded", () => safely(() => start(script)), { once: true });
+});

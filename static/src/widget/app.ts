@@ -7,7 +7,7 @@ import { Link, type LinkState } from "./link";
 import { Outbox } from "./outbox";
 import { type Session, Sessions } from "./session";
 import { apply, type Line, newTalk, prepend, type Talk, type Thumb } from "./talk";
-import { faultText, fill, type Texts } from "./texts";
+import { faultText, fill, noteText, type Texts } from "./texts";
 import type { ClientFrame, ServerFrame, WireEvent } from "../wire";
 import { Frame, type Look } from "./view/frame";
 
@@ -34,6 +34,9 @@ export class App {
   #talk: Talk = newTalk("");
   #look: Look = PLAIN;
   #epoch: string | undefined;
+  /** The shop's word on who this is. */
+  #jwt = "";
+  #begun = false;
   /** The shop vouched for who this shopper is. */
   #verified = false;
   /** The newest event when the server last said welcome: what comes up to it is history. */
@@ -45,6 +48,8 @@ export class App {
   #staffTypedAt = 0;
   #typedAt = 0;
   #open: boolean;
+  /** Messages that are on their way on this connection. */
+  #sent = new Set<string>();
   /** Things to say once there is a connection, other than messages. */
   #later: ClientFrame[] = [];
   readonly #sessions: Sessions;
@@ -70,8 +75,10 @@ export class App {
       random: Math.random,
     });
     this.#bridge = new Bridge(setting.origin, (message) => {
-      if (message.t === "identify") void this.#identify(message.jwt);
-      else this.#opened(message.t === "open");
+      if (message.t === "identify") {
+        this.#jwt = message.jwt;
+        if (this.#begun) void this.#identify();
+      } else this.#opened(message.t === "open");
     });
     this.#frame = new Frame(
       root,
@@ -111,9 +118,7 @@ export class App {
     if (kept) this.#look = kept;
     void this.#fetchLook();
     this.#draw();
-    // A shopper whom the shop knows is not made a stranger first.
-    if (this.setting.vouched) setTimeout(() => this.#link.start(), VOUCHED_MS);
-    else this.#link.start();
+    if (known || this.#open) this.#begin();
     for (const event of ["pageshow", "online", "focus"]) window.addEventListener(event, () => this.#link.wake());
     document.addEventListener("visibilitychange", () => {
       if (document.hidden) return;
@@ -141,9 +146,18 @@ export class App {
     this.#bridge.say({ t: "look", color: this.#look.color, title: this.#look.assistant });
   }
 
-  async #identify(jwt: string): Promise<void> {
+  /** Connects, once there is somebody to connect for: a pointer that passes by makes no conversation. */
+  #begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    if (this.#jwt) void this.#identify();
+    // A shopper whom the shop knows is not made a stranger first.
+    else setTimeout(() => this.#link.start(), this.setting.vouched ? VOUCHED_MS : 0);
+  }
+
+  async #identify(): Promise<void> {
     try {
-      await this.#sessions.identify(jwt);
+      await this.#sessions.identify(this.#jwt);
       this.#link.restart();
     } catch {
       // The chat works without a name, too.
@@ -154,7 +168,7 @@ export class App {
   #hello(session: Session): ClientFrame {
     if (session.conversation !== this.#talk.conv) {
       // What an unknown shopper wrote goes along; what a known one wrote is not for the next one.
-      if (this.#talk.conv && !this.#verified) this.#outbox.move(this.#talk.conv, session.conversation);
+      if (!this.#verified) this.#outbox.move(this.#talk.conv, session.conversation);
       this.#talk = newTalk(session.conversation);
     }
     this.#verified = session.verified === true;
@@ -221,16 +235,16 @@ export class App {
       this.#outbox.seen(frame.cmid);
       if (fresh && frame.by === "staff") announcer.say(frame.text);
     } else if (frame.kind === "reply" && fresh) announcer.reply(frame.mid, frame.text, true);
-    else if (frame.kind === "owner" && fresh) {
-      const { noteQueue, noteStaff, noteAi } = this.setting.texts;
-      announcer.say({ queue: noteQueue, staff: noteStaff, ai: noteAi }[frame.owner]);
-    }
+    else if (frame.kind === "owner" && fresh) announcer.say(noteText(this.setting.texts, frame.owner));
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {
     const { texts } = this.setting;
-    if (error.cmid) this.#outbox.refused(error.cmid, error.code, error.retry_after);
     const { code, cmid, retry_after: wait } = error;
+    if (cmid) {
+      this.#sent.delete(cmid);
+      this.#outbox.refused(cmid, code, wait);
+    }
     if (cmid && wait && code === "rate_limited") this.#complain(fill(texts.wait, wait), wait * 1000);
     else if (wait || !cmid) this.#complain(faultText(texts, code), wait && wait * 1000);
     this.#flush();
@@ -248,6 +262,7 @@ export class App {
 
   #linked(state: LinkState): void {
     if (state === "online") {
+      this.#sent.clear();
       if (this.#look === PLAIN) void this.#fetchLook();
       for (const frame of this.#later.splice(0)) this.#say(frame, true);
       this.#flush();
@@ -256,16 +271,17 @@ export class App {
   }
 
   #send(text: string): void {
-    if (!this.#talk.conv) this.#talk = newTalk(this.#sessions.current?.conversation ?? "");
     this.#outbox.add(this.#talk.conv, text);
     this.#frame.toEnd();
     this.#flush();
   }
 
-  /** Sends what may be sent, and comes back for what has to wait. Sending a message twice does no harm. */
+  /** Sends what may be sent and was not yet on this connection, and comes back for what has to wait. */
   #flush(): void {
     const { conv } = this.#talk;
-    for (const { cmid, text } of this.#outbox.due(conv)) this.#link.send({ t: "say", conv, cmid, text });
+    for (const { cmid, text } of this.#outbox.due(conv)) {
+      if (!this.#sent.has(cmid) && this.#link.send({ t: "say", conv, cmid, text })) this.#sent.add(cmid);
+    }
     clearTimeout(this.#sendTimer);
     const wait = this.#outbox.nextDue(conv);
     if (wait !== undefined) this.#sendTimer = setTimeout(() => this.#flush(), wait + 50);
@@ -292,6 +308,7 @@ export class App {
   #opened(open: boolean): void {
     this.#open = open;
     if (open) {
+      this.#begin();
       this.#frame.toEnd();
       this.#frame.composer.focus();
       this.#link.wake();

@@ -5,7 +5,6 @@ type Rgb = [number, number, number];
 const READABLE = 4.5;
 const WHITE: Rgb = [255, 255, 255];
 const BLACK: Rgb = [0, 0, 0];
-const INK: Rgb = [16, 24, 32];
 /** The style sheet's page and bubble, light and dark. */
 const LIGHT: Rgb[] = [WHITE, [242, 243, 245]];
 const DARK: Rgb[] = [
@@ -55,10 +54,9 @@ const css = (color: Rgb): string => `rgb(${color.join(" ")})`;
 /** The custom properties of the style sheet for one brand colour. */
 export function palette(color: string): Record<string, string> {
   const brand = parse(color) ?? [31, 41, 55];
-  const onBrand = contrast(brand, WHITE) >= READABLE ? WHITE : contrast(brand, INK) >= READABLE ? INK : BLACK;
   return {
     "--brand": css(brand),
-    "--on-brand": css(onBrand),
+    "--on-brand": css(contrast(brand, WHITE) < READABLE ? BLACK : WHITE),
     "--accent-light": css(readable(brand, LIGHT, 0.09, BLACK)),
     "--accent-dark": css(readable(brand, DARK, 0.16, WHITE)),
   };

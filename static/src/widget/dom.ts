@@ -33,14 +33,15 @@ const SHAPES = {
   send: "M12 19V5M6 11l6-6 6 6",
   stop: "M8 8h8v8H8z",
   up: "M7 11v9M7 11l4-7a2 2 0 0 1 2 2v4h5a2 2 0 0 1 2 2.3l-1 6A2 2 0 0 1 17 20H7M7 11H4v9h3",
-  down: "M17 13V4M17 13l-4 7a2 2 0 0 1-2-2v-4H6a2 2 0 0 1-2-2.3l1-6A2 2 0 0 1 7 4h10M17 13h3V4h-3",
   retry: "M4 12a8 8 0 0 1 14-5.3L20 9M20 4v5h-5M20 12a8 8 0 0 1-14 5.3L4 15M4 20v-5h5",
   person: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8M4.5 20a7.5 7.5 0 0 1 15 0",
-  latest: "M12 5v14M6 13l6 6 6-6",
   go: "M9 6l6 6-6 6",
 } as const;
 
-export type Shape = keyof typeof SHAPES;
+/** Two shapes are another one upside down; the style sheet turns them. */
+const TURNED = { down: "up", latest: "send" } as const;
+
+export type Shape = keyof typeof SHAPES | keyof typeof TURNED;
 
 /** A line drawing; the button around it has the name. */
 export function icon(shape: Shape): SVGElement {
@@ -50,7 +51,7 @@ export function icon(shape: Shape): SVGElement {
   svg.setAttribute("class", `icon icon-${shape}`);
   svg.setAttribute("aria-hidden", "true");
   const path = document.createElementNS(space, "path");
-  path.setAttribute("d", SHAPES[shape]);
+  path.setAttribute("d", SHAPES[shape in TURNED ? TURNED[shape as keyof typeof TURNED] : (shape as keyof typeof SHAPES)]);
   svg.append(path);
   return svg;
 }

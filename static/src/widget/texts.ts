@@ -44,10 +44,10 @@ const ALL = {
   left: ["{} characters left", "还可输入 {} 个字符", "بقي {} حرفًا"],
   tooLong: ["{} characters too many", "超出 {} 个字符", "أطول من اللازم بـ {} حرفًا"],
   wait: ["That was a lot at once. Your message will be sent in {} s.", "发送太快了。您的消息将在 {} 秒后发送。", "رسائل كثيرة دفعة واحدة. ستُرسل رسالتك بعد {} ث."],
-  noteQueue: ["You asked for a person", "您已请求人工客服", "طلبت التحدث إلى موظف"],
-  noteStaff: ["A person joined the conversation", "人工客服已加入对话", "انضم موظف إلى المحادثة"],
-  noteAi: ["The assistant answers again", "现在由助手回答", "المساعد يجيب من جديد"],
-  noteResolved: ["This conversation is closed. Write to open it again.", "此对话已关闭。发送消息即可重新打开。", "أُغلقت هذه المحادثة. اكتب رسالة لفتحها من جديد."],
+  note_queue: ["You asked for a person", "您已请求人工客服", "طلبت التحدث إلى موظف"],
+  note_staff: ["A person joined the conversation", "人工客服已加入对话", "انضم موظف إلى المحادثة"],
+  note_ai: ["The assistant answers again", "现在由助手回答", "المساعد يجيب من جديد"],
+  note_resolved: ["This conversation is closed. Write to open it again.", "此对话已关闭。发送消息即可重新打开。", "أُغلقت هذه المحادثة. اكتب رسالة لفتحها من جديد."],
   caution: ["AI answers can be wrong.", "回答由 AI 生成，可能有误。", "الإجابات من ذكاء اصطناعي وقد تخطئ."],
   today: ["Today", "今天", "اليوم"],
   fault_rate_limited: ["That was a lot at once. Please wait a moment.", "发送太快了，请稍等片刻。", "رسائل كثيرة دفعة واحدة. انتظر قليلًا من فضلك."],
@@ -72,6 +72,11 @@ export function textsFor(lang: string): Texts {
 /** `text` with `value` in its place. */
 export function fill(text: string, value: string | number): string {
   return text.replace("{}", () => String(value));
+}
+
+/** What is said when somebody else answers from here on, or nobody needs to. */
+export function noteText(texts: Texts, note: "queue" | "staff" | "ai" | "resolved"): string {
+  return texts[`note_${note}`];
 }
 
 /** A fault's code in plain words. */

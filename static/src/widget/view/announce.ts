@@ -7,7 +7,7 @@ const KEPT = 12;
 const FINISHED = /^[\s\S]*(?:[.!?…](?=\s)|[。！？؟]|\n)/;
 
 export class Announcer {
-  readonly element = h("div", { class: "sr", role: "log", "aria-live": "polite", "aria-relevant": "additions" });
+  readonly element = h("div", { class: "sr", role: "log", "aria-live": "polite" });
   #spoken = new Map<string, number>();
 
   /** A reply so far; `done` says that nothing more comes. */

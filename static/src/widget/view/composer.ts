@@ -39,7 +39,7 @@ export class Composer {
     private readonly wishes: ComposerWishes,
     draft: string,
   ) {
-    this.#field = h("textarea", { rows: "1", "aria-label": texts.label, "aria-describedby": "count", placeholder: texts.write, enterkeyhint: "send", autocomplete: "off" });
+    this.#field = h("textarea", { rows: "1", "aria-label": texts.label, "aria-describedby": "count", placeholder: texts.write, enterkeyhint: "send" });
     this.#field.value = draft;
     this.#send = iconButton("round send", "send", texts.send, () => {}, { type: "submit" });
     this.#stop = iconButton("round stop", "stop", texts.stop, () => wishes.stop(), { hidden: true });

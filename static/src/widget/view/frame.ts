@@ -98,7 +98,6 @@ export class Frame {
       h("footer", {}, this.#fault, this.#queue, this.composer.element, h("div", { class: "foot" }, h("p", { class: "caution" }, texts.caution), this.#person)),
       this.announcer.element,
     );
-    root.removeAttribute("aria-busy");
   }
 
   update(picture: Picture): void {

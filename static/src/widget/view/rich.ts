@@ -15,7 +15,7 @@ export class Rich {
     this.#text = text;
     const next = blocks(text);
     let same = 0;
-    while (same < next.length && next[same]!.source === this.#shown[same]?.source && next[same]!.t === this.#shown[same]?.t) same++;
+    while (same < next.length && next[same]!.source === this.#shown[same]?.source) same++;
     while (this.box.childNodes.length > same) this.box.lastChild!.remove();
     for (const block of next.slice(same)) this.box.append(build(block));
     this.#shown = next;

@@ -3,7 +3,7 @@
 import { button, h, icon, iconButton, setText, show } from "../dom";
 import type { Letter } from "../outbox";
 import { isWaiting, type Line, retryable, type Talk, type Thumb } from "../talk";
-import { faultText, fill, type Texts } from "../texts";
+import { faultText, fill, noteText, type Texts } from "../texts";
 import { Rich } from "./rich";
 
 export interface Wishes {
@@ -101,8 +101,7 @@ export class Transcript {
     if (known) return known;
     let row: Row;
     if (entry.kind === "note") {
-      const name = { queue: this.texts.noteQueue, staff: this.texts.noteStaff, ai: this.texts.noteAi, resolved: this.texts.noteResolved }[entry.note ?? "ai"];
-      const element = h("li", { class: "note" }, h("span", {}, name));
+      const element = h("li", { class: "note" }, h("span", {}, noteText(this.texts, entry.note!)));
       row = { element, body: element, under: element, shown: "" };
     } else {
       const who = side(entry);
