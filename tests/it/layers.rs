@@ -11,9 +11,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("prompt", &["domain"]),
     ("model", &["domain"]),
     ("chat", &["domain", "clock", "store", "prompt", "model", "telemetry"]),
-    ("web", &["domain", "clock", "store", "prompt", "model", "chat"]),
+    ("web", &["domain", "clock", "store", "prompt", "model", "chat", "telemetry"]),
     ("commands", &["domain", "clock", "store", "prompt", "model", "chat", "web", "config", "telemetry"]),
-    ("config", &["store", "prompt", "model", "chat", "web"]),
+    ("config", &["store", "prompt", "model", "chat", "web", "telemetry"]),
     ("telemetry", &[]),
 ];
 
