@@ -12,21 +12,18 @@ use tokio::sync::mpsc;
 
 use super::admission::{Admission, Permit};
 use super::guard::Guard;
-use super::hub::{Delta, Hub, Notice, Outlet, Who};
+use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
 use super::live::Lives;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::{Piece, Prompt};
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, Event, Head, Opening, Said, Seq, Shopper, ShopperId, Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, Head, Opening, Said, Seq, Shopper, ShopperId, Speaker, StaffId, Thumb,
 };
 use crate::model::{Answer, Health, SharedModel};
 use crate::prompt::{Playbook, Shop};
 use crate::store::{Committed, Store, StoreHealth};
-
-/// How many events are replayed to a listener; who is further behind reads the history.
-const REPLAY: usize = 1_000;
 
 /// What a desk is made of.
 pub struct Parts {
@@ -56,19 +53,6 @@ pub struct Ack {
     pub seq: Seq,
     /// It had been there before.
     pub duplicate: bool,
-}
-
-/// What a listener missed.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Replay {
-    pub head: Seq,
-    pub events: Vec<Event>,
-    /// The reply in the making, from its first character.
-    pub partial: Option<Delta>,
-    /// The place in the line for the model.
-    pub queued: Option<usize>,
-    /// The listener's number cannot be continued from: `events` are the newest, not the next.
-    pub reset: bool,
 }
 
 /// Whether shoppers can be served.
@@ -291,40 +275,6 @@ impl Desk {
     async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
         self.0.store.commit(conv, command).await?;
         Ok(())
-    }
-
-    /// Tells the others in the conversation that somebody types.
-    pub fn typing(&self, conv: ConvId, who: Who) {
-        self.0.hub.publish(conv, Notice::Typing { conv, who });
-    }
-
-    /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
-    /// that nothing falls between; what comes twice has a number, or an offset, to tell it by.
-    pub fn subscribe(&self, conv: ConvId, after: Seq, outlet: &Outlet) -> Result<Replay, DeskError> {
-        self.0.hub.attach(conv, outlet);
-        let head = self.0.store.head(conv)?.unwrap_or_default().seq;
-        let reset = after > head || head - after > REPLAY as u64;
-        let from = if reset { head.saturating_sub(REPLAY as u64) } else { after };
-        let events = self.0.store.events(conv, from, REPLAY)?;
-        let (partial, queued) = match self.0.lives.get(conv) {
-            Some(live) => live.so_far(conv),
-            None => (None, None),
-        };
-        Ok(Replay { head, events, partial, queued, reset })
-    }
-
-    pub fn unsubscribe(&self, outlet: &Outlet) {
-        self.0.hub.detach(outlet);
-    }
-
-    /// At most `limit` events with numbers above `after`.
-    pub fn history(&self, conv: ConvId, after: Seq, limit: usize) -> Result<Vec<Event>, DeskError> {
-        Ok(self.0.store.events(conv, after, limit)?)
-    }
-
-    /// The store's epoch: a client that knows another one must read again.
-    pub fn epoch(&self) -> &str {
-        self.0.store.epoch()
     }
 
     pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {

@@ -9,12 +9,14 @@ mod error;
 mod guard;
 pub mod hub;
 mod limits;
+mod listen;
 mod live;
 mod settings;
 mod turn;
 
-pub use desk::{Ack, Completion, Desk, Parts, Readiness, Replay, Say};
+pub use desk::{Ack, Completion, Desk, Parts, Readiness, Say};
 pub use error::DeskError;
 pub use guard::Guard;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};
+pub use listen::Replay;
 pub use settings::{Settings, Unknown};

@@ -11,6 +11,9 @@ pub struct Settings {
     pub max_reply_tokens: usize,
     /// The longest prompt, in tokens: older turns are left out first.
     pub prompt_tokens: usize,
+    /// Earlier exchanges the model is reminded of. Unset: none for a model under half a billion parameters, which would repeat
+    /// itself, all that fit for a larger one.
+    pub remember: Option<usize>,
     /// Seconds after which a reply is cut.
     pub reply_seconds: u64,
     /// Shoppers who may wait for the model; the next one is told that it is busy.
@@ -44,6 +47,7 @@ impl Default for Settings {
         Self {
             max_reply_tokens: 160,
             prompt_tokens: 1536,
+            remember: None,
             reply_seconds: 120,
             queue: 64,
             messages_per_minute: 20,

@@ -140,7 +140,8 @@ fn prompt(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Result<P
     let settings = &desk.settings;
     let facts = desk.model.facts();
     let room = facts.context.saturating_sub(settings.max_reply_tokens);
-    let budget = Budget { tokens: settings.prompt_tokens.min(room) };
+    let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
+    let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
     let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
     Ok(Ok(Prompt {
         messages,

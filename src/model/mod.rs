@@ -65,6 +65,8 @@ pub struct Facts {
     pub control_tokens: Vec<String>,
     /// How many answers the engine makes at once.
     pub parallel: usize,
+    /// Too small to keep to the point over several turns (under half a billion parameters).
+    pub small: bool,
 }
 
 /// Whether the model can answer now.

@@ -25,6 +25,7 @@ impl Default for Scripted {
                 context: 4096,
                 control_tokens: vec!["<|im_start|>".to_owned(), "<|im_end|>".to_owned()],
                 parallel: 4,
+                small: false,
             },
         }
     }

@@ -20,6 +20,8 @@ const FACTS: usize = 2;
 pub struct Budget {
     /// Tokens of the whole prompt.
     pub tokens: usize,
+    /// Earlier exchanges that may be in it.
+    pub exchanges: usize,
 }
 
 /// A template or the shop's own files cannot be used.
@@ -128,7 +130,8 @@ impl Playbook {
         let system = Message::new(Role::System, self.system.as_str());
         let room = budget.tokens.saturating_sub(cost(&system));
         let costs: Vec<usize> = messages.iter().map(cost).collect();
-        let skip = too_old(&costs, room);
+        let forgotten = (costs.len().saturating_sub(1) / 2).saturating_sub(budget.exchanges) * 2;
+        let skip = too_old(&costs, room).max(forgotten);
         messages.drain(..skip);
         if let [only] = messages.as_mut_slice() {
             shorten(only, room, &cost);

@@ -41,8 +41,11 @@ fn chat(turns: usize) -> Vec<Event> {
 #[test]
 fn the_right_facts_come_with_the_question() {
     let playbook = playbook();
-    let messages =
-        playbook.render(&[said(1, "Can I return shoes I have worn?")], Budget { tokens: 1500 }, &words);
+    let messages = playbook.render(
+        &[said(1, "Can I return shoes I have worn?")],
+        Budget { tokens: 1500, exchanges: usize::MAX },
+        &words,
+    );
     assert_eq!(messages.len(), 2);
     assert!(messages[1].content.contains("Returns:"), "{}", messages[1].content);
     assert!(
@@ -64,14 +67,18 @@ fn what_the_shop_says_nothing_about_is_known_to_be_unknown() {
 
 #[test]
 fn a_foreign_question_asks_for_an_answer_in_its_language() {
-    let messages = playbook().render(&[said(1, "穿过的鞋子可以退货吗？")], Budget { tokens: 1500 }, &words);
+    let messages = playbook().render(
+        &[said(1, "穿过的鞋子可以退货吗？")],
+        Budget { tokens: 1500, exchanges: usize::MAX },
+        &words,
+    );
     assert!(messages[1].content.ends_with("(Answer in Mandarin.)"), "{}", messages[1].content);
 }
 
 #[test]
 fn a_prompt_is_the_beginning_of_the_next_one() {
     let playbook = playbook();
-    let budget = Budget { tokens: 100_000 };
+    let budget = Budget { tokens: 100_000, exchanges: usize::MAX };
     let long = chat(8);
     for turns in 0..8 {
         let shorter = playbook.render(&long[..2 * turns + 1], budget, &words);
@@ -81,9 +88,17 @@ fn a_prompt_is_the_beginning_of_the_next_one() {
 }
 
 #[test]
+fn a_small_model_is_reminded_of_as_much_as_was_set() {
+    let playbook = playbook();
+    let lengths = [0, 1, 3]
+        .map(|exchanges| playbook.render(&chat(5), Budget { tokens: 100_000, exchanges }, &words).len());
+    assert_eq!(lengths, [2, 4, 8]);
+}
+
+#[test]
 fn the_window_stands_still_for_several_turns() {
     let playbook = playbook();
-    let budget = Budget { tokens: words(&playbook.system) + 8 + 240 };
+    let budget = Budget { tokens: words(&playbook.system) + 8 + 240, exchanges: usize::MAX };
     let firsts: Vec<String> =
         (8..32).map(|n| playbook.render(&chat(n), budget, &words)[1].content.clone()).collect();
     let moves = firsts.windows(2).filter(|pair| pair[0] != pair[1]).count();
@@ -103,7 +118,7 @@ proptest! {
             events.push(if n % 2 == 0 { said(seq, &text) } else { reply(seq, &text) });
         }
         events.push(said(events.len() as u64 + 1, &"qqq ".repeat(last)));
-        let messages = playbook.render(&events, Budget { tokens }, &words);
+        let messages = playbook.render(&events, Budget { tokens, exchanges: usize::MAX }, &words);
         prop_assert_eq!(messages[0].role, Role::System);
         let newest = messages.last().expect("a message");
         prop_assert!(newest.role == Role::User && newest.content.contains("qqq"));

@@ -86,3 +86,45 @@ pub enum StoreHealth {
     /// Nothing works until a restart.
     Failed(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every error, as its reader meets it: what, where, and what to do.
+    #[test]
+    fn every_error_names_the_place_and_the_fix() {
+        let place = || PathBuf::from("data/store");
+        let all = [
+            StoreError::Refused(Refusal::NotOwner),
+            StoreError::Busy,
+            StoreError::DiskFull { dir: place(), free_mib: 3, floor_mib: 1024 },
+            StoreError::TooLarge { bytes: 300_000, limit: 262_144 },
+            StoreError::Corrupt { place: place(), what: "it is cut".into(), fix: "restore a backup".into() },
+            StoreError::Newer { place: place(), found: 2, known: 1 },
+            StoreError::Locked(place()),
+            StoreError::Io { place: place(), fault: "permission denied".into() },
+            StoreError::Exists(place()),
+            StoreError::NotEmpty(place()),
+            StoreError::BadExport { place: place(), what: "it is cut".into() },
+            StoreError::Failed("the disk failed".into()),
+            StoreError::Closed,
+        ];
+        let said: Vec<String> = all.iter().map(|error| format!("{}: {error}", error.code())).collect();
+        insta::assert_snapshot!(said.join("\n"), @r"
+        not_owner: somebody else answers this conversation now
+        store_busy: the store has too much to write just now; try again in a moment
+        store_disk_full: data/store: only 3 MiB are free on the disk, the store wants 1024 (store.min_free_mib); free some space and try again
+        store_too_large: an entry of 300000 bytes is larger than the store accepts (262144 bytes); shorten the text
+        store_corrupt: data/store: it is cut; restore a backup
+        store_newer: data/store: written by a newer shopclerk (format 2, this one reads up to 1); start that version, or restore an export made by this one
+        store_locked: data/store: another shopclerk uses this store; stop it first, or give --data another folder
+        store_io: data/store: permission denied; check that the folder exists, that this user may write there and that the disk is healthy
+        store_exists: data/store: exists already; give a name that is free
+        store_not_empty: data/store: has conversations; an import needs an empty store: give --data another folder, or move this one away
+        store_bad_export: data/store: it is cut; make the export again, or fetch it again
+        store_failed: the store stopped: the disk failed; nothing acknowledged is lost: restart shopclerk
+        store_closed: the store is closed: shopclerk is stopping
+        ");
+    }
+}

@@ -25,8 +25,9 @@ use crate::domain::ConvId;
 const GROUP: usize = 256;
 /// ... and taking them in lasts at most so long.
 const GATHER: Duration = Duration::from_millis(2);
-/// How often the index is brought to the disk's surface. A restart replays at most what came after.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+/// How often the index is brought to the disk's surface. A restart after a kill replays at most what came after; the
+/// writer waits meanwhile, so doing it often would be felt.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
 /// Conversations whose heads are kept in memory.
 const REMEMBERED: usize = 8_192;
 const MIB: u64 = 1024 * 1024;

@@ -48,7 +48,7 @@ for (const [name, look] of Object.entries(LOOKS)) {
 
   test(`${name}: a cart with goods`, () =>
     visit("/demo/product.html?id=scree-mid-boot", async (page) => {
-      await page.getByText("43", { exact: true }).click();
+      await page.getByRole("radio", { name: "43" }).check();
       await page.getByRole("button", { name: "Add to cart" }).click();
       await page.getByText("is in your cart.").waitFor();
       assert.deepEqual(await faults(page), []);

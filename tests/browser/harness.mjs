@@ -4,7 +4,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -58,6 +58,8 @@ export class Server {
     this.options = options;
     this.data = mkdtempSync(join(tmpdir(), "shopclerk-browser-"));
     this.log = "";
+    // Where `make` keeps the models it fetched.
+    if (process.env.SHOPCLERK_MODELS) symlinkSync(process.env.SHOPCLERK_MODELS, join(this.data, "models"));
   }
 
   async start() {

@@ -1,13 +1,19 @@
-// The same page with the real model: run with SHOPCLERK_MODEL set to the name or the folder of one.
+// The same page with the real model: with SHOPCLERK_MODEL set to the name or the folder of one, or SHOPCLERK_MODELS to
+// the folder with the default one.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { chat, launch, lines, openChat, profile, seen, Server, until } from "./harness.mjs";
 
-const model = process.env.SHOPCLERK_MODEL;
+const DEFAULT = "smollm2-135m-instruct";
+const { SHOPCLERK_MODEL, SHOPCLERK_MODELS } = process.env;
+const model = SHOPCLERK_MODEL ?? (SHOPCLERK_MODELS && existsSync(join(SHOPCLERK_MODELS, DEFAULT)) ? DEFAULT : undefined);
 
-test("a real model answers the question on the demo shop's page", { skip: !model && "SHOPCLERK_MODEL is not set" }, async () => {
-  const [browser, server] = await Promise.all([launch(), new Server({ model }).start()]);
+test("a real model answers the question on the demo shop's page", { skip: !model && "neither SHOPCLERK_MODEL nor SHOPCLERK_MODELS names a model" }, async () => {
+  const server = await new Server({ model }).start();
+  const browser = await launch();
   const { context, caught } = await profile(browser, [new URL(server.url).host]);
   try {
     await until("the model is loaded", async () => (await fetch(`${server.url}/readyz`)).ok, 120_000);

@@ -1,6 +1,7 @@
 //! The store as its callers see it: commits, repeats, reads, refusals, reopening.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use shopclerk::clock::Clock;
@@ -233,5 +234,47 @@ async fn the_journal_goes_on_in_the_next_file() {
     let store = open(dir.path());
     assert_eq!(check_fold(&store, conv(1)).1.len(), 601);
     assert_eq!(store.recovery(), &shopclerk::store::Recovery::default());
+    store.close().await;
+}
+
+/// sled has been seen to deadlock under many reads beside writes (sled issue 1412).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_and_the_writer_do_not_stop_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for c in 1..=20 {
+        store.commit(conv(c), Command::Open(Opening { shopper: shopper(9) })).await.unwrap();
+    }
+    let (reads, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        for reader in 0..8 {
+            let (store, reads, done) = (&store, &reads, &done);
+            scope.spawn(move || {
+                let mut c = reader;
+                while !done.load(Ordering::Relaxed) {
+                    c = c % 20 + 1;
+                    let head = store.head(conv(c)).unwrap().unwrap();
+                    let newest = store.events(conv(c), head.seq - 1, 20).unwrap();
+                    assert_eq!(newest[0].seq, head.seq);
+                    assert!(store.job(conv(c)).unwrap().is_none());
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let writing = tokio::task::block_in_place(|| {
+            tokio::runtime::Handle::current().block_on(tokio::time::timeout(
+                Duration::from_secs(120),
+                async {
+                    for n in 0..2_000 {
+                        store.commit(conv(n % 20 + 1), say(n, "hello")).await.unwrap();
+                    }
+                },
+            ))
+        });
+        done.store(true, Ordering::Relaxed);
+        assert!(writing.is_ok(), "writing stands still beside reads");
+    });
+    println!("2000 messages written beside {} reads", reads.into_inner());
+    (1..=20).for_each(|c| drop(check_fold(&store, conv(c))));
     store.close().await;
 }

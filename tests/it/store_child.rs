@@ -18,6 +18,11 @@ use super::store::{conv, settings, shopper};
 /// Conversations that write at the same time.
 pub(crate) const WRITERS: u128 = 8;
 
+/// True for a long run: more kills, every system call, more places to damage.
+pub(crate) fn soak() -> bool {
+    std::env::var_os("SHOPCLERK_SOAK").is_some()
+}
+
 /// One acknowledged message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ack {

@@ -9,7 +9,7 @@ use shopclerk::domain::{Cmid, ConvId, EventKind, Seq};
 use shopclerk::store::Store;
 
 use super::store::{check_fold, settings};
-use super::store_child::{Ack, WRITERS, child, conv_of, lines, message};
+use super::store_child::{Ack, WRITERS, child, conv_of, lines, message, soak};
 use super::store_damage::copy;
 
 /// Opens what a killed process left and compares it with what it had acknowledged.
@@ -49,10 +49,6 @@ async fn check(dir: &Path, round: u128, acks: &[Ack]) {
     store.close().await;
     let left: Vec<_> = fs_err::read_dir(dir.join("index")).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".generating")), "{left:?}");
-}
-
-fn soak() -> bool {
-    std::env::var_os("SHOPCLERK_SOAK").is_some()
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use shopclerk::domain::{Command, Event, EventKind, Opening};
 use shopclerk::store::{HOLE, Settings, Store, StoreError, StoreHealth};
 
 use super::store::{conv, open, say, settings, shopper};
-use super::store_child::{Seen, read};
+use super::store_child::{Seen, read, soak};
 
 /// A closed store with a few conversations, and every event in it.
 async fn template(dir: &Path) -> Vec<Event> {
@@ -32,7 +32,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         if entry.path().is_dir() {
             copy(&entry.path(), &target)
         } else {
-            drop(fs_err::copy(entry.path(), target).unwrap())
+            fs_err::copy(entry.path(), target).unwrap();
         }
     }
 }
@@ -79,8 +79,9 @@ type Way = (String, Box<dyn Fn(&mut Vec<u8>)>);
 /// Ways to damage a file of `len` bytes: what it is called, and what it does.
 fn ways(len: usize) -> Vec<Way> {
     let mut ways: Vec<Way> = Vec::new();
-    for n in 0..8 {
-        let at = len * n / 8 + (n * 7).min(len.saturating_sub(1) / 8);
+    let points = if soak() { 200.min(len) } else { 8 };
+    for n in 0..points {
+        let at = len * n / points + (n * 7).min(len.saturating_sub(1) / points);
         ways.push((format!("one bit at {at}"), Box::new(move |b| b[at] ^= 0x10)));
         ways.push((
             format!("64 bytes at {at}"),

@@ -51,6 +51,8 @@ impl Child {
                 Model::Folder(path, _) => path,
             })
             .env("SHOPCLERK__CHAT__MAX_REPLY_TOKENS", longest.to_string())
+            // The tenth turn is to be as long as it gets.
+            .env("SHOPCLERK__CHAT__REMEMBER", "1000")
             .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
             .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
             .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)

@@ -57,6 +57,7 @@ pub(super) async fn load(folder: &Path, name: &str, settings: &Settings) -> Resu
         context,
         control_tokens: control_tokens(&tokenizer),
         parallel,
+        small: is_small(folder),
     };
     let plan = Plan {
         runner,
@@ -136,6 +137,15 @@ fn control_tokens(tokenizer: &Tokenizer) -> Vec<String> {
         tokenizer.get_added_tokens_decoder().into_values().filter(|t| t.special).map(|t| t.content).collect();
     tokens.sort();
     tokens
+}
+
+/// Under half a billion parameters, by the size of the weights (float32 or 16 bits).
+fn is_small(folder: &Path) -> bool {
+    let Ok(entries) = fs_err::read_dir(folder) else { return false };
+    let weights =
+        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|e| e == "safetensors"));
+    let bytes: u64 = weights.filter_map(|entry| Some(entry.metadata().ok()?.len())).sum();
+    bytes < 1_000_000_000
 }
 
 /// What `config.json` says about sizes.

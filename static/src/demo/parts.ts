@@ -29,22 +29,26 @@ export function page(): HTMLElement {
   const cart = h("a", { class: "cart-link", href: "cart.html" });
   const fill = (): void => {
     const n = count();
-    cart.setAttribute("aria-label", n === 1 ? "Cart, 1 item" : `Cart, ${n} items`);
-    cart.replaceChildren(drawing("M6 7h12l1 13H5L6 7zM9 7a3 3 0 0 1 6 0"), h("span", { class: "cart-word" }, "Cart"), n > 0 && h("span", { class: "cart-count" }, String(n)) || "");
+    const badge = h("span", { class: "cart-count" }, String(n), h("span", { class: "hidden-word" }, n === 1 ? " item" : " items"));
+    cart.replaceChildren(drawing("M6 7h12l1 13H5L6 7zM9 7a3 3 0 0 1 6 0"), h("span", { class: "cart-word" }, "Cart "), ...(n > 0 ? [badge] : []));
   };
   fill();
   window.addEventListener("cart", fill);
   window.addEventListener("storage", fill);
   window.addEventListener("pageshow", fill);
   document.getElementById("top")!.append(
-    h("p", { class: "promise" }, "Free shipping over €60 · 60 days to return"),
     h(
       "header",
-      { class: "head" },
-      h("a", { class: "brand", href: home() }, h("img", { src: `${import.meta.env.BASE_URL}logo.svg`, alt: "", width: "34", height: "34" }), "Brackenfold"),
-      h("nav", { "aria-label": "Shop" }, ...CATEGORIES.map((name) => h("a", { href: home(name) }, name))),
-      h("a", { class: "help-link", href: toPolicy("returns") }, "Help"),
-      cart,
+      {},
+      h("p", { class: "promise" }, "Free shipping over €60 · 60 days to return"),
+      h(
+        "div",
+        { class: "head" },
+        h("a", { class: "brand", href: home() }, h("img", { src: `${import.meta.env.BASE_URL}logo.svg`, alt: "", width: "34", height: "34" }), "Brackenfold"),
+        h("nav", { "aria-label": "Shop" }, ...CATEGORIES.map((name) => h("a", { href: home(name) }, name))),
+        h("a", { class: "help-link", href: toPolicy("returns") }, "Help"),
+        cart,
+      ),
     ),
   );
   document.getElementById("bottom")!.append(

@@ -123,8 +123,8 @@ function start(script: HTMLScriptElement): void {
   if (recall("open", true) && !matchMedia(PHONE).matches) turn(true, false);
   else if (recall("used")) whenIdle(load);
 
-  Object.defineProperty(window, "Shopclerk", {
-    value: Object.freeze({
+  Object.assign(window, {
+    Shopclerk: {
       open: () => turn(true, true),
       close: () => turn(false, true),
       identify: (jwt: unknown) => {
@@ -132,7 +132,7 @@ function start(script: HTMLScriptElement): void {
         identity = jwt;
         say({ t: "identify", jwt });
       },
-    }),
+    },
   });
 }
 

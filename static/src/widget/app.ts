@@ -7,7 +7,7 @@ import { Link, type LinkState } from "./link";
 import { Outbox } from "./outbox";
 import { type Session, Sessions } from "./session";
 import { apply, type Line, newTalk, prepend, type Talk, type Thumb } from "./talk";
-import { faultText, type Texts } from "./texts";
+import { faultText, fill, type Texts } from "./texts";
 import type { ClientFrame, ServerFrame, WireEvent } from "../wire";
 import { Frame, type Look } from "./view/frame";
 
@@ -231,7 +231,7 @@ export class App {
     const { texts } = this.setting;
     if (error.cmid) this.#outbox.refused(error.cmid, error.code, error.retry_after);
     const { code, cmid, retry_after: wait } = error;
-    if (cmid && wait && code === "rate_limited") this.#complain(texts.wait(wait), wait * 1000);
+    if (cmid && wait && code === "rate_limited") this.#complain(fill(texts.wait, wait), wait * 1000);
     else if (wait || !cmid) this.#complain(faultText(texts, code), wait && wait * 1000);
     this.#flush();
   }

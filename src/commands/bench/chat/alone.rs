@@ -47,7 +47,7 @@ pub(super) async fn measure(folder: &ModelFolder, config: &Config) -> anyhow::Re
 fn prompt(playbook: &Playbook, model: &SharedModel, config: &Config, text: &str) -> Prompt {
     let kind = EventKind::Said { cmid: Cmid(Uuid::nil()), by: Speaker::Shopper, text: text.to_owned() };
     let event = Event { conv: ConvId(Uuid::nil()), seq: 2, at: 0, kind };
-    let budget = Budget { tokens: config.chat.prompt_tokens };
+    let budget = Budget { tokens: config.chat.prompt_tokens, exchanges: usize::MAX };
     Prompt {
         messages: playbook.render(&[event], budget, &|text| model.count_tokens(text)),
         sampling: config.chat.sampling.clone(),

@@ -1,7 +1,7 @@
 // Where the shopper writes.
 
 import { h, iconButton, setText, show } from "../dom";
-import type { Texts } from "../texts";
+import { fill, type Texts } from "../texts";
 
 /** The server's limits on one message. */
 const MAX_CHARS = 4000;
@@ -89,7 +89,7 @@ export class Composer {
     // An empty field has no direction of its own: the placeholder follows the page.
     field.dir = field.value ? "auto" : "";
     const left = room(field.value);
-    setText(this.#count, left < 0 ? this.texts.tooLong(-left) : left <= NEAR ? this.texts.left(left) : "");
+    setText(this.#count, left < 0 ? fill(this.texts.tooLong, -left) : left <= NEAR ? fill(this.texts.left, left) : "");
     this.#count.classList.toggle("bad", left < 0);
     this.#send.disabled = !field.value.trim() || left < 0;
   }

@@ -5,7 +5,7 @@ import { button, h, icon, iconButton, setText, show } from "../dom";
 import type { LinkState } from "../link";
 import type { Letter } from "../outbox";
 import { isReplying, type Talk } from "../talk";
-import type { Texts } from "../texts";
+import { fill, type Texts } from "../texts";
 import { Announcer } from "./announce";
 import { Composer, type ComposerWishes } from "./composer";
 import { Rich } from "./rich";
@@ -104,7 +104,7 @@ export class Frame {
   update(picture: Picture): void {
     const { talk, letters, link, look } = picture;
     this.#wear(look);
-    const sub = talk.owner === "ai" ? this.texts.assistantOf(look.name) : talk.owner === "queue" ? this.texts.inQueue : this.texts.withPerson;
+    const sub = talk.owner === "ai" ? fill(this.texts.assistantOf, look.name) : talk.owner === "queue" ? this.texts.inQueue : this.texts.withPerson;
     setText(this.#subtitle, sub);
     show(this.#person, talk.owner === "ai");
     show(this.#queue, talk.owner === "queue");
@@ -144,7 +144,7 @@ export class Frame {
     setText(this.#avatar, [...look.assistant][0] ?? "");
     document.title = `${look.assistant} – ${look.name}`;
     this.#greeting.set(look.greeting);
-    setText(this.#queueHours, this.texts.queueHours(look.hours));
+    setText(this.#queueHours, fill(this.texts.queueHours, look.hours));
     this.#suggestions.replaceChildren(
       ...look.suggestions.map((text) => h("li", {}, button("", () => this.wishes.send(text), { dir: "auto" }, h("span", {}, text), icon("go")))),
     );

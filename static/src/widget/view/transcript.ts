@@ -3,7 +3,7 @@
 import { button, h, icon, iconButton, setText, show } from "../dom";
 import type { Letter } from "../outbox";
 import { isWaiting, type Line, retryable, type Talk, type Thumb } from "../talk";
-import { faultText, type Texts } from "../texts";
+import { faultText, fill, type Texts } from "../texts";
 import { Rich } from "./rich";
 
 export interface Wishes {
@@ -198,7 +198,7 @@ export class Transcript {
     const sending = talk.owner === "ai" && !talk.live && next !== undefined && !next.notBefore;
     const working = isWaiting(talk) || sending;
     show(this.waiting, online && (working || (staffTyping && talk.owner === "staff")));
-    const text = !working ? this.texts.typing : talk.place > 0 ? this.texts.place(talk.place) : this.texts.working(assistant);
+    const text = !working ? this.texts.typing : talk.place > 0 ? fill(this.texts.place, talk.place) : fill(this.texts.working, assistant);
     setText(this.#waitingText, text);
   }
 }

@@ -1,0 +1,58 @@
+//! Listening to a conversation: what was missed, then what happens.
+
+use super::DeskError;
+use super::desk::Desk;
+use super::hub::{Delta, Notice, Outlet, Who};
+use crate::domain::{ConvId, Event, Seq};
+
+/// How many events are replayed to a listener; who is further behind reads the history.
+const REPLAY: usize = 1_000;
+
+/// What a listener missed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replay {
+    pub head: Seq,
+    pub events: Vec<Event>,
+    /// The reply in the making, from its first character.
+    pub partial: Option<Delta>,
+    /// The place in the line for the model.
+    pub queued: Option<usize>,
+    /// The listener's number cannot be continued from: `events` are the newest, not the next.
+    pub reset: bool,
+}
+
+impl Desk {
+    /// Tells the others in the conversation that somebody types.
+    pub fn typing(&self, conv: ConvId, who: Who) {
+        self.0.hub.publish(conv, Notice::Typing { conv, who });
+    }
+
+    /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
+    /// that nothing falls between; what comes twice has a number, or an offset, to tell it by.
+    pub fn subscribe(&self, conv: ConvId, after: Seq, outlet: &Outlet) -> Result<Replay, DeskError> {
+        self.0.hub.attach(conv, outlet);
+        let head = self.0.store.head(conv)?.unwrap_or_default().seq;
+        let reset = after > head || head - after > REPLAY as u64;
+        let from = if reset { head.saturating_sub(REPLAY as u64) } else { after };
+        let events = self.0.store.events(conv, from, REPLAY)?;
+        let (partial, queued) = match self.0.lives.get(conv) {
+            Some(live) => live.so_far(conv),
+            None => (None, None),
+        };
+        Ok(Replay { head, events, partial, queued, reset })
+    }
+
+    pub fn unsubscribe(&self, outlet: &Outlet) {
+        self.0.hub.detach(outlet);
+    }
+
+    /// At most `limit` events with numbers above `after`.
+    pub fn history(&self, conv: ConvId, after: Seq, limit: usize) -> Result<Vec<Event>, DeskError> {
+        Ok(self.0.store.events(conv, after, limit)?)
+    }
+
+    /// The store's epoch: a client that knows another one must read again.
+    pub fn epoch(&self) -> &str {
+        self.0.store.epoch()
+    }
+}
