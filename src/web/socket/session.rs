@@ -59,7 +59,11 @@ impl Socket {
     }
 
     /// Runs until either side ends it.
-    pub(super) async fn run(mut self: Box<Self>, mut messages: Box<AggregatedMessageStream>, verdict: VerdictCell) {
+    pub(super) async fn run(
+        mut self: Box<Self>,
+        mut messages: Box<AggregatedMessageStream>,
+        verdict: VerdictCell,
+    ) {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);
