@@ -31,7 +31,9 @@ async fn every_route_answers_as_written() {
         error("unauthorized", "this needs a token: POST /v1/shopper/session gives one, or use an API key");
     let nothing = error("not_found", "there is nothing at this address");
     let bad_query = error("bad_query", "a parameter is missing, unknown or malformed");
-    let cases: &[(&str, &str, Option<&str>, &str, u16, Value)] = &[
+    // Method, path, credential, body; status and body of the answer.
+    type Case<'a> = (&'a str, &'a str, Option<&'a str>, &'a str, u16, Value);
+    let cases: &[Case<'_>] = &[
         ("POST", "/v1/shopper/session", None, "", 200, session.clone()),
         ("POST", "/v1/shopper/session", None, "{}", 200, session.clone()),
         (
