@@ -109,7 +109,8 @@ def main():
     if url:
         return check(url.rstrip("/"), scripted=False)
     with tempfile.TemporaryDirectory() as data:
-        server, url = start(sys.argv[1] if len(sys.argv) > 1 else "target/release/shopclerk", data)
+        binary = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("SHOPCLERK_BIN", "target/release/shopclerk")
+        server, url = start(binary, data)
         try:
             check(url, scripted=True)
         finally:
