@@ -77,16 +77,16 @@ test("the chat stays open and goes on while the shopper walks through the shop",
 test("a sign of work is shown at once, and a stopped answer is kept and can be made again", () =>
   shop(async (page) => {
     const frame = await openChat(page);
-    await say(frame, "[[slow 150]] [[long 30]]");
+    await say(frame, "[[slow 120]] [[long 60]]");
     await seen(frame, "Wren is working…").waitFor();
     await seen(frame, "word2").waitFor();
     await frame.getByRole("button", { name: "Stop the answer" }).click();
     await seen(frame, "Stopped", { exact: true }).waitFor();
     const [, cut] = await lines(frame);
     assert.match(cut, /^reply: word1 word2/);
-    assert.ok(!cut.includes("word30"));
+    assert.ok(!cut.includes("word60"));
     await frame.getByRole("button", { name: "Try again" }).click();
-    await seen(frame, "word30").waitFor();
+    await seen(frame, "word60").waitFor();
     assert.equal((await lines(frame)).length, 2);
     assert.equal(await frame.getByRole("button", { name: "Try again" }).count(), 0);
   }));
@@ -123,7 +123,7 @@ test("a judgement is kept over a reload, and a bad one may be explained", () =>
 test("a person is asked for, comes, answers, and hands back; the assistant is silent meanwhile", () =>
   shop(async (page, context) => {
     const frame = await openChat(page);
-    await say(frame, "[[slow 100]] [[long 50]]");
+    await say(frame, "[[slow 100]] [[long 90]]");
     await seen(frame, "word4").waitFor();
     await frame.getByRole("button", { name: "Talk to a person" }).click();
     await seen(frame, "A person will answer you here.").waitFor();
@@ -147,21 +147,22 @@ test("a person is asked for, comes, answers, and hands back; the assistant is si
     await ask(frame, "Here I am.");
     const said = await lines(frame);
     assert.deepEqual(said.slice(2), ["shopper: Are you a person?", "staff: Yes, I am one.", "shopper: [[raw]]Here I am.", "reply: Here I am."]);
-    assert.ok(!said[1].includes("word50"), said[1]);
+    assert.ok(!said[1].includes("word90"), said[1]);
   }));
 
 test("what is new while the chat is closed is counted on its button", () =>
   shop(async (page) => {
     const frame = await openChat(page);
-    await say(frame, "[[slow 80]] [[long 12]]");
+    await say(frame, "[[slow 100]] [[long 60]]");
     await seen(frame, "word1").waitFor();
     await frame.getByRole("button", { name: "Close the chat" }).click();
+    await page.getByRole("button", { name: "Open chat", exact: true }).waitFor();
     const button = page.getByRole("button", { name: "Open chat (1 unread)" });
     await button.waitFor();
     assert.equal(await page.evaluate(() => document.activeElement?.id), "shopclerk");
     await button.click();
     await page.getByRole("button", { name: "Close chat" }).waitFor();
-    await seen(frame, "word12").waitFor();
+    await seen(frame, "word60").waitFor();
   }));
 
 test("Escape closes, focus goes in and comes back, and the keyboard reaches everything", () =>

@@ -19,6 +19,7 @@ export const axeSource = require("axe-core").source;
 export const API_KEY = "key-of-the-browser-tests";
 /** Waits of this length mean that something is wrong, on a slow machine too. */
 const START_MS = 30_000;
+const SLOW_MS = 20_000;
 
 function binary() {
   if (process.env.SHOPCLERK_BIN) return process.env.SHOPCLERK_BIN;
@@ -119,7 +120,7 @@ export function launch() {
  */
 export async function profile(browser, hosts, options = {}) {
   const context = await browser.newContext({ locale: "en-GB", viewport: { width: 1280, height: 860 }, ...options });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(SLOW_MS);
   const caught = [];
   await context.exposeBinding("__caught", (_, what) => void caught.push(what));
   await context.addInitScript(() => {
@@ -177,7 +178,7 @@ export function lines(scope) {
 }
 
 /** Asks until the answer is what is expected. */
-export async function until(what, ask, ms = 10_000) {
+export async function until(what, ask, ms = SLOW_MS) {
   const end = Date.now() + ms;
   let last;
   for (;;) {
