@@ -14,9 +14,9 @@ pub struct Settings {
     /// Earlier exchanges the model is reminded of. Unset: none for a model under half a billion parameters, which would repeat
     /// itself, all that fit for a larger one.
     pub remember: Option<usize>,
-    /// Put the shop's own words on the question under the answer. Unset: for a model under half a billion parameters, which may
-    /// get them wrong.
-    pub quote: Option<bool>,
+    /// Answers to questions the shop's facts are about consist of the shop's own sentences; the model chooses which. Unset:
+    /// for a model under half a billion parameters, which would get them wrong.
+    pub grounded: Option<bool>,
     /// Seconds after which a reply is cut.
     pub reply_seconds: u64,
     /// Shoppers who may wait for the model; the next one is told that it is busy.
@@ -51,7 +51,7 @@ impl Default for Settings {
             max_reply_tokens: 160,
             prompt_tokens: 1536,
             remember: None,
-            quote: None,
+            grounded: None,
             reply_seconds: 120,
             queue: 64,
             messages_per_minute: 20,

@@ -11,7 +11,7 @@ use super::guard::{Guard, goes_in_circles};
 use super::hub::{Notice, Who};
 use super::live::Live;
 use super::settings::Unknown;
-use crate::domain::prompt::{Finish, Piece, Prompt, Usage};
+use crate::domain::prompt::{Finish, Grammar, Piece, Prompt, Usage};
 use crate::domain::{Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker};
 use crate::prompt::Budget;
 use crate::store::StoreError;
@@ -128,8 +128,7 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
 
 /// What is to be done about a question.
 enum Ask {
-    /// `quote` is put under the answer.
-    Model { prompt: Prompt, quote: Option<String> },
+    Model(Prompt),
     /// This is said without the model.
     Nobody(String),
 }
@@ -150,15 +149,16 @@ fn ask(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Ask, StoreE
     let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
     let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
     let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
-    let quote = settings.quote.unwrap_or(facts.small).then(|| desk.playbook.quote(&events)).flatten();
-    let prompt = Prompt {
+    let grounded =
+        settings.grounded.unwrap_or(facts.small).then(|| desk.playbook.grounded(&events)).flatten();
+    Ok(Ask::Model(Prompt {
         messages,
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
         seed,
+        grammar: grounded.map_or(Grammar::Free, Grammar::Regex),
         ..Prompt::default()
-    };
-    Ok(Ask::Model { prompt, quote })
+    }))
 }
 
 fn asked(events: &[Event]) -> Option<&str> {
@@ -225,8 +225,8 @@ struct Watch<'a> {
 impl Watch<'_> {
     /// Streams the answer to the listeners until it ends, is stopped, or is silenced.
     async fn generate(&self, ask: Ask, provenance: &mut Provenance) -> Result<Made, StoreError> {
-        let (prompt, quote) = match ask {
-            Ask::Model { prompt, quote } => (prompt, quote),
+        let prompt = match ask {
+            Ask::Model(prompt) => prompt,
             Ask::Nobody(text) => return Ok(ended(Ended::Refused, None, Some(text))),
         };
         let mut answer = self.desk.model.stream(prompt);
@@ -271,8 +271,7 @@ impl Watch<'_> {
                     }
                 }
                 Some(Ok(Piece::End(usage))) => {
-                    let rest = filter.rest() + quote.as_deref().unwrap_or_default();
-                    self.live.show(&self.desk.hub, self.conv, &rest);
+                    self.live.show(&self.desk.hub, self.conv, &filter.rest());
                     if !self.live.speaks(&self.job) {
                         return Ok(Made::Silenced);
                     }

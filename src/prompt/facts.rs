@@ -42,6 +42,20 @@ impl Facts {
     }
 }
 
+/// The sentences of a fact, without its title.
+pub(super) fn sentences(fact: &str) -> Vec<&str> {
+    let words = fact.split_once(": ").map_or(fact, |(_, words)| words);
+    let mut sentences = Vec::new();
+    let mut rest = words;
+    while let Some(at) = rest.find(". ") {
+        sentences.push(rest[..=at].trim());
+        rest = &rest[at + 2..];
+    }
+    sentences.push(rest.trim());
+    sentences.retain(|sentence| !sentence.is_empty());
+    sentences
+}
+
 /// The line the model reads, and the words it is found by.
 fn policy(policy: &Policy) -> (String, String) {
     (
@@ -55,7 +69,12 @@ fn product(product: &Product) -> (String, String) {
     let stock = if product.stock == 0 { "sold out" } else { "in stock" };
     let attributes: Vec<String> =
         product.attributes.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    let line = format!("{}: {}, {stock}. {}", product.name, product.price, attributes.join(", "));
+    let line = format!(
+        "{0}: The {0} costs {1} and is {stock}. The {0}: {2}.",
+        product.name,
+        product.price,
+        attributes.join(", ")
+    );
     let words = format!(
         "{0} {0} {1} {2} {3}",
         product.name,

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::facts::Facts;
+use super::facts::{self, Facts};
 use super::history::{self, Turn};
 use super::template::Template;
 use super::{Settings, Shop, language};
@@ -14,6 +14,9 @@ use crate::domain::prompt::{Message, Role};
 const STEP: usize = 6;
 /// Facts given along with a question.
 const FACTS: usize = 2;
+
+/// Sentences a grounded answer may be chosen from.
+const SENTENCES: usize = 6;
 
 /// How long a prompt may get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,12 +103,20 @@ impl Playbook {
         (question && self.facts_for(&turns).is_empty()).then_some(self.unknown.as_str())
     }
 
-    /// The shop's own words on the newest question, to be read beside the model's.
-    pub fn quote(&self, events: &[Event]) -> Option<String> {
+    /// A regular expression of the answers that consist of one or two of the shop's own sentences on the newest question:
+    /// a small model that may only choose among them cannot get them wrong. `None` if the shop says nothing about it.
+    pub fn grounded(&self, events: &[Event]) -> Option<String> {
         let turns = history::turns(events);
-        let fact = self.facts_for(&turns).first().copied()?;
-        let (title, words) = fact.split_once(": ")?;
-        Some(format!("\n\n**{title}:** {words}"))
+        let facts = self.facts_for(&turns);
+        let sentences: Vec<String> =
+            facts.iter().flat_map(|fact| facts::sentences(fact)).take(SENTENCES).map(escape).collect();
+        let pairs = sentences.iter().enumerate().map(|(n, first)| {
+            let others: Vec<&str> =
+                sentences.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, s)| s.as_str()).collect();
+            if others.is_empty() { first.clone() } else { format!("{first}( ({}))?", others.join("|")) }
+        });
+        let answers: Vec<String> = pairs.collect();
+        (!answers.is_empty()).then(|| format!("({})", answers.join("|")))
     }
 
     /// The facts the newest turn is about. A question that says too little by itself ("And without a receipt?") is read
@@ -166,6 +177,11 @@ impl Playbook {
         let language = language::foreign(text, &self.shop.profile.language);
         self.turn.render(serde_json::json!({ "text": text, "facts": facts, "language": language }))
     }
+}
+
+/// `text` as a regular expression that matches nothing else.
+fn escape(text: &str) -> String {
+    text.chars().flat_map(|c| c.is_ascii_punctuation().then_some('\\').into_iter().chain([c])).collect()
 }
 
 /// How many of the oldest messages to leave out so that the rest fits into `room`.

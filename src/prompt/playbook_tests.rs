@@ -66,6 +66,28 @@ fn what_the_shop_says_nothing_about_is_known_to_be_unknown() {
 }
 
 #[test]
+fn a_grounded_answer_is_one_or_two_of_the_shops_sentences() {
+    let playbook = playbook();
+    let regex = playbook.grounded(&[said(1, "Can I return shoes I have worn?")]).expect("facts");
+    let plain = regex.replace('\\', "");
+    assert!(
+        plain.contains("Shoes you have worn can be returned too, if they are clean and not damaged."),
+        "{plain}"
+    );
+    assert!(!plain.contains("Returns:"), "{plain}");
+    assert!(playbook.grounded(&[said(1, "Thank you")]).is_none());
+}
+
+#[test]
+fn sentences_are_taken_apart_at_full_stops_and_escaped() {
+    assert_eq!(
+        facts::sentences("Shipping: It costs €4.90. Free over €60."),
+        ["It costs €4.90.", "Free over €60."]
+    );
+    assert_eq!(escape("a.b (c)"), r"a\.b \(c\)");
+}
+
+#[test]
 fn a_foreign_question_asks_for_an_answer_in_its_language() {
     let messages = playbook().render(
         &[said(1, "穿过的鞋子可以退货吗？")],
