@@ -18,6 +18,7 @@ pub mod import;
 pub mod library;
 mod scripted;
 pub mod settings;
+mod stop;
 
 pub use scripted::Scripted;
 pub use settings::{DEFAULT_MODEL, Settings};

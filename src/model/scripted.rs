@@ -6,6 +6,7 @@ use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, ready};
 use futures_util::stream;
 
+use super::stop::stop_at;
 use super::{Answer, Facts, Health, Model, ModelError};
 use crate::domain::prompt::{Finish, Message, Piece, Prompt, Role, Usage};
 
@@ -80,14 +81,15 @@ impl Model for Scripted {
             pieces.push(Ok(Piece::End(Usage { prompt_tokens, completion_tokens: said as u32, finish })));
         }
         let pause = script.pause;
-        stream::iter(pieces)
+        let answer = stream::iter(pieces)
             .then(move |piece| async move {
                 if !pause.is_zero() {
                     tokio::time::sleep(pause).await;
                 }
                 piece
             })
-            .boxed()
+            .boxed();
+        if prompt.stop.is_empty() { answer } else { stop_at(answer, prompt.stop, prompt_tokens) }
     }
 
     fn count_tokens(&self, text: &str) -> usize {

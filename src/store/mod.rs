@@ -11,6 +11,7 @@
 //! messages were answered, survives a hole: each entry carries the head after it.
 
 mod ask;
+mod checkpoint;
 mod disk;
 mod error;
 mod export;
@@ -39,6 +40,7 @@ use crate::domain::{Command, ConvId, Event, Head, Job, Seq, Shopper, ShopperId};
 
 pub use ask::Committed;
 use ask::{Answer, Ask};
+use checkpoint::Checkpoints;
 pub use error::{StoreError, StoreHealth};
 pub use export::{Manifest, Sum, Table};
 pub use open::Recovery;
@@ -79,6 +81,7 @@ impl Store {
         let opened = open::open(dir, settings, &clock)?;
         let reader = Reader { index: opened.index, files: opened.files };
         let ear = Arc::<OnceLock<Ear>>::default();
+        let checkpoints = Checkpoints::start(reader.index.clone()).map_err(|e| StoreError::io(dir, &e))?;
         let writer = writer::Writer {
             ear: ear.clone(),
             dir: dir.to_owned(),
@@ -89,7 +92,7 @@ impl Store {
             mark: opened.mark,
             lock: opened.lock,
             known: HashMap::new(),
-            checkpointed: Instant::now(),
+            checkpoints,
         };
         let (queue, asks) = mpsc::channel(settings.queue.max(1));
         std::thread::Builder::new()

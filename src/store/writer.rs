@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use super::Ear;
 use super::ask::{Answer, Ask};
+use super::checkpoint::Checkpoints;
 use super::disk::{self, Lock};
 use super::error::{StoreError, StoreHealth};
 use super::group::{Group, State};
@@ -25,9 +26,8 @@ use crate::domain::ConvId;
 const GROUP: usize = 256;
 /// ... and taking them in lasts at most so long.
 const GATHER: Duration = Duration::from_millis(2);
-/// How often the index is brought to the disk's surface. A restart after a kill replays at most what came after; the
-/// writer waits meanwhile, so doing it often would be felt.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(5);
+/// A write that took longer is worth a line in the log.
+const SLOW: Duration = Duration::from_secs(1);
 /// Conversations whose heads are kept in memory.
 const REMEMBERED: usize = 8_192;
 const MIB: u64 = 1024 * 1024;
@@ -44,7 +44,7 @@ pub(super) struct Writer {
     pub(super) lock: Lock,
     /// Heads on the disk; never ahead of it.
     pub(super) known: HashMap<ConvId, State>,
-    pub(super) checkpointed: Instant,
+    pub(super) checkpoints: Checkpoints,
 }
 
 impl Writer {
@@ -64,6 +64,7 @@ impl Writer {
         while let Ok(ask) = queue.try_recv() {
             refuse(ask, &StoreError::Closed);
         }
+        drop(self.checkpoints);
         if !matches!(self.reader.index.health(), StoreHealth::Failed(_)) {
             let _ = self.reader.index.checkpoint(self.mark);
         }
@@ -104,10 +105,17 @@ impl Writer {
         if bytes.is_empty() {
             return closing;
         }
+        let writing = Instant::now();
         let outcome = self.write(&bytes).and_then(|()| {
+            let journaled = writing.elapsed();
             let mut rows = rows;
             rows.put(keys::APPLIED.to_vec(), &mark);
-            self.reader.index.apply(rows)
+            let indexed = self.reader.index.apply(rows);
+            if writing.elapsed() > SLOW {
+                let (journal, index) = (journaled.as_millis(), (writing.elapsed() - journaled).as_millis());
+                tracing::warn!(journal, index, "the disk is slow: milliseconds that one write took");
+            }
+            indexed
         });
         if outcome.is_ok() {
             self.mark = mark;
@@ -158,10 +166,7 @@ impl Writer {
                 Err(error) => tracing::warn!(%error, "the next file of the journal could not be begun"),
             }
         }
-        if self.checkpointed.elapsed() >= CHECKPOINT_EVERY {
-            let _ = self.reader.index.checkpoint(self.mark);
-            self.checkpointed = Instant::now();
-        }
+        self.checkpoints.reached(self.mark);
     }
 }
 

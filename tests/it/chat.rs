@@ -357,9 +357,9 @@ async fn a_person_is_asked_for_and_the_shopper_may_come_back() {
     let mut visit = shop.visit().await;
     shop.desk.person(visit.conv).await.unwrap();
     assert_eq!(shop.desk.person(visit.conv).await.unwrap_err().code(), "nothing_to_do");
-    visit.say("[[raw]]Anybody there?").await;
+    visit.say("[[raw]]Anybody there").await;
     shop.desk.assistant(visit.conv).await.unwrap();
-    assert_eq!(visit.reply().await.0, "Anybody there?");
+    assert_eq!(visit.reply().await.0, "Anybody there");
     let of = visit.events().last().unwrap().seq;
     shop.desk
         .rate(visit.conv, of, Thumb::Down, Some(Said::parse("Not what I asked").unwrap()))

@@ -76,14 +76,27 @@ fn fault_of(text: &str) -> String {
 
 #[test]
 fn every_fault_names_its_key_and_its_fix() {
-    insta::assert_snapshot!(fault_of("[web]\nlisten = \"localhost\"\norigins = [\"https://shop.example.com/\"]\ntoken_minutes = 0\n[chat]\nmax_reply_tokens = 0\n[store]\nqueue = 0\n"), @r"
-    the configuration has 6 fault(s):
+    let many = "[web]\nlisten = \"localhost\"\norigins = [\"https://shop.example.com/\"]\ntoken_minutes = 0\n\
+                [chat]\nmax_reply_tokens = 0\n[store]\nqueue = 0\n";
+    insta::assert_snapshot!(fault_of(many), @r"
+    the configuration has 5 fault(s):
       - web.listen: `localhost` is not an address with a port; write e.g. `127.0.0.1:8080`
+      - web.origins[0]: `https://shop.example.com/` is not an origin; write scheme, host and port, e.g. `https://shop.example.com`
+      - web.token_minutes: 0 would expire every token at once; use 1 or more
+      - chat.max_reply_tokens: 0 would leave every answer empty; use 1 or more
+      - store.queue: 0 would refuse every message; use 1 or more
     ");
-    insta::assert_snapshot!(fault_of("[web]\nlissten = \"x\"\n"), @"");
-    insta::assert_snapshot!(fault_of("[web]\ntoken_minutes = \"soon\"\n"), @"");
-    insta::assert_snapshot!(fault_of("[web\n"), @"");
-    insta::assert_snapshot!(fault_of("[shop]\nfolder = \"no/such/folder\"\n[model]\nquantise = \"q3\"\n"), @"");
+    insta::assert_snapshot!(fault_of("[web]\ntoken_minutes = \"soon\"\n"), @r#"
+    the configuration has 1 fault(s):
+      - DIR/shopclerk.toml: web.token_minutes: invalid type: found string "soon", expected u64
+    "#);
+    insta::assert_snapshot!(fault_of("[model]\nquantise = \"q3\"\n"), @r"
+    the configuration has 1 fault(s):
+      - DIR/shopclerk.toml: model.quantise: unknown variant: found `q3`, expected `one of `auto`, `none`, `q8_0`, `q4_0``
+    ");
+    assert!(fault_of("[web]\nlissten = \"x\"\n").contains("DIR/shopclerk.toml: web.lissten: unknown field"));
+    assert!(fault_of("[web\n").contains("DIR/shopclerk.toml: TOML parse error at line 1, column 5"));
+    assert!(fault_of("[shop]\nfolder = \"no/such\"\n").contains("shop.folder: there is no folder no/such"));
 }
 
 #[test]

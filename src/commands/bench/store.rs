@@ -16,7 +16,7 @@ use super::Figure;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::{Cmid, Command, ConvId, EventKind, Opening, Said, ShopperId, Speaker};
-use crate::store::{Settings, Store};
+use crate::store::{Settings, Store, StoreError};
 
 /// Conversations that the messages are spread over.
 const CONVERSATIONS: u64 = 500;
@@ -168,8 +168,13 @@ async fn say(store: Store, convs: Arc<[ConvId]>, n: u64) -> anyhow::Result<()> {
         by: Speaker::Shopper,
         text: Said::parse(&text).context("a plain text")?,
     };
-    store.commit(convs[(n % CONVERSATIONS) as usize], command).await?;
-    Ok(())
+    // As a client does: refused because too many wait, it sends again; the wait counts.
+    loop {
+        match store.commit(convs[(n % CONVERSATIONS) as usize], command.clone()).await {
+            Err(StoreError::Busy) => tokio::time::sleep(Duration::from_millis(20)).await,
+            other => return other.map(|_| ()).context("a message was not stored"),
+        }
+    }
 }
 
 /// Messages a second when there are always some waiting.

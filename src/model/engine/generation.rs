@@ -103,12 +103,16 @@ impl Generations {
         let Ok(_alone) = permits.try_acquire_many(others) else { return };
         let fresh = format!("generation-{}", self.number.fetch_add(1, Ordering::Relaxed) + 1);
         let plan = &self.plan;
-        let added = plan
-            .runner
-            .add_model(fresh.clone(), plan.pipeline.clone(), plan.scheduler.clone(), plan.config.clone())
-            .await;
-        if let Err(fault) = added {
-            tracing::warn!(fault, "the engine could not be renewed; its cache stays");
+        // The last step of the old engine may still hold the pipeline, and adding a model does not wait for it.
+        drop(plan.pipeline.lock().await);
+        let (runner, name) = (plan.runner.clone(), fresh.clone());
+        let (pipeline, scheduler, config) =
+            (plan.pipeline.clone(), plan.scheduler.clone(), plan.config.clone());
+        // On a task of its own: should it panic all the same, the old engine goes on.
+        let added =
+            tokio::spawn(async move { runner.add_model(name, pipeline, scheduler, config).await }).await;
+        if !matches!(added, Ok(Ok(()))) {
+            tracing::warn!(?added, "the engine could not be renewed; its cache stays");
             return;
         }
         let old = std::mem::replace(&mut *lock(&self.current), fresh.clone());

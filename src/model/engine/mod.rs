@@ -20,6 +20,7 @@ use tokenizers::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use self::generation::Generations;
+use super::stop::stop_at;
 use super::{Answer, Facts, Health, Model, ModelError, Settings};
 use crate::domain::prompt::{Message, Piece, Prompt};
 
@@ -68,16 +69,31 @@ impl Engine {
         let (sender, receiver) = mpsc::channel(1);
         let (model, request) = self.0.generations.address(request::chat(prompt, sender)?);
         self.0.generations.send(&model, request).await?;
-        Ok(Running { engine: self, receiver, _permit: permit, ended: false })
+        Ok(Running { engine: self, line: Some((receiver, permit)), ended: false })
     }
 }
 
 /// One answer in the making; dropping it stops the engine at its next token.
 struct Running {
     engine: Engine,
-    receiver: mpsc::Receiver<Response>,
-    _permit: OwnedSemaphorePermit,
+    /// What the engine says, and the right to have it say so. Both are there until the drop.
+    line: Option<(mpsc::Receiver<Response>, OwnedSemaphorePermit)>,
     ended: bool,
+}
+
+impl Drop for Running {
+    /// The permit is given back only when the engine has let go of the sequence: a fresh engine over the same weights must
+    /// never run beside a last step of the old one.
+    fn drop(&mut self) {
+        let Some((mut receiver, permit)) = self.line.take() else { return };
+        receiver.close();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                while receiver.recv().await.is_some() {}
+                drop(permit);
+            });
+        }
+    }
 }
 
 impl Running {
@@ -85,10 +101,11 @@ impl Running {
         if self.ended {
             return None;
         }
-        let pieces = match self.receiver.recv().await {
-            None => Err(ModelError::Incomplete),
-            Some(response) => request::pieces(response),
+        let said = match &mut self.line {
+            Some((receiver, _)) => receiver.recv().await,
+            None => None,
         };
+        let pieces = said.map_or(Err(ModelError::Incomplete), request::pieces);
         match &pieces {
             Err(_) => self.ended = true,
             Ok(pieces) => {
@@ -111,13 +128,16 @@ async fn drain(mut answer: Answer) -> Result<(), ModelError> {
 }
 
 impl Model for Engine {
-    fn stream(&self, prompt: Prompt) -> Answer {
-        stream::once(self.clone().start(prompt))
+    fn stream(&self, mut prompt: Prompt) -> Answer {
+        let stop = std::mem::take(&mut prompt.stop);
+        let asked = prompt.messages.iter().map(|m| self.count_tokens(&m.content) + FRAME).sum::<usize>();
+        let answer = stream::once(self.clone().start(prompt))
             .map_ok(|running| stream::unfold(running, Running::next))
             .try_flatten()
             .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
             .try_flatten()
-            .boxed()
+            .boxed();
+        if stop.is_empty() { answer } else { stop_at(answer, stop, asked as u32) }
     }
 
     fn count_tokens(&self, text: &str) -> usize {
@@ -146,6 +166,9 @@ impl Model for Engine {
         &self.0.facts
     }
 }
+
+/// Tokens that a model's template puts around a message, about.
+const FRAME: usize = 5;
 
 /// How long the engine may take to accept a request before it counts as hung.
 const ACCEPT: Duration = Duration::from_secs(30);

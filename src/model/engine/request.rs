@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use mistralrs::core::CompletionChunkResponse;
 use mistralrs::{
     ChatCompletionChunkResponse, Constraint, MessageContent, NormalRequest, RequestMessage, Response,
-    SamplingParams, StopTokens,
+    SamplingParams,
 };
 use tokio::sync::mpsc::Sender;
 
@@ -25,7 +25,6 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     let mut sampling = sampling(&prompt.sampling, seeded.is_some());
     sampling.max_len = (prompt.max_tokens > 0).then_some(prompt.max_tokens);
     sampling.top_n_logprobs = prompt.logprobs;
-    sampling.stop_toks = (!prompt.stop.is_empty()).then(|| StopTokens::Seqs(prompt.stop.clone()));
     let messages = RequestMessage::Chat {
         messages: messages(prompt.messages),
         enable_thinking: Some(false),

@@ -70,7 +70,7 @@ async fn logits(
     request.logits_processors = Some(vec![Arc::new(read)]);
     let (model, request) = engine.0.generations.address(request);
     engine.0.generations.send(&model, request).await?;
-    let running = Running { engine: engine.clone(), receiver, _permit: permit, ended: false };
+    let running = Running { engine: engine.clone(), line: Some((receiver, permit)), ended: false };
     let mut answer = std::pin::pin!(futures_util::stream::unfold(running, Running::next));
     while let Some(pieces) = answer.next().await {
         pieces?;
