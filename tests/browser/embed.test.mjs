@@ -1,12 +1,22 @@
 // The loader as a guest in a shop's page at another address, under the shop's own strict policy.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
-import { ask, chat, freePort, launch, openChat, profile, say, Server, until } from "./harness.mjs";
+import { ask, chat, conversation, freePort, launch, lines, openChat, profile, say, Server, until } from "./harness.mjs";
 
 let browser, server, shop, shopUrl, hosts;
+
+const SECRET = "a secret of the shop, 32 bytes or more";
+
+/** What the shop's own server signs for a shopper who is logged in. */
+function vouch(sub) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  const text = `${part({ alg: "HS256", typ: "JWT" })}.${part({ sub, aud: "shopclerk", exp: Math.floor(Date.now() / 1000) + 300 })}`;
+  return `${text}.${createHmac("sha256", SECRET).update(text).digest("base64url")}`;
+}
 
 /** The page the shop answers with; tests change it. */
 let page = { head: "", policy: "" };
@@ -14,7 +24,7 @@ let page = { head: "", policy: "" };
 before(async () => {
   const port = await freePort();
   shopUrl = `http://127.0.0.1:${port}`;
-  server = await new Server({ env: { SHOPCLERK__WEB__ORIGINS: `["${shopUrl}"]` } }).start();
+  server = await new Server({ env: { SHOPCLERK__WEB__ORIGINS: `["${shopUrl}"]`, SHOPCLERK__WEB__IDENTITY_SECRETS: `["${SECRET}"]` } }).start();
   browser = await launch();
   shop = createServer((_, reply) => {
     reply.setHeader("Content-Type", "text/html; charset=utf-8");
@@ -132,6 +142,46 @@ test("a page that is not on the shop's list cannot show the chat", async () => {
     await context.close();
     stranger.close();
   }
+});
+
+test("a shopper whom the shop vouches for finds the conversation again in another browser, and is never a stranger first", async () => {
+  page = { head: tag(`data-identity="${vouch("customer-7")}"`), policy: strict() };
+  let first;
+  for (const visitNo of [1, 2]) {
+    await visit(async (tab) => {
+      const sessions = [];
+      tab.on("response", async (reply) => {
+        if (reply.url().endsWith("/v1/shopper/session")) sessions.push(await reply.json());
+      });
+      const frame = await openChat(tab);
+      if (visitNo === 1) await ask(frame, "remember me");
+      await until("it is there", async () => (await lines(frame)).includes("reply: remember me"));
+      assert.deepEqual(sessions.map(({ verified }) => verified), [true]);
+      first ??= sessions[0].conversation;
+      assert.equal(sessions[0].conversation, first);
+    });
+  }
+  page = { head: tag(`data-identity="${vouch("customer-8")}"`), policy: strict() };
+  await visit(async (tab) => {
+    const frame = await openChat(tab);
+    await ask(frame, "somebody else");
+    assert.deepEqual(await lines(frame), ["shopper: [[raw]]somebody else", "reply: somebody else"]);
+  });
+});
+
+test("a shopper who logs in goes on as the one the shop knows, and what another left unsent is not sent for them", async () => {
+  page = { head: tag(), policy: strict() };
+  await visit(async (tab) => {
+    const frame = await openChat(tab);
+    await ask(frame, "as a stranger");
+    await tab.evaluate((jwt) => window.Shopclerk.identify(jwt), vouch("customer-9"));
+    await until("the conversation is the customer's own", async () => (await lines(frame)).length === 0);
+    await ask(frame, "as a customer");
+    await tab.evaluate((jwt) => window.Shopclerk.identify(jwt), vouch("customer-10"));
+    await until("the conversation is the next one's", async () => (await lines(frame)).length === 0);
+    await ask(frame, "as another");
+    assert.deepEqual(await lines(frame), ["shopper: [[raw]]as another", "reply: as another"]);
+  });
 });
 
 test("on a phone the chat fills the screen, and the page behind it does not scroll", async () => {
