@@ -128,7 +128,7 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
 
 /// What is to be done about a question.
 enum Ask {
-    Model(Prompt),
+    Model(Box<Prompt>),
     /// This is said without the model.
     Nobody(String),
 }
@@ -151,14 +151,14 @@ fn ask(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Ask, StoreE
     let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
     let grounded =
         settings.grounded.unwrap_or(facts.small).then(|| desk.playbook.grounded(&events)).flatten();
-    Ok(Ask::Model(Prompt {
+    Ok(Ask::Model(Box::new(Prompt {
         messages,
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
         seed,
         grammar: grounded.map_or(Grammar::Free, Grammar::Regex),
         ..Prompt::default()
-    }))
+    })))
 }
 
 fn asked(events: &[Event]) -> Option<&str> {
@@ -229,7 +229,7 @@ impl Watch<'_> {
             Ask::Model(prompt) => prompt,
             Ask::Nobody(text) => return Ok(ended(Ended::Refused, None, Some(text))),
         };
-        let mut answer = self.desk.model.stream(prompt);
+        let mut answer = self.desk.model.stream(*prompt);
         let mut filter = self.desk.guard.outbound();
         let mut pieces = 0;
         let deadline = tokio::time::sleep(Duration::from_secs(self.desk.settings.reply_seconds));

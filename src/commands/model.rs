@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::prompt::{Message, Role};
 use crate::model::DEFAULT_MODEL;
-use crate::model::library::{self, LibraryError, Order, Progress, Staging, Step, Wanted};
+use crate::model::library::{self, Order, Progress, Staging, Step, Wanted};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  shopclerk model pull\n  shopclerk model check smollm2-135m-instruct")]
@@ -173,26 +173,28 @@ async fn already_there(wanted: &Wanted, models: &Path, name: &str) -> anyhow::Re
     Ok(())
 }
 
+#[cfg(not(feature = "import"))]
+#[expect(clippy::unused_async, reason = "the same face as with the importer")]
+async fn import(_args: Import, _config: &Config) -> anyhow::Result<()> {
+    anyhow::bail!("this shopclerk was built without the importer; build it with `--features import`");
+}
+
+#[cfg(feature = "import")]
 async fn import(args: Import, config: &Config) -> anyhow::Result<()> {
     if args.dir.exists() && !args.force {
-        return Err(LibraryError::Exists(args.dir).into());
+        return Err(library::LibraryError::Exists(args.dir).into());
     }
-    #[cfg(not(feature = "import"))]
-    anyhow::bail!("this shopclerk was built without the importer; build it with `--features import`");
-    #[cfg(feature = "import")]
-    {
-        let target = args.dir.clone();
-        let trial = (!args.no_trial).then_some(config);
-        let bar = Bar::new();
-        let progress = bar.progress();
-        let work = async {
-            let staging = blocking(move || import_file(&args, &progress)).await?;
-            finish(staging, &bar, trial).await
-        };
-        let target = until_stopped(&target, work).await?;
-        println!("the model is ready in {}", target.display());
-        Ok(())
-    }
+    let target = args.dir.clone();
+    let trial = (!args.no_trial).then_some(config);
+    let bar = Bar::new();
+    let progress = bar.progress();
+    let work = async {
+        let staging = blocking(move || import_file(&args, &progress)).await?;
+        finish(staging, &bar, trial).await
+    };
+    let target = until_stopped(&target, work).await?;
+    println!("the model is ready in {}", target.display());
+    Ok(())
 }
 
 #[cfg(feature = "import")]

@@ -165,7 +165,6 @@ pub(super) async fn load_engine(
 }
 
 #[cfg(not(feature = "llm"))]
-#[expect(clippy::unused_async, reason = "the same face as with the engine")]
 pub(super) async fn load_engine(
     folder: &library::ModelFolder,
     _config: &Config,

@@ -21,10 +21,10 @@ pub(super) fn turns(events: &[Event]) -> Vec<Turn> {
                 push(&mut turns, Role::Assistant, text);
             }
             // The answer that is made again does not count.
-            EventKind::Status { status: Status::Retry, .. } => {
-                if turns.last().is_some_and(|turn| turn.role == Role::Assistant) {
-                    turns.pop();
-                }
+            EventKind::Status { status: Status::Retry, .. }
+                if turns.last().is_some_and(|turn| turn.role == Role::Assistant) =>
+            {
+                turns.pop();
             }
             _ => {}
         }

@@ -50,6 +50,7 @@ pub struct Playbook {
     fingerprint: String,
     not_understood: String,
     unknown: String,
+    small_talk: Vec<String>,
 }
 
 impl Playbook {
@@ -61,6 +62,7 @@ impl Playbook {
         let turn = Template::load("turn", &settings.prompts)?;
         let not_understood = Template::load("not_understood", &settings.prompts)?;
         let unknown = Template::load("unknown", &settings.prompts)?;
+        let small_talk = Template::load("small_talk", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -72,6 +74,7 @@ impl Playbook {
             system: strip(&system.render(&values)?),
             not_understood: not_understood.render(&values)?,
             unknown: unknown.render(&values)?,
+            small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
@@ -104,7 +107,8 @@ impl Playbook {
     }
 
     /// A regular expression of the answers that consist of one or two of the shop's own sentences on the newest question:
-    /// a small model that may only choose among them cannot get them wrong. `None` if the shop says nothing about it.
+    /// a small model that may only choose among them cannot get them wrong. If the shop says nothing about it, one of the
+    /// answers to small talk; `None` if there are none.
     pub fn grounded(&self, events: &[Event]) -> Option<String> {
         let turns = history::turns(events);
         let facts = self.facts_for(&turns);
@@ -115,7 +119,10 @@ impl Playbook {
                 sentences.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, s)| s.as_str()).collect();
             if others.is_empty() { first.clone() } else { format!("{first}( ({}))?", others.join("|")) }
         });
-        let answers: Vec<String> = pairs.collect();
+        let mut answers: Vec<String> = pairs.collect();
+        if answers.is_empty() {
+            answers.clone_from(&self.small_talk);
+        }
         (!answers.is_empty()).then(|| format!("({})", answers.join("|")))
     }
 

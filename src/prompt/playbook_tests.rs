@@ -75,7 +75,8 @@ fn a_grounded_answer_is_one_or_two_of_the_shops_sentences() {
         "{plain}"
     );
     assert!(!plain.contains("Returns:"), "{plain}");
-    assert!(playbook.grounded(&[said(1, "Thank you")]).is_none());
+    let thanks = playbook.grounded(&[said(1, "Thank you")]).expect("small talk").replace('\\', "");
+    assert!(thanks.contains("You are welcome!") && !thanks.contains("refund"), "{thanks}");
 }
 
 #[test]

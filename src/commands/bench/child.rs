@@ -53,6 +53,8 @@ impl Child {
             .env("SHOPCLERK__CHAT__MAX_REPLY_TOKENS", longest.to_string())
             // The tenth turn is to be as long as it gets.
             .env("SHOPCLERK__CHAT__REMEMBER", "1000")
+            // As the engine alone: what is measured is free text.
+            .env("SHOPCLERK__CHAT__GROUNDED", "false")
             .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
             .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
             .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)

@@ -139,9 +139,24 @@ impl<'a> Words<'a> {
     pub(super) fn generation(&self) -> Value {
         json!({
             "bos_token_id": self.special.bos,
-            "eos_token_id": self.special.eos,
+            "eos_token_id": self.ends(),
             "pad_token_id": self.special.pad,
         })
+    }
+
+    /// What ends an answer: the file's own tokens, and the one that ends a text, with which a grammar says that it is done.
+    fn ends(&self) -> Value {
+        let own = match &self.special.eos {
+            Value::Array(ids) => ids.clone(),
+            one => vec![one.clone()],
+        };
+        let texts = self.tokens.iter().zip(self.kinds).enumerate();
+        let of_text = texts
+            .filter(|(_, (text, kind))| **kind == CONTROL && END_OF_TEXT.contains(&text.as_str()))
+            .map(|(id, _)| json!(id));
+        let mut ends = own.clone();
+        ends.extend(of_text.filter(|id| !own.contains(id)));
+        if ends.len() == 1 { ends.remove(0) } else { Value::Array(ends) }
     }
 
     /// Tokens and their ids, without those that only fill the embedding up.
@@ -188,6 +203,9 @@ impl<'a> Words<'a> {
         }]})
     }
 }
+
+/// How vocabularies name the end of a text.
+const END_OF_TEXT: [&str; 4] = ["<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>"];
 
 impl Special {
     fn of(header: &Header, tokens: u64) -> Result<Self, Refusal> {
