@@ -32,15 +32,14 @@ pub struct Settings {
     /// Temperature, top_p, top_k, min_p and penalties; greedy if there is no temperature.
     pub sampling: Sampling,
     /// Who answers a question the shop's facts say nothing about: `person` says so and offers one, `model` lets the model try.
-    /// A small model makes things up.
-    pub unknown: Unknown,
+    /// Unset: a person for a model under half a billion parameters, which would make things up.
+    pub unknown: Option<Unknown>,
 }
 
 /// See [`Settings::unknown`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unknown {
-    #[default]
     Person,
     Model,
 }
@@ -59,7 +58,7 @@ impl Default for Settings {
             tokens_per_hour: 40_000,
             address_tokens_per_hour: 400_000,
             sampling: Sampling::default(),
-            unknown: Unknown::default(),
+            unknown: None,
         }
     }
 }

@@ -138,7 +138,8 @@ fn ask(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Ask, StoreE
     if asked(&events).is_some_and(Guard::is_noise) {
         return Ok(Ask::Nobody(desk.playbook.not_understood().to_owned()));
     }
-    if desk.settings.unknown == Unknown::Person
+    let by_size = if desk.model.facts().small { Unknown::Person } else { Unknown::Model };
+    if desk.settings.unknown.unwrap_or(by_size) == Unknown::Person
         && let Some(text) = desk.playbook.unknown(&events)
     {
         return Ok(Ask::Nobody(text.to_owned()));
