@@ -30,7 +30,8 @@ test("a real model answers the question on the demo shop's page", { skip: !model
     console.log(`# ${question}\n# ${answer}`);
     assert.equal(question, "shopper: Can I return shoes I have worn?");
     assert.ok(answer.length > early.length);
-    assert.match(answer, /60 days|clean|return/i);
+    assert.match(answer, /can (be )?return/i);
+    assert.doesNotMatch(answer, /cannot|can.t return/i);
     const second = await context.newPage();
     await second.goto(`${server.url}/demo/`);
     await openChat(second);
