@@ -55,6 +55,7 @@ impl Child {
             .env("SHOPCLERK__CHAT__REMEMBER", "1000")
             // As the engine alone: what is measured is free text.
             .env("SHOPCLERK__CHAT__GROUNDED", "false")
+            .env("SHOPCLERK__CHAT__SAMPLING__TEMPERATURE", "0.8")
             .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
             .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
             .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)

@@ -10,7 +10,7 @@ use super::{LONG, ROUNDS, median, small_talk};
 use crate::chat::Guard;
 use crate::commands::serve::load_engine;
 use crate::config::Config;
-use crate::domain::prompt::{Piece, Prompt};
+use crate::domain::prompt::{Piece, Prompt, Sampling};
 use crate::domain::{Cmid, ConvId, Event, EventKind, Speaker};
 use crate::model::SharedModel;
 use crate::model::library::ModelFolder;
@@ -50,7 +50,7 @@ fn prompt(playbook: &Playbook, model: &SharedModel, config: &Config, text: &str)
     let budget = Budget { tokens: config.chat.prompt_tokens, exchanges: usize::MAX };
     Prompt {
         messages: playbook.render(&[event], budget, &|text| model.count_tokens(text)),
-        sampling: config.chat.sampling.clone(),
+        sampling: Sampling { temperature: Some(0.8), ..config.chat.sampling.clone() },
         max_tokens: LONG,
         seed: 7,
         ..Prompt::default()

@@ -50,6 +50,7 @@ struct Told {
     last: Duration,
     /// Told a place, or the first piece came soon.
     informed: bool,
+    /// What was streamed; what is kept may be shorter, where an answer went in circles.
     text: String,
 }
 
@@ -60,21 +61,21 @@ impl Told {
     }
 }
 
-async fn ask(wire: &mut Wire, text: &str) -> anyhow::Result<Told> {
+async fn ask(wire: &mut Wire, question: &str) -> anyhow::Result<Told> {
     let asked = Instant::now();
-    wire.say(text).await?;
-    let (mut first, mut last, mut place) = (None, Duration::ZERO, false);
+    wire.say(question).await?;
+    let (mut first, mut last, mut place, mut text) = (None, Duration::ZERO, false, String::new());
     loop {
         let frame: Value = serde_json::from_str(&wire.next().await?)?;
         match frame["t"].as_str() {
             Some("delta") if frame["text"] != "" => {
+                text.push_str(frame["text"].as_str().unwrap_or_default());
                 first.get_or_insert(asked.elapsed());
                 last = asked.elapsed();
             }
             Some("queued") => place |= asked.elapsed() < SILENCE,
             Some("event") if frame["kind"] == "reply" => {
                 let first = first.context("an answer without pieces")?;
-                let text = frame["text"].as_str().unwrap_or_default().to_owned();
                 return Ok(Told { first, last, informed: place || first < SILENCE, text });
             }
             Some("error") => bail!("refused: {}", frame["code"]),
