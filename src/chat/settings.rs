@@ -48,7 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_reply_tokens: 160,
-            prompt_tokens: 1536,
+            prompt_tokens: 3000,
             remember: None,
             grounded: None,
             reply_seconds: 120,

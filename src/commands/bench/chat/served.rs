@@ -73,7 +73,8 @@ async fn ask(wire: &mut Wire, question: &str) -> anyhow::Result<Told> {
                 first.get_or_insert(asked.elapsed());
                 last = asked.elapsed();
             }
-            Some("queued") => place |= asked.elapsed() < SILENCE,
+            // A place in the line, or the sign that it is one's turn.
+            Some("queued" | "typing") => place |= asked.elapsed() < SILENCE,
             Some("event") if frame["kind"] == "reply" => {
                 let first = first.context("an answer without pieces")?;
                 return Ok(Told { first, last, informed: place || first < SILENCE, text });
