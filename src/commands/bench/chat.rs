@@ -102,8 +102,7 @@ fn figure(
     target: &'static str,
     met: bool,
 ) -> Figure {
-    let ratio = reference.map(|reference| value / reference);
-    Figure { figure: name.to_owned(), value, unit, reference, ratio, target, met }
+    Figure::new(name, value, unit, reference, target, met)
 }
 
 fn ratio(

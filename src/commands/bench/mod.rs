@@ -45,6 +45,21 @@ pub(super) struct Figure {
     pub(super) met: bool,
 }
 
+impl Figure {
+    /// The ratio follows from the reference.
+    fn new(
+        name: &str,
+        value: f64,
+        unit: &'static str,
+        reference: Option<f64>,
+        target: &'static str,
+        met: bool,
+    ) -> Self {
+        let ratio = reference.map(|reference| value / reference);
+        Self { figure: name.to_owned(), value, unit, reference, ratio, target, met }
+    }
+}
+
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let figures = match args.what {
         What::Chat => chat::measure(config).await?,
