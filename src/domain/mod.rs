@@ -7,6 +7,8 @@ pub mod conversation;
 pub mod event;
 pub mod ids;
 pub mod prompt;
+pub mod recipe;
+pub mod run;
 pub mod shopper;
 pub mod text;
 

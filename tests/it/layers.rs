@@ -10,10 +10,35 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["domain", "clock", "telemetry"]),
     ("prompt", &["domain"]),
     ("model", &["domain"]),
-    ("chat", &["domain", "clock", "store", "prompt", "model", "telemetry"]),
-    ("web", &["domain", "clock", "store", "prompt", "model", "chat", "telemetry"]),
-    ("commands", &["domain", "clock", "store", "prompt", "model", "chat", "web", "config", "telemetry"]),
-    ("config", &["store", "prompt", "model", "chat", "web", "telemetry"]),
+    ("tools", &["domain", "prompt", "model", "telemetry"]),
+    ("chat", &["domain", "clock", "store", "prompt", "model", "tools", "telemetry"]),
+    ("runs", &["domain", "clock", "store", "prompt", "model", "telemetry"]),
+    // Files in, files out: the trainer is a child process and never opens the store.
+    ("train", &["domain"]),
+    ("eval", &["domain", "clock", "prompt", "model", "tools", "chat"]),
+    // Accounts, sessions and the search index of the staff.
+    ("staff", &["domain", "clock", "store", "telemetry"]),
+    ("web", &["domain", "clock", "store", "prompt", "model", "tools", "chat", "runs", "staff", "telemetry"]),
+    (
+        "commands",
+        &[
+            "domain",
+            "clock",
+            "store",
+            "prompt",
+            "model",
+            "tools",
+            "chat",
+            "runs",
+            "train",
+            "eval",
+            "staff",
+            "web",
+            "config",
+            "telemetry",
+        ],
+    ),
+    ("config", &["store", "prompt", "model", "tools", "chat", "runs", "staff", "web", "telemetry"]),
     ("telemetry", &[]),
 ];
 
@@ -24,7 +49,11 @@ const WALLS: &[(&str, &[&str])] = &[
     ("sled", &["src/store"]),
     ("actix_web", &["src/web"]),
     ("actix_ws", &["src/web"]),
-    ("minijinja", &["src/prompt"]),
+    // The trainer renders the model's own chat template; the shop's templates belong to `prompt`.
+    ("minijinja", &["src/prompt", "src/train"]),
+    ("mistralrs_quant", &["src/model/engine"]),
+    ("tantivy", &["src/staff"]),
+    ("actix_session", &["src/web"]),
     ("hf_hub", &["src/model/library"]),
 ];
 
