@@ -19,7 +19,8 @@ use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::{Piece, Prompt};
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, Head, Opening, Said, Seq, Shopper, ShopperId, Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Refusal, Said, Seq, Shopper, ShopperId, Speaker,
+    StaffId, Thumb,
 };
 use crate::model::{Answer, Health, SharedModel};
 use crate::prompt::{Playbook, Shop};
@@ -82,7 +83,7 @@ pub(super) struct Inner {
     pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
     runtime: Handle,
     warm: AtomicBool,
-    draining: AtomicBool,
+    pub(super) draining: AtomicBool,
 }
 
 impl Desk {
@@ -191,19 +192,27 @@ impl Desk {
         if let (Some(address), Ok(mut map)) = (say.address, self.0.addresses.lock()) {
             map.insert(say.conv, address);
         }
-        let text = Said::parse(&self.0.guard.strip(say.text.as_str()))?;
-        let command = Command::Say { cmid: say.cmid, by: say.by, text };
-        let committed = self.0.store.commit(say.conv, command).await?;
+        let text = self.stripped(&say.text)?;
+        self.put(say.conv, Command::Say { cmid: say.cmid, by: say.by, text }).await
+    }
+
+    pub(super) async fn put(&self, conv: ConvId, command: Command) -> Result<Ack, DeskError> {
+        let committed = self.0.store.commit(conv, command).await?;
         if let Some(seq) = committed.duplicate {
             return Ok(Ack { seq, duplicate: true });
         }
-        let seq = committed.events.last().map_or(committed.head.seq, |event| event.seq);
-        Ok(Ack { seq, duplicate: false })
+        let said = committed.events.iter().rfind(|event| matches!(event.kind, EventKind::Said { .. }));
+        Ok(Ack { seq: said.map_or(committed.head.seq, |event| event.seq), duplicate: false })
+    }
+
+    /// `text` without the model's control tokens.
+    pub(super) fn stripped(&self, text: &Said) -> Result<Said, DeskError> {
+        Ok(Said::parse(&self.0.guard.strip(text.as_str()))?)
     }
 
     fn admit(&self, say: &Say) -> Result<(), DeskError> {
         let Some(head) = self.0.store.head(say.conv)? else {
-            return Err(crate::domain::Refusal::Unknown.into());
+            return Err(Refusal::Unknown.into());
         };
         self.0.limits.admit(&askers(head.shopper, say.address))?;
         if head.owner == crate::domain::Owner::Ai && !self.0.line.has_room() {
@@ -272,7 +281,7 @@ impl Desk {
         cut
     }
 
-    async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
+    pub(super) async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
         self.0.store.commit(conv, command).await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ mod limits;
 mod listen;
 mod live;
 mod settings;
+mod teach;
 mod turn;
 
 pub use desk::{Ack, Completion, Desk, Parts, Readiness, Say};

@@ -110,7 +110,7 @@ impl From<DeskError> for ApiError {
             DeskError::Busy { .. } | DeskError::Draining | DeskError::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            DeskError::Text(_) => StatusCode::BAD_REQUEST,
+            DeskError::Text(_) | DeskError::Tags(_) => StatusCode::BAD_REQUEST,
             DeskError::Model(fault) => match fault {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
                     StatusCode::BAD_REQUEST

@@ -43,7 +43,7 @@ pub enum Action {
     Stop,
     /// Retry, rate, ask for a person or the assistant: the shopper's own choices.
     Choose,
-    /// Take, release, note, resolve.
+    /// Take, release, note, correct, tag, resolve; to say what the model drafted.
     Staff,
     /// Completions and the list of models.
     Complete,

@@ -88,6 +88,12 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (plain("typing"), BOTH),
         (plain("take"), API),
         (json!({"t": "note", "conv": conv, "text": "a note"}), API),
+        (
+            json!({"t": "say", "conv": conv, "cmid": uuid::Uuid::now_v7(), "text": "hi", "draft": "hello"}),
+            API,
+        ),
+        (json!({"t": "correct", "conv": conv, "seq": 1, "text": "the right answer"}), API),
+        (json!({"t": "tag", "conv": conv, "tags": ["refund"]}), API),
         (plain("release"), API),
         (plain("resolve"), API),
     ]
