@@ -8,7 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, store, web};
+use crate::{chat, model, prompt, store, tools, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +22,7 @@ pub struct Config {
     pub model: model::Settings,
     pub store: store::Settings,
     pub shop: prompt::Settings,
+    pub tools: tools::Settings,
 }
 
 impl Default for Config {
@@ -34,6 +35,7 @@ impl Default for Config {
             model: model::Settings::default(),
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
+            tools: tools::Settings::default(),
         }
     }
 }
@@ -98,6 +100,7 @@ impl Config {
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

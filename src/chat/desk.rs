@@ -277,6 +277,11 @@ impl Desk {
         Ok(())
     }
 
+    /// How many shoppers and programs are answered or wait for it.
+    pub fn busy(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.0.line.present()
+    }
+
     pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {
         Ok(self.0.store.head(conv)?)
     }

@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod model;
 mod serve;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Command {
     Model(model::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Run a file of texts through a tool
+    Tool(tool::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -58,6 +61,7 @@ pub fn run() -> ExitCode {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Model(args) => model::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            Command::Tool(args) => tool::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

@@ -12,9 +12,10 @@ use crate::chat::{self, Desk, Guard};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::{Scripted, SharedModel, library};
-use crate::prompt::Playbook;
+use crate::prompt::{Playbook, ToolPrompts};
 use crate::store::Store;
 use crate::telemetry::metric;
+use crate::tools::{self, Toolbox};
 use crate::web;
 
 /// How long answers that are being made may take to finish when the server stops.
@@ -56,6 +57,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let shop = Rooms::open(&config).await?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
+        tools: shop.tools.clone(),
         settings: config.web.clone(),
         clock: shop.clock.clone(),
         secret: web::auth::secret::load_or_create(&config.data)?,
@@ -115,6 +117,7 @@ async fn stop_signal() {
 /// The rooms behind the web, put together.
 pub(super) struct Rooms {
     pub(super) desk: Desk,
+    pub(super) tools: Toolbox,
     pub(super) store: Store,
     pub(super) clock: Clock,
 }
@@ -128,13 +131,20 @@ impl Rooms {
         let playbook = Playbook::load(&config.shop, &|text| guard.strip(text))?;
         let desk = Desk::open_with(chat::Parts {
             store: store.clone(),
-            model,
+            model: model.clone(),
             playbook,
             settings: config.chat.clone(),
             clock: clock.clone(),
             runtime: tokio::runtime::Handle::current(),
         })?;
-        Ok(Self { desk, store, clock })
+        let tools = Toolbox::new(tools::Parts {
+            model,
+            prompts: ToolPrompts::load(&config.shop)?,
+            settings: config.tools.clone(),
+            strip: Box::new(move |text| guard.strip(text)),
+            busy: Some(desk.busy()),
+        });
+        Ok(Self { desk, tools, store, clock })
     }
 }
 

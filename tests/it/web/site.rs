@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
-use shopclerk::model::Scripted;
+use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
 use shopclerk::store::Store;
+use shopclerk::tools::{self, Toolbox};
 use shopclerk::web::{self, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,9 +60,10 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         ..chat::Settings::default()
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
+    let model: SharedModel = Arc::new(Scripted::default());
     let desk = Desk::open_with(chat::Parts {
         store,
-        model: Arc::new(Scripted::default()),
+        model: model.clone(),
         playbook,
         settings: generous,
         clock: clock.clone(),
@@ -69,11 +71,19 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     })
     .unwrap();
     desk.warm().await.unwrap();
+    let tools = Toolbox::new(tools::Parts {
+        model,
+        prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
+        settings: tools::Settings::default(),
+        strip: Box::new(|text| text.to_owned()),
+        busy: Some(desk.busy()),
+    });
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
+            tools,
             settings,
             clock: clock.clone(),
             secret: [7; 32],
