@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,6 +15,7 @@ use super::guard::Guard;
 use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
 use super::live::Lives;
+use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::{Piece, Prompt};
@@ -80,7 +81,9 @@ pub(super) struct Inner {
     pub(super) guard: Guard,
     /// Where the open question of a conversation came from, for the limits.
     pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
-    runtime: Handle,
+    /// Where shoppers' messages go whose mood is read.
+    pub(super) mood: OnceLock<mood::Feed>,
+    pub(super) runtime: Handle,
     warm: AtomicBool,
     draining: AtomicBool,
 }
@@ -101,6 +104,7 @@ impl Desk {
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             addresses: Mutex::default(),
+            mood: OnceLock::new(),
             store,
             model,
             playbook,
@@ -133,6 +137,9 @@ impl Desk {
             }
             for event in &committed.events {
                 inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
+                if let Some(feed) = inner.mood.get() {
+                    mood::hear(feed, event);
+                }
             }
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()

@@ -141,9 +141,9 @@ impl Rooms {
             model,
             prompts: ToolPrompts::load(&config.shop)?,
             settings: config.tools.clone(),
-            strip: Box::new(move |text| guard.strip(text)),
             busy: Some(desk.busy()),
         });
+        desk.watch_mood(tools.clone());
         Ok(Self { desk, tools, store, clock })
     }
 }

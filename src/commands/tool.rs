@@ -9,7 +9,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::serve::load_model;
-use crate::chat::Guard;
 use crate::config::Config;
 use crate::prompt::ToolPrompts;
 use crate::tools::{self, Batch, ExtractItem, QaItem, SentimentItem, ToolError, Toolbox};
@@ -83,12 +82,10 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
 /// The tools over the configured model, with nobody else to wait for.
 pub(super) async fn toolbox(config: &Config) -> anyhow::Result<Toolbox> {
     let model = load_model(config).await?;
-    let guard = Guard::new(&model.facts().control_tokens);
     Ok(Toolbox::new(tools::Parts {
         model,
         prompts: ToolPrompts::load(&config.shop)?,
         settings: config.tools.clone(),
-        strip: Box::new(move |text| guard.strip(text)),
         busy: None,
     }))
 }

@@ -10,6 +10,9 @@ use super::event::{Ended, EventKind, Owner, Provenance, Speaker, Status, Thumb};
 use super::ids::{Cmid, MessageId, Seq, ShopperId, StaffId};
 use super::text::Said;
 
+/// The tool whose findings tell a shopper's mood.
+pub const SENTIMENT: &str = "sentiment";
+
 /// What is known about a conversation without reading its events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
@@ -29,6 +32,9 @@ pub struct Head {
     pub last_reply: Option<(Seq, Ended)>,
     pub created_at: u64,
     pub updated_at: u64,
+    /// The shopper's newest messages that were read as negative, without one between that was not.
+    #[serde(default)]
+    pub unhappy: u32,
 }
 
 /// The durable mark of a reply in the making.
@@ -314,6 +320,10 @@ impl Head {
                 self.owner = *owner;
                 self.epoch = *epoch;
                 self.staff = staff.clone();
+            }
+            EventKind::Tool { name, outcome } if name == SENTIMENT => {
+                let negative = outcome.get("label").and_then(|label| label.as_str()) == Some("negative");
+                self.unhappy = if negative { self.unhappy + 1 } else { 0 };
             }
             EventKind::Tool { .. }
             | EventKind::Rating { .. }

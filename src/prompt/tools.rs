@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-
 use serde_json::json;
 use sha2::{Digest, Sha256};
 

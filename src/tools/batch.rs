@@ -281,6 +281,9 @@ mod tests {
         while let Some((_, text)) = batch.next_line().expect("reads") {
             seen.push(text);
         }
-        assert_eq!(seen, [Err("longer than 1048576 bytes".to_owned()), Err("not UTF-8".to_owned()), Ok("last".to_owned())]);
+        assert_eq!(
+            seen,
+            [Err("longer than 1048576 bytes".to_owned()), Err("not UTF-8".to_owned()), Ok("last".to_owned())]
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Said, Span, Text, Tool, ToolError, Toolbox, grammar};
+use super::{Said, Span, Text, Tool, ToolError, Toolbox, grammar, harmless};
 use crate::domain::prompt::{Grammar, Prompt};
 use crate::prompt::Wanted;
 
@@ -56,7 +56,7 @@ impl Toolbox {
     pub async fn extract(&self, item: &ExtractItem) -> Result<Extracted, ToolError> {
         let text = self.clean(&item.text)?;
         let names = self.wanted(item)?;
-        let category = item.category.as_deref().map(|name| (self.0.strip)(name));
+        let category = item.category.as_deref().map(|name| harmless(name, &self.0.control));
         let wanted = Wanted { text: text.shown(), category: category.as_deref(), attributes: &names };
         let grammar = if names.is_empty() {
             grammar::open(text.shown())
@@ -83,11 +83,14 @@ impl Toolbox {
             _ => item.attributes.clone(),
         };
         if names.len() > most {
-            return Err(ToolError::item("attributes", format!("{} are asked for; the limit is {most}", names.len())));
+            return Err(ToolError::item(
+                "attributes",
+                format!("{} are asked for; the limit is {most}", names.len()),
+            ));
         }
         let mut clean: Vec<String> = Vec::with_capacity(names.len());
         for name in names {
-            let name = (self.0.strip)(name.trim());
+            let name = harmless(name.trim(), &self.0.control);
             let bad = name.is_empty()
                 || name.chars().count() > NAME_CHARS
                 || name.chars().any(|c| c.is_control() || c == ':');
@@ -155,9 +158,17 @@ mod tests {
 
     #[test]
     fn an_answer_becomes_spans_with_confidence() {
-        let text = Text::new("Crocs Jayna Flat, Navy", &|t| t.to_owned());
+        let text = Text::new("Crocs Jayna Flat, Navy", &[]);
         let names = ["Brand".to_owned(), "Color".to_owned()];
-        let said = said(&[("Brand", 0.9), (":", 1.0), (" Crocs", 0.25), ("\n", 1.0), ("Color: ", 1.0), ("Na", 1.0), ("vy", 0.25)]);
+        let said = said(&[
+            ("Brand", 0.9),
+            (":", 1.0),
+            (" Crocs", 0.25),
+            ("\n", 1.0),
+            ("Color: ", 1.0),
+            ("Na", 1.0),
+            ("vy", 0.25),
+        ]);
         let found = read(&said, &text, &names);
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].value.as_str(), found[0].span), ("Crocs", Span { start: 0, end: 5 }));
@@ -167,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_is_not_in_the_text_or_was_not_asked_for_is_left_out() {
-        let text = Text::new("Crocs Jayna", &|t| t.to_owned());
+        let text = Text::new("Crocs Jayna", &[]);
         let names = ["Brand".to_owned()];
         let said = said(&[("Brand: Nike\nSize: Crocs\nBrand: Crocs\nBrand: Jayna\nnonsense", 1.0)]);
         let values: Vec<String> = read(&said, &text, &names).into_iter().map(|a| a.value).collect();

@@ -30,6 +30,7 @@ pub use extract::{Attribute, ExtractItem, Extracted};
 pub use qa::{Pair, QaItem, QaPairs};
 pub use sentiment::{LABELS, Label, Scores, Sentiment, SentimentItem};
 pub use settings::Settings;
+use span::harmless;
 pub use span::{Span, Text};
 
 /// The tools there are; each name is also that of its adapter.
@@ -90,29 +91,25 @@ struct Inner {
     model: SharedModel,
     prompts: ToolPrompts,
     settings: Settings,
-    /// Takes the model's control tokens out of a text.
-    strip: Strip,
+    control: Vec<String>,
     busy: Option<Busy>,
     calibration: tokio::sync::Mutex<calibration::Known>,
 }
-
-/// Takes the model's control tokens out of a text.
-pub type Strip = Box<dyn Fn(&str) -> String + Send + Sync>;
 
 /// What a toolbox is made of.
 pub struct Parts {
     pub model: SharedModel,
     pub prompts: ToolPrompts,
     pub settings: Settings,
-    pub strip: Strip,
     /// `None` where no shoppers are served.
     pub busy: Option<Busy>,
 }
 
 impl Toolbox {
     pub fn new(parts: Parts) -> Self {
-        let Parts { model, prompts, settings, strip, busy } = parts;
-        Self(Arc::new(Inner { model, prompts, settings, strip, busy, calibration: Default::default() }))
+        let Parts { model, prompts, settings, busy } = parts;
+        let control = model.facts().control_tokens.clone();
+        Self(Arc::new(Inner { model, prompts, settings, control, busy, calibration: Default::default() }))
     }
 
     pub fn settings(&self) -> &Settings {
@@ -123,8 +120,7 @@ impl Toolbox {
         &self.0.prompts
     }
 
-    /// The text as the model may read it: no control tokens, no line breaks, cut to the limit. Every character keeps its
-    /// place unless a control token was in it.
+    /// The text as the model may read it; an empty or too long one is refused.
     fn clean(&self, text: &str) -> Result<Text, ToolError> {
         let limit = self.0.settings.max_chars;
         if text.chars().all(char::is_whitespace) {
@@ -136,7 +132,7 @@ impl Toolbox {
                 format!("is {} characters long; the limit is {limit}", text.chars().count()),
             ));
         }
-        Ok(Text::new(text, &self.0.strip))
+        Ok(Text::new(text, &self.0.control))
     }
 
     /// Runs `prompt` to its end. While shoppers wait it is given up and started again afterwards: they come first.
@@ -157,7 +153,9 @@ impl Toolbox {
         let mut said = Vec::new();
         while let Some(piece) = answer.next().await {
             match piece? {
-                Piece::Text { text, logprob } => said.push(Said { text, logprob: logprob.map(|l| l.logprob) }),
+                Piece::Text { text, logprob } => {
+                    said.push(Said { text, logprob: logprob.map(|l| l.logprob) })
+                }
                 Piece::End(_) => return Ok(said),
             }
         }
@@ -180,7 +178,12 @@ impl Toolbox {
     }
 
     /// Log-probabilities of `labels`, in quiet.
-    async fn score(&self, _tool: Tool, messages: Vec<Message>, labels: &[String]) -> Result<Vec<f32>, ToolError> {
+    async fn score(
+        &self,
+        _tool: Tool,
+        messages: Vec<Message>,
+        labels: &[String],
+    ) -> Result<Vec<f32>, ToolError> {
         loop {
             self.wait_for_quiet().await;
             let scores = self.0.model.score(messages.clone(), labels);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 use utoipa::ToSchema;
 
-use super::{Span, Text, Tool, ToolError, Toolbox, grammar};
+use super::{Span, Text, Tool, ToolError, Toolbox, grammar, harmless};
 use crate::domain::prompt::{Grammar, Prompt};
 
 /// One source of pairs.
@@ -62,7 +62,7 @@ impl Toolbox {
             return Err(ToolError::item("count", format!("{}: use 1 to {most}", item.count)));
         }
         let text = self.clean(&item.text)?;
-        let title = item.title.as_deref().map(|title| (self.0.strip)(title));
+        let title = item.title.as_deref().map(|title| harmless(title, &self.0.control));
         let answers = answers(&text);
         let mut pairs: Vec<Pair> = Vec::new();
         for span in &answers {
@@ -70,7 +70,7 @@ impl Toolbox {
                 break;
             }
             let answer = text.slice(*span);
-            let question = self.question(&(self.0.strip)(answer), title.as_deref()).await?;
+            let question = self.question(&harmless(answer, &self.0.control), title.as_deref()).await?;
             let known = pairs.iter().any(|pair| overlap(&words(&pair.question), &words(&question)) >= ALIKE);
             if !known && leads_back(&question, *span, &answers, &text) {
                 pairs.push(Pair { question, answer: answer.to_owned(), span: *span });
@@ -126,9 +126,9 @@ fn words(text: &str) -> HashSet<String> {
 
 /// Words that say nothing about the subject.
 const STOP: [&str; 32] = [
-    "the", "and", "for", "are", "you", "your", "can", "what", "how", "does", "with", "this", "that", "not", "its",
-    "will", "have", "has", "from", "our", "was", "but", "all", "any", "when", "who", "why", "which", "there", "they",
-    "was", "were",
+    "the", "and", "for", "are", "you", "your", "can", "what", "how", "does", "with", "this", "that", "not",
+    "its", "will", "have", "has", "from", "our", "was", "but", "all", "any", "when", "who", "why", "which",
+    "there", "they", "was", "were",
 ];
 
 fn overlap(a: &HashSet<String>, b: &HashSet<String>) -> f64 {
@@ -145,7 +145,7 @@ mod tests {
     fn a_question_must_lead_back_to_its_answer() {
         let text = Text::new(
             "Returns are free within 30 days. Shipping takes two to four days. Ok. Do you agree with all of it?",
-            &|t| t.to_owned(),
+            &[],
         );
         let answers = answers(&text);
         assert_eq!(answers.len(), 2, "too short, and a question, are no answers");

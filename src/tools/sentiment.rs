@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Calibration, Span, Text, Tool, ToolError, Toolbox};
+use super::{Calibration, Span, Text, Tool, ToolError, Toolbox, harmless};
 
 /// The label words, in the order of [`Scores`].
 pub const LABELS: [&str; 3] = ["positive", "neutral", "negative"];
@@ -150,7 +150,7 @@ impl Toolbox {
         for (n, span) in sentences.iter().enumerate().take(SENTENCES) {
             let rest: Vec<&str> =
                 sentences.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, s)| text.slice(*s)).collect();
-            let without = self.judge(&(self.0.strip)(&rest.join(" "))).await?;
+            let without = self.judge(&harmless(&rest.join(" "), &self.0.control)).await?;
             let fall = scores.get(label) - without.get(label);
             if fall >= MOVES {
                 moved.push((fall, *span));
@@ -163,7 +163,7 @@ impl Toolbox {
     async fn aspects(&self, text: &Text) -> Result<Aspects, ToolError> {
         let mut aspects = Aspects::default();
         for span in text.clauses().into_iter().take(SENTENCES) {
-            let scores = self.judge(&(self.0.strip)(text.slice(span))).await?;
+            let scores = self.judge(&harmless(text.slice(span), &self.0.control)).await?;
             if scores.positive >= CLEAR {
                 aspects.praised.push(span);
             } else if scores.negative >= CLEAR {

@@ -11,29 +11,35 @@ pub struct Span {
     pub end: usize,
 }
 
-/// A text as it came, and as the model reads it: on one line and without control tokens.
+/// A text as it came, and as the model reads it: on one line and without control tokens. Character n of the one is character
+/// n of the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Text {
     original: String,
     /// The byte at which each character of the original begins, and the end.
     bytes: Vec<usize>,
     shown: String,
-    /// For each character of `shown`, the character of the original it stands for; and the end.
-    places: Vec<usize>,
+}
+
+/// `text` with spaces in the place of control tokens, line breaks and other controls; as many characters as before.
+/// Spaces, unlike nothing, cannot join what stood on both sides into another control token.
+pub(super) fn harmless(text: &str, control: &[String]) -> String {
+    let mut shown: String =
+        text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();
+    for token in control.iter().filter(|token| !token.trim().is_empty()) {
+        if shown.contains(token.as_str()) {
+            shown = shown.replace(token.as_str(), &" ".repeat(token.chars().count()));
+        }
+    }
+    shown
 }
 
 impl Text {
-    /// `strip` takes control tokens out.
-    pub fn new(text: &str, strip: &dyn Fn(&str) -> String) -> Self {
+    /// `control`: the control tokens of the model.
+    pub fn new(text: &str, control: &[String]) -> Self {
         let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
         bytes.push(text.len());
-        // Same number of characters: a line break would end an answer's line, other controls would never be copied.
-        let line: Vec<char> =
-            text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();
-        let flat: String = line.iter().collect();
-        let shown = strip(&flat);
-        let places = align(&line, &shown);
-        Self { original: text.to_owned(), bytes, shown, places }
+        Self { original: text.to_owned(), bytes, shown: harmless(text, control) }
     }
 
     /// As the model reads it.
@@ -56,7 +62,8 @@ impl Text {
         let hits: Vec<usize> = self.shown.match_indices(value).map(|(at, _)| at).collect();
         let whole = hits.iter().find(|at| self.is_whole(**at, **at + value.len()));
         let at = *whole.or(hits.first())?;
-        Some(self.span_of_bytes(at, at + value.len()))
+        let start = self.shown[..at].chars().count();
+        Some(Span { start, end: start + value.chars().count() })
     }
 
     /// True if no word is cut at either end of the bytes `from..to` of the shown text.
@@ -69,26 +76,20 @@ impl Text {
         !joins(from) && !joins(to)
     }
 
-    fn span_of_bytes(&self, from: usize, to: usize) -> Span {
-        let first = self.shown[..from].chars().count();
-        let last = first + self.shown[from..to].chars().count();
-        // The end of the last character, not the start of the next: a control token may stand between.
-        Span { start: self.places[first], end: self.places[last - 1] + 1 }
-    }
-
     /// The sentences of the text, without the spaces around them, in order.
     pub fn sentences(&self) -> Vec<Span> {
-        self.shown
-            .split_sentence_bound_indices()
-            .filter_map(|(at, sentence)| {
-                let body = sentence.trim();
-                if !body.chars().any(char::is_alphanumeric) {
-                    return None;
-                }
-                let from = at + (sentence.len() - sentence.trim_start().len());
-                Some(self.span_of_bytes(from, from + body.len()))
-            })
-            .collect()
+        let mut start = 0;
+        let mut found = Vec::new();
+        for sentence in self.original.split_sentence_bounds() {
+            let chars: Vec<char> = sentence.chars().collect();
+            if chars.iter().any(|c| c.is_alphanumeric()) {
+                let first = chars.iter().take_while(|c| c.is_whitespace()).count();
+                let last = chars.len() - chars.iter().rev().take_while(|c| c.is_whitespace()).count();
+                found.push(Span { start: start + first, end: start + last });
+            }
+            start += chars.len();
+        }
+        found
     }
 
     /// The parts of the text that may each praise or blame: sentences, cut again at "but" and its like and at semicolons.
@@ -136,25 +137,6 @@ fn trimmed(chars: &[char], from: usize, to: usize, offset: usize) -> Option<Span
     Some(Span { start: offset + first, end: offset + last + 1 })
 }
 
-/// For each character of `shown`, its place in `line`, of which it is what was left after some pieces were taken out.
-fn align(line: &[char], shown: &str) -> Vec<usize> {
-    let shown: Vec<char> = shown.chars().collect();
-    if shown.len() == line.len() {
-        return (0..=line.len()).collect();
-    }
-    // Matched from the end: the remains of a control token that another one was hidden in belong to the later text.
-    let mut places = vec![line.len(); shown.len() + 1];
-    let mut at = line.len();
-    for (n, c) in shown.iter().enumerate().rev() {
-        while at > 0 && line[at - 1] != *c {
-            at -= 1;
-        }
-        at = at.saturating_sub(1);
-        places[n] = at;
-    }
-    places
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -162,7 +144,7 @@ mod tests {
     use super::*;
 
     fn text(text: &str) -> Text {
-        Text::new(text, &|t| t.replace("<|im_end|>", ""))
+        Text::new(text, &["<|im_end|>".to_owned()])
     }
 
     #[test]
@@ -175,11 +157,19 @@ mod tests {
     #[test]
     fn a_control_token_does_not_shift_what_follows() {
         let text = text("Nike<|im_end|> Air\nMax 👟 90");
-        assert_eq!(text.shown(), "Nike Air Max 👟 90");
+        assert_eq!(text.shown(), "Nike           Air Max 👟 90");
         for value in ["Nike", "Air Max", "👟", "90"] {
             let span = text.find(value).expect("found");
             assert_eq!(text.slice(span).replace('\n', " "), value);
         }
+    }
+
+    #[test]
+    fn what_is_taken_out_does_not_join_into_a_new_one() {
+        assert_eq!(
+            harmless("<|im<|im_end|>_end|>", &["<|im_end|>".to_owned()]).trim(),
+            "<|im          _end|>"
+        );
     }
 
     #[test]

@@ -61,7 +61,8 @@ pub(super) async fn sentiment(
     state: web::Data<State>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
-    run(&request, &state, body, async |tools: &Toolbox, item: SentimentItem| tools.sentiment(&item).await).await
+    run(&request, &state, body, async |tools: &Toolbox, item: SentimentItem| tools.sentiment(&item).await)
+        .await
 }
 
 /// Question-answer pairs; every answer is a piece of the text.

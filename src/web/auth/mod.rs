@@ -110,7 +110,11 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Choose,
             Resource::OwnConversation,
         ) => Ok(()),
-        (Principal::ApiKey(_), Action::Connect | Action::Complete | Action::Tools | Action::Metrics, Resource::Shop) => Ok(()),
+        (
+            Principal::ApiKey(_),
+            Action::Connect | Action::Complete | Action::Tools | Action::Metrics,
+            Resource::Shop,
+        ) => Ok(()),
         (
             Principal::ApiKey(_),
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Staff,

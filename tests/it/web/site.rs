@@ -75,7 +75,6 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         model,
         prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
         settings: tools::Settings::default(),
-        strip: Box::new(|text| text.to_owned()),
         busy: Some(desk.busy()),
     });
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
