@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::adapters::Registry;
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, store, web};
+use crate::{chat, model, prompt, store, tools, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +23,7 @@ pub struct Config {
     pub model: model::Settings,
     pub store: store::Settings,
     pub shop: prompt::Settings,
+    pub tools: tools::Settings,
 }
 
 impl Default for Config {
@@ -35,6 +36,7 @@ impl Default for Config {
             model: model::Settings::default(),
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
+            tools: tools::Settings::default(),
         }
     }
 }
@@ -110,6 +112,7 @@ impl Config {
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

@@ -14,6 +14,8 @@ pub mod prompt;
 
 pub mod model;
 
+pub mod tools;
+
 pub mod chat;
 
 pub mod web;

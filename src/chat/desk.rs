@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,6 +15,7 @@ use super::guard::Guard;
 use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
 use super::live::Lives;
+use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::{Piece, Prompt};
@@ -85,7 +86,9 @@ pub(super) struct Inner {
     pub(super) guard: Guard,
     /// Where the open question of a conversation came from, for the limits.
     pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
-    runtime: Handle,
+    /// Where shoppers' messages go whose mood is read.
+    pub(super) mood: OnceLock<mood::Feed>,
+    pub(super) runtime: Handle,
     warm: AtomicBool,
     pub(super) draining: AtomicBool,
 }
@@ -106,6 +109,7 @@ impl Desk {
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             addresses: Mutex::default(),
+            mood: OnceLock::new(),
             store,
             model,
             adapters,
@@ -139,6 +143,9 @@ impl Desk {
             }
             for event in &committed.events {
                 inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
+                if let Some(feed) = inner.mood.get() {
+                    mood::hear(feed, event);
+                }
             }
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()
@@ -289,6 +296,11 @@ impl Desk {
     pub(super) async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
         self.0.store.commit(conv, command).await?;
         Ok(())
+    }
+
+    /// How many shoppers and programs are answered or wait for it.
+    pub fn busy(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.0.line.present()
     }
 
     pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {

@@ -11,6 +11,7 @@ pub mod hub;
 mod limits;
 mod listen;
 mod live;
+mod mood;
 mod settings;
 mod teach;
 mod turn;

@@ -6,6 +6,7 @@ mod bench;
 mod data;
 mod model;
 mod serve;
+mod tool;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,8 @@ enum Command {
     Adapter(adapter::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Run a file of texts through a tool
+    Tool(tool::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -62,6 +65,7 @@ pub fn run() -> ExitCode {
             Command::Model(args) => model::run(args, config).await,
             Command::Adapter(args) => adapter::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            Command::Tool(args) => tool::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

@@ -13,6 +13,9 @@ use super::refusal::Refusal;
 use super::tags::Tags;
 use super::text::Said;
 
+/// The tool whose findings tell a shopper's mood.
+pub const SENTIMENT: &str = "sentiment";
+
 /// What is known about a conversation without reading its events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
@@ -34,6 +37,9 @@ pub struct Head {
     pub updated_at: u64,
     #[serde(default, skip_serializing_if = "Tags::is_empty")]
     pub tags: Tags,
+    /// The shopper's newest messages that were read as negative, without one between that was not.
+    #[serde(default)]
+    pub unhappy: u32,
 }
 
 /// The durable mark of a reply in the making.
@@ -346,6 +352,10 @@ impl Head {
                 self.staff = staff.clone();
             }
             EventKind::Tags { tags, .. } => self.tags = tags.clone(),
+            EventKind::Tool { name, outcome } if name == SENTIMENT => {
+                let negative = outcome.get("label").and_then(|label| label.as_str()) == Some("negative");
+                self.unhappy = if negative { self.unhappy + 1 } else { 0 };
+            }
             EventKind::Tool { .. }
             | EventKind::Rating { .. }
             | EventKind::Note { .. }

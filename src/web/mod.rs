@@ -20,6 +20,7 @@ mod settings;
 mod shopper;
 mod socket;
 mod state;
+mod tools;
 mod trace;
 pub mod wire;
 

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, openai, shopper};
+use super::{health, openai, shopper, tools};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -19,6 +19,9 @@ use super::{health, openai, shopper};
         shopper::history,
         openai::completions,
         openai::models,
+        tools::extract,
+        tools::sentiment,
+        tools::qa,
         health::healthz,
         health::readyz,
         health::metrics

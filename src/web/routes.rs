@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 
 use super::auth::Action;
 use super::error::ApiError;
-use super::{assets, health, openai, openapi, shopper, socket};
+use super::{assets, health, openai, openapi, shopper, socket, tools};
 
 /// A route: method, pattern, and the right it needs. The test matrix is made from it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/shopper/history", Action::Read),
     route("POST", "/v1/chat/completions", Action::Complete),
     route("GET", "/v1/models", Action::Complete),
+    route("POST", "/v1/tools/extract", Action::Tools),
+    route("POST", "/v1/tools/sentiment", Action::Tools),
+    route("POST", "/v1/tools/qa", Action::Tools),
     route("GET", "/openapi.json", Action::Public),
     route("GET", "/healthz", Action::Public),
     route("GET", "/readyz", Action::Public),
@@ -40,6 +43,8 @@ pub const ROUTES: &[Route] = &[
 /// The longest body of a request, in bytes; completions may be longer.
 const BODY: usize = 16 * 1024;
 const COMPLETION_BODY: usize = 256 * 1024;
+/// Many texts at once.
+const TOOL_BODY: usize = 2 * 1024 * 1024;
 
 /// Puts every route of the table in place.
 pub fn configure(app: &mut web::ServiceConfig) {
@@ -64,6 +69,9 @@ fn resource(entry: &Route) -> actix_web::Resource {
             .app_data(web::PayloadConfig::new(COMPLETION_BODY))
             .route(web::post().to(openai::completions)),
         ("GET", "/v1/models") => resource.route(web::get().to(openai::models)),
+        ("POST", "/v1/tools/extract") => tool(resource, web::post().to(tools::extract)),
+        ("POST", "/v1/tools/sentiment") => tool(resource, web::post().to(tools::sentiment)),
+        ("POST", "/v1/tools/qa") => tool(resource, web::post().to(tools::qa)),
         ("GET", "/openapi.json") => resource.route(web::get().to(openapi::document)),
         ("GET", "/healthz") => resource.route(web::get().to(health::healthz)),
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),
@@ -74,6 +82,10 @@ fn resource(entry: &Route) -> actix_web::Resource {
         }
         (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
     }
+}
+
+fn tool(resource: actix_web::Resource, route: actix_web::Route) -> actix_web::Resource {
+    resource.app_data(web::PayloadConfig::new(TOOL_BODY)).route(route)
 }
 
 async fn nothing() -> Result<&'static str, ApiError> {

@@ -15,6 +15,7 @@ use super::state::State;
 use super::{Settings, routes, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::tools::Toolbox;
 
 /// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -26,6 +27,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// What the server is made of.
 pub struct Parts {
     pub desk: Desk,
+    pub tools: Toolbox,
     pub settings: Settings,
     pub clock: Clock,
     /// Signs shoppers' tokens: see [`super::auth::secret::load_or_create`].

@@ -9,9 +9,11 @@ use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::tools::Toolbox;
 
 pub struct State {
     pub desk: Desk,
+    pub tools: Toolbox,
     pub settings: Settings,
     pub clock: Clock,
     pub tokens: Tokens,
@@ -25,11 +27,12 @@ pub struct State {
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, settings, clock, secret, api_key, metrics } = parts;
+        let Parts { desk, tools, settings, clock, secret, api_key, metrics } = parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
             desk,
+            tools,
             tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
             identities,
             api_key: api_key.as_deref().map(ApiKey::new),

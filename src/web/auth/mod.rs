@@ -47,12 +47,14 @@ pub enum Action {
     Staff,
     /// Completions and the list of models.
     Complete,
+    /// Extraction, sentiment, question-answer pairs.
+    Tools,
     /// The numbers at `/metrics`.
     Metrics,
 }
 
 impl Action {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Public,
         Self::Connect,
         Self::Read,
@@ -62,6 +64,7 @@ impl Action {
         Self::Choose,
         Self::Staff,
         Self::Complete,
+        Self::Tools,
         Self::Metrics,
     ];
 }
@@ -107,9 +110,11 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Choose,
             Resource::OwnConversation,
         ) => Ok(()),
-        (Principal::ApiKey(_), Action::Connect | Action::Complete | Action::Metrics, Resource::Shop) => {
-            Ok(())
-        }
+        (
+            Principal::ApiKey(_),
+            Action::Connect | Action::Complete | Action::Tools | Action::Metrics,
+            Resource::Shop,
+        ) => Ok(()),
         (
             Principal::ApiKey(_),
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Staff,
@@ -161,6 +166,7 @@ mod tests {
             "api Staff OwnConversation",
             "api Staff OtherConversation",
             "api Complete Shop",
+            "api Tools Shop",
             "api Metrics Shop",
         ];
         assert_eq!(allowed, expected);

@@ -10,3 +10,4 @@ mod rights;
 mod site;
 mod slow;
 mod take;
+mod tools;

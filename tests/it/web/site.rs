@@ -13,6 +13,7 @@ use shopclerk::model::adapters::Adapters;
 use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
 use shopclerk::store::Store;
+use shopclerk::tools::{self, Toolbox};
 use shopclerk::web::{self, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -61,10 +62,11 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
     let model: SharedModel = Arc::new(Scripted::default());
+    let adapters = Adapters::none(model.clone());
     let desk = Desk::open_with(chat::Parts {
         store,
-        adapters: Adapters::none(model.clone()),
-        model,
+        adapters: adapters.clone(),
+        model: model.clone(),
         playbook,
         settings: generous,
         clock: clock.clone(),
@@ -72,11 +74,19 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     })
     .unwrap();
     desk.warm().await.unwrap();
+    let tools = Toolbox::new(tools::Parts {
+        model,
+        adapters,
+        prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
+        settings: tools::Settings::default(),
+        busy: Some(desk.busy()),
+    });
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
+            tools,
             settings,
             clock: clock.clone(),
             secret: [7; 32],
