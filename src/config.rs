@@ -8,7 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, store, web};
+use crate::{chat, model, prompt, runs, store, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +22,10 @@ pub struct Config {
     pub model: model::Settings,
     pub store: store::Settings,
     pub shop: prompt::Settings,
+    pub runs: runs::Settings,
+    /// The file it was read from, for children of this process.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -34,6 +38,8 @@ impl Default for Config {
             model: model::Settings::default(),
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
+            runs: runs::Settings::default(),
+            file: None,
         }
     }
 }
@@ -73,6 +79,7 @@ impl Config {
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
         }
+        config.file.clone_from(&flags.config);
         config.check()?;
         Ok(config)
     }
@@ -93,11 +100,17 @@ impl Config {
         self.data.join("models")
     }
 
+    /// Where the training runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 
 use super::auth::Action;
 use super::error::ApiError;
-use super::{assets, health, openai, openapi, shopper, socket};
+use super::{assets, health, openai, openapi, runs, shopper, socket};
 
 /// A route: method, pattern, and the right it needs. The test matrix is made from it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,17 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/shopper/history", Action::Read),
     route("POST", "/v1/chat/completions", Action::Complete),
     route("GET", "/v1/models", Action::Complete),
+    route("GET", "/v1/staff/runs", Action::Train),
+    route("POST", "/v1/staff/runs", Action::Train),
+    route("POST", "/v1/staff/runs/preview", Action::Train),
+    route("GET", "/v1/staff/runs/{id}", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/metrics", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/log", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/events", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/artefacts/{file}", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/cancel", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/pause", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/resume", Action::Train),
     route("GET", "/openapi.json", Action::Public),
     route("GET", "/healthz", Action::Public),
     route("GET", "/readyz", Action::Public),
@@ -47,14 +58,18 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.app_data(web::QueryConfig::default().error_handler(|_, _| {
         ApiError::bad_request("bad_query", "a parameter is missing, unknown or malformed").into()
     }));
-    for entry in ROUTES {
-        app.service(resource(entry));
+    for (n, entry) in ROUTES.iter().enumerate() {
+        // One resource a path, with all its methods.
+        if ROUTES[..n].iter().all(|earlier| earlier.path != entry.path) {
+            let methods = ROUTES.iter().filter(|other| other.path == entry.path);
+            let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
+            app.service(methods.fold(resource, attach));
+        }
     }
     app.default_service(web::route().to(nothing));
 }
 
-fn resource(entry: &Route) -> actix_web::Resource {
-    let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
+fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
     match (entry.method, entry.path) {
         ("GET", "/v1/ws") => resource.route(web::get().to(socket::open)),
         ("POST", "/v1/shopper/session") => resource.route(web::post().to(shopper::session)),
@@ -64,6 +79,7 @@ fn resource(entry: &Route) -> actix_web::Resource {
             .app_data(web::PayloadConfig::new(COMPLETION_BODY))
             .route(web::post().to(openai::completions)),
         ("GET", "/v1/models") => resource.route(web::get().to(openai::models)),
+        (_, path) if path.starts_with("/v1/staff/runs") => runs::attach(resource, entry),
         ("GET", "/openapi.json") => resource.route(web::get().to(openapi::document)),
         ("GET", "/healthz") => resource.route(web::get().to(health::healthz)),
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),

@@ -49,10 +49,14 @@ pub enum Action {
     Complete,
     /// The numbers at `/metrics`.
     Metrics,
+    /// To start, watch and stop training runs.
+    Train,
+    /// To choose which adapter serves.
+    Promote,
 }
 
 impl Action {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Public,
         Self::Connect,
         Self::Read,
@@ -63,6 +67,8 @@ impl Action {
         Self::Staff,
         Self::Complete,
         Self::Metrics,
+        Self::Train,
+        Self::Promote,
     ];
 }
 
@@ -107,9 +113,11 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Choose,
             Resource::OwnConversation,
         ) => Ok(()),
-        (Principal::ApiKey(_), Action::Connect | Action::Complete | Action::Metrics, Resource::Shop) => {
-            Ok(())
-        }
+        (
+            Principal::ApiKey(_),
+            Action::Connect | Action::Complete | Action::Metrics | Action::Train | Action::Promote,
+            Resource::Shop,
+        ) => Ok(()),
         (
             Principal::ApiKey(_),
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Staff,
@@ -162,6 +170,8 @@ mod tests {
             "api Staff OtherConversation",
             "api Complete Shop",
             "api Metrics Shop",
+            "api Train Shop",
+            "api Promote Shop",
         ];
         assert_eq!(allowed, expected);
     }
