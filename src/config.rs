@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::adapters::Registry;
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, store, tools, web};
+use crate::{chat, model, prompt, runs, store, tools, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -24,6 +24,10 @@ pub struct Config {
     pub store: store::Settings,
     pub shop: prompt::Settings,
     pub tools: tools::Settings,
+    pub runs: runs::Settings,
+    /// The file it was read from, for children of this process.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -37,6 +41,8 @@ impl Default for Config {
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
             tools: tools::Settings::default(),
+            runs: runs::Settings::default(),
+            file: None,
         }
     }
 }
@@ -76,6 +82,7 @@ impl Config {
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
         }
+        config.file.clone_from(&flags.config);
         config.check()?;
         Ok(config)
     }
@@ -107,12 +114,18 @@ impl Config {
         Registry::new(own, shipped)
     }
 
+    /// Where the training runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
         faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
+        faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

@@ -18,6 +18,8 @@ pub mod tools;
 
 pub mod chat;
 
+pub mod runs;
+
 pub mod web;
 
 pub mod commands;

@@ -64,6 +64,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         secret: web::auth::secret::load_or_create(&config.data)?,
         api_key: std::env::var("SHOPCLERK_API_KEY").ok().filter(|key| !key.is_empty()),
         metrics: Some(metrics),
+        runs: None,
     };
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.

@@ -15,6 +15,7 @@ mod openai;
 mod openapi;
 mod origin;
 pub mod routes;
+mod runs;
 mod server;
 mod settings;
 mod shopper;

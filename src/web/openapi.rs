@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, openai, shopper, tools};
+use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -41,5 +41,7 @@ impl Modify for Bearer {
 
 /// `GET /openapi.json`.
 pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(Document::openapi())
+    let mut document = Document::openapi();
+    document.merge(runs::Document::openapi());
+    HttpResponse::Ok().json(document)
 }

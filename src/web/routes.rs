@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 
 use super::auth::Action;
 use super::error::ApiError;
-use super::{assets, health, openai, openapi, shopper, socket, tools};
+use super::{assets, health, openai, openapi, runs, shopper, socket, tools};
 
 /// A route: method, pattern, and the right it needs. The test matrix is made from it.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +30,17 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/tools/extract", Action::Tools),
     route("POST", "/v1/tools/sentiment", Action::Tools),
     route("POST", "/v1/tools/qa", Action::Tools),
+    route("GET", "/v1/staff/runs", Action::Train),
+    route("POST", "/v1/staff/runs", Action::Train),
+    route("POST", "/v1/staff/runs/preview", Action::Train),
+    route("GET", "/v1/staff/runs/{id}", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/metrics", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/log", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/events", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/artefacts/{file}", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/cancel", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/pause", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/resume", Action::Train),
     route("GET", "/openapi.json", Action::Public),
     route("GET", "/healthz", Action::Public),
     route("GET", "/readyz", Action::Public),
@@ -52,14 +63,18 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.app_data(web::QueryConfig::default().error_handler(|_, _| {
         ApiError::bad_request("bad_query", "a parameter is missing, unknown or malformed").into()
     }));
-    for entry in ROUTES {
-        app.service(resource(entry));
+    for (n, entry) in ROUTES.iter().enumerate() {
+        // One resource a path, with all its methods.
+        if ROUTES[..n].iter().all(|earlier| earlier.path != entry.path) {
+            let methods = ROUTES.iter().filter(|other| other.path == entry.path);
+            let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
+            app.service(methods.fold(resource, attach));
+        }
     }
     app.default_service(web::route().to(nothing));
 }
 
-fn resource(entry: &Route) -> actix_web::Resource {
-    let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
+fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
     match (entry.method, entry.path) {
         ("GET", "/v1/ws") => resource.route(web::get().to(socket::open)),
         ("POST", "/v1/shopper/session") => resource.route(web::post().to(shopper::session)),
@@ -72,6 +87,7 @@ fn resource(entry: &Route) -> actix_web::Resource {
         ("POST", "/v1/tools/extract") => tool(resource, web::post().to(tools::extract)),
         ("POST", "/v1/tools/sentiment") => tool(resource, web::post().to(tools::sentiment)),
         ("POST", "/v1/tools/qa") => tool(resource, web::post().to(tools::qa)),
+        (_, path) if path.starts_with("/v1/staff/runs") => runs::attach(resource, entry),
         ("GET", "/openapi.json") => resource.route(web::get().to(openapi::document)),
         ("GET", "/healthz") => resource.route(web::get().to(health::healthz)),
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),

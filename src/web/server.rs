@@ -16,6 +16,7 @@ use super::{Settings, routes, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
 use crate::tools::Toolbox;
+use crate::runs::Runs;
 
 /// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub struct Parts {
     pub api_key: Option<String>,
     /// What `/metrics` shows; `None` leaves that page out.
     pub metrics: Option<PrometheusHandle>,
+    /// Fine-tuning; `None` leaves its routes out.
+    pub runs: Option<Runs>,
 }
 
 /// A server that runs.

@@ -10,6 +10,7 @@ use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
 use crate::tools::Toolbox;
+use crate::runs::Runs;
 
 pub struct State {
     pub desk: Desk,
@@ -23,11 +24,12 @@ pub struct State {
     /// True once the server is going down. Every socket holds a receiver, so that the drain knows when the last is gone.
     pub drain: watch::Sender<bool>,
     pub metrics: Option<PrometheusHandle>,
+    pub runs: Option<Runs>,
 }
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, tools, settings, clock, secret, api_key, metrics } = parts;
+        let Parts { desk, tools, settings, clock, secret, api_key, metrics, runs } = parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
@@ -39,6 +41,7 @@ impl State {
             limits: Limits::new(&settings),
             drain: watch::Sender::new(false),
             metrics,
+            runs,
             clock,
             settings,
         }

@@ -51,10 +51,14 @@ pub enum Action {
     Tools,
     /// The numbers at `/metrics`.
     Metrics,
+    /// To start, watch and stop training runs.
+    Train,
+    /// To choose which adapter serves.
+    Promote,
 }
 
 impl Action {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Public,
         Self::Connect,
         Self::Read,
@@ -66,6 +70,8 @@ impl Action {
         Self::Complete,
         Self::Tools,
         Self::Metrics,
+        Self::Train,
+        Self::Promote,
     ];
 }
 
@@ -112,7 +118,12 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
         ) => Ok(()),
         (
             Principal::ApiKey(_),
-            Action::Connect | Action::Complete | Action::Tools | Action::Metrics,
+            Action::Connect
+            | Action::Complete
+            | Action::Tools
+            | Action::Metrics
+            | Action::Train
+            | Action::Promote,
             Resource::Shop,
         ) => Ok(()),
         (
@@ -168,6 +179,8 @@ mod tests {
             "api Complete Shop",
             "api Tools Shop",
             "api Metrics Shop",
+            "api Train Shop",
+            "api Promote Shop",
         ];
         assert_eq!(allowed, expected);
     }

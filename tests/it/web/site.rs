@@ -92,6 +92,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
             secret: [7; 32],
             api_key: Some(API_KEY.to_owned()),
             metrics: None,
+            runs: None,
         },
         listener,
     )
