@@ -5,6 +5,7 @@ mod bench;
 mod data;
 mod model;
 mod serve;
+mod staff;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,8 @@ enum Command {
     Model(model::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Add, list and reset accounts of the staff
+    Staff(staff::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -58,6 +61,7 @@ pub fn run() -> ExitCode {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Model(args) => model::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            Command::Staff(args) => staff::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

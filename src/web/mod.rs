@@ -19,6 +19,7 @@ mod server;
 mod settings;
 mod shopper;
 mod socket;
+mod staff;
 mod state;
 mod trace;
 pub mod wire;

@@ -4,16 +4,20 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::auth::extract::ApiKey;
+use super::auth::tickets::Tickets;
 use super::auth::{Identities, Tokens};
 use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::staff::Staff;
 
 pub struct State {
     pub desk: Desk,
     pub settings: Settings,
     pub clock: Clock,
+    pub staff: Staff,
+    pub tickets: Tickets,
     pub tokens: Tokens,
     pub identities: Identities,
     pub api_key: Option<ApiKey>,
@@ -25,11 +29,13 @@ pub struct State {
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, settings, clock, secret, api_key, metrics } = parts;
+        let Parts { desk, staff, settings, clock, secret, api_key, metrics } = parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
             desk,
+            staff,
+            tickets: Tickets::new(clock.clone()),
             tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
             identities,
             api_key: api_key.as_deref().map(ApiKey::new),

@@ -9,4 +9,5 @@ mod resume;
 mod rights;
 mod site;
 mod slow;
+mod staff_door;
 mod take;
