@@ -98,6 +98,11 @@ impl Config {
         self.data.join("store")
     }
 
+    /// Where accounts, the audit log and the search index are.
+    pub fn staff_dir(&self) -> PathBuf {
+        self.data.join("staff")
+    }
+
     /// Where the models are.
     pub fn models_dir(&self) -> PathBuf {
         self.data.join("models")

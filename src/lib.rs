@@ -20,6 +20,8 @@ pub mod chat;
 
 pub mod runs;
 
+pub mod staff;
+
 pub mod web;
 
 pub mod commands;

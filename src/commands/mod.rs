@@ -6,6 +6,7 @@ mod bench;
 mod data;
 mod model;
 mod serve;
+mod staff;
 mod tool;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     Data(data::Args),
     /// Run a file of texts through a tool
     Tool(tool::Args),
+    /// Add, list and reset accounts of the staff
+    Staff(staff::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -66,6 +69,7 @@ pub fn run() -> ExitCode {
             Command::Adapter(args) => adapter::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
             Command::Tool(args) => tool::run(args, config).await,
+            Command::Staff(args) => staff::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

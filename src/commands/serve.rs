@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
 use crate::prompt::{Playbook, ToolPrompts};
+use crate::staff::Staff;
 use crate::store::Store;
 use crate::telemetry::metric;
 use crate::tools::{self, Toolbox};
@@ -56,9 +57,12 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
+    let staff = Staff::open(&config.staff_dir(), shop.clock.clone())?;
+    let first = staff.accounts.setup_link()?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
         tools: shop.tools.clone(),
+        staff,
         settings: config.web.clone(),
         clock: shop.clock.clone(),
         secret: web::auth::secret::load_or_create(&config.data)?,
@@ -69,6 +73,10 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
     println!("listening on http://{address}");
+    if let Some(link) = first {
+        let url = super::staff::base_url(&config, &address.to_string());
+        println!("make the first account within 24 hours: {url}/dashboard/#setup={}", link.token);
+    }
     let warming = tokio::spawn({
         let desk = shop.desk.clone();
         async move {

@@ -20,6 +20,7 @@ mod server;
 mod settings;
 mod shopper;
 mod socket;
+mod staff;
 mod state;
 mod tools;
 mod trace;

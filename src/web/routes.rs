@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 
 use super::auth::Action;
 use super::error::ApiError;
-use super::{assets, health, openai, openapi, runs, shopper, socket, tools};
+use super::{assets, health, openai, openapi, runs, shopper, socket, staff, tools};
 
 /// A route: method, pattern, and the right it needs. The test matrix is made from it.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +41,35 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/staff/runs/{id}/cancel", Action::Train),
     route("POST", "/v1/staff/runs/{id}/pause", Action::Train),
     route("POST", "/v1/staff/runs/{id}/resume", Action::Train),
+    route("GET", "/v1/staff/door", Action::Public),
+    route("POST", "/v1/staff/invite/check", Action::Public),
+    route("POST", "/v1/staff/setup", Action::Public),
+    route("POST", "/v1/staff/invite", Action::Public),
+    route("POST", "/v1/staff/login", Action::Public),
+    route("POST", "/v1/staff/logout", Action::Account),
+    route("GET", "/v1/staff/me", Action::Account),
+    route("POST", "/v1/staff/password", Action::Account),
+    route("POST", "/v1/staff/totp", Action::Account),
+    route("PUT", "/v1/staff/totp", Action::Account),
+    route("DELETE", "/v1/staff/totp", Action::Account),
+    route("GET", "/v1/staff/sessions", Action::Account),
+    route("DELETE", "/v1/staff/sessions", Action::Account),
+    route("POST", "/v1/staff/ticket", Action::Account),
+    route("GET", "/v1/staff/agents", Action::Browse),
+    route("POST", "/v1/staff/agents", Action::Administer),
+    route("PATCH", "/v1/staff/agents/{name}", Action::Administer),
+    route("DELETE", "/v1/staff/agents/{name}", Action::Administer),
+    route("POST", "/v1/staff/agents/{name}/reset", Action::Administer),
+    route("GET", "/v1/staff/keys", Action::Administer),
+    route("POST", "/v1/staff/keys", Action::Administer),
+    route("DELETE", "/v1/staff/keys/{id}", Action::Administer),
+    route("GET", "/v1/staff/audit", Action::Administer),
+    route("GET", "/v1/staff/settings", Action::Browse),
+    route("PUT", "/v1/staff/settings", Action::Administer),
+    route("GET", "/v1/staff/canned", Action::Browse),
+    route("POST", "/v1/staff/canned", Action::Arrange),
+    route("PUT", "/v1/staff/canned/{id}", Action::Arrange),
+    route("DELETE", "/v1/staff/canned/{id}", Action::Arrange),
     route("GET", "/openapi.json", Action::Public),
     route("GET", "/healthz", Action::Public),
     route("GET", "/readyz", Action::Public),
@@ -63,18 +92,20 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.app_data(web::QueryConfig::default().error_handler(|_, _| {
         ApiError::bad_request("bad_query", "a parameter is missing, unknown or malformed").into()
     }));
-    for (n, entry) in ROUTES.iter().enumerate() {
-        // One resource a path, with all its methods.
-        if ROUTES[..n].iter().all(|earlier| earlier.path != entry.path) {
-            let methods = ROUTES.iter().filter(|other| other.path == entry.path);
+    let mut done = Vec::new();
+    for entry in ROUTES {
+        if !done.contains(&entry.path) {
+            done.push(entry.path);
             let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
-            app.service(methods.fold(resource, attach));
+            // All methods of a path belong to one resource: the first that has the path gets the request.
+            let methods = ROUTES.iter().filter(|other| other.path == entry.path);
+            app.service(methods.fold(resource, handle));
         }
     }
     app.default_service(web::route().to(nothing));
 }
 
-fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
+fn handle(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
     match (entry.method, entry.path) {
         ("GET", "/v1/ws") => resource.route(web::get().to(socket::open)),
         ("POST", "/v1/shopper/session") => resource.route(web::post().to(shopper::session)),
@@ -96,6 +127,7 @@ fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
         ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}") => {
             resource.route(web::get().to(assets::page)).route(web::head().to(assets::page))
         }
+        (_, path) if path.starts_with("/v1/staff/") => staff::handle(resource, entry),
         (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
     }
 }

@@ -162,7 +162,10 @@ impl Socket {
     fn may(&self, action: Action, conv: ConvId) -> Result<(), Denied> {
         let own = match &self.principal {
             Principal::Shopper(shopper) => self.state.desk.owns(*shopper, conv).unwrap_or(false),
-            Principal::ApiKey(_) | Principal::Anonymous => false,
+            Principal::ApiKey(..)
+            | Principal::Agent(_)
+            | Principal::Admin(_)
+            | Principal::Anonymous => false,
         };
         let on = if own { Resource::OwnConversation } else { Resource::OtherConversation };
         authorize(&self.principal, action, on)
@@ -179,10 +182,7 @@ impl Socket {
     }
 
     fn speaker(&self) -> Speaker {
-        match &self.principal {
-            Principal::ApiKey(staff) => Speaker::Staff(staff.clone()),
-            Principal::Shopper(_) | Principal::Anonymous => Speaker::Shopper,
-        }
+        self.principal.staff().map_or(Speaker::Shopper, |staff| Speaker::Staff(staff.clone()))
     }
 
     fn typist(&self) -> Who {
@@ -194,10 +194,7 @@ impl Socket {
 
     /// Only reached by those whom [`authorize`] let act as staff.
     fn staff(&self) -> StaffId {
-        match &self.principal {
-            Principal::ApiKey(staff) => staff.clone(),
-            Principal::Shopper(_) | Principal::Anonymous => StaffId(String::new()),
-        }
+        self.principal.staff().cloned().unwrap_or_else(|| StaffId(String::new()))
     }
 }
 
