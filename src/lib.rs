@@ -18,6 +18,9 @@ pub mod chat;
 
 pub mod web;
 
+#[cfg(feature = "train")]
+pub mod train;
+
 pub mod commands;
 pub mod config;
 pub mod telemetry;
