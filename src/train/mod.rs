@@ -4,4 +4,6 @@
 //! become batches, batches become steps of the adapter, and the best adapter by the loss on the dev part is written as a PEFT
 //! folder. Files in, files out: knows nothing of the store, of shoppers or of `prompts/`.
 
+pub mod data;
 pub mod example;
+pub mod files;
