@@ -7,3 +7,4 @@
 pub mod data;
 pub mod example;
 pub mod files;
+pub mod run;
