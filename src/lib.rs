@@ -16,6 +16,9 @@ pub mod model;
 
 pub mod chat;
 
+#[cfg(feature = "train")]
+pub mod train;
+
 pub mod web;
 
 pub mod commands;
