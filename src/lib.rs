@@ -16,10 +16,10 @@ pub mod model;
 
 pub mod chat;
 
-pub mod web;
-
 #[cfg(feature = "train")]
 pub mod train;
+
+pub mod web;
 
 pub mod commands;
 pub mod config;
