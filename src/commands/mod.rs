@@ -5,6 +5,8 @@ mod bench;
 mod data;
 mod model;
 mod serve;
+#[cfg(feature = "train")]
+mod train;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,9 @@ enum Command {
     Model(model::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Train an adapter for the model from a recipe, or go on with a run
+    #[cfg(feature = "train")]
+    Train(train::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -58,6 +63,8 @@ pub fn run() -> ExitCode {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Model(args) => model::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Train(args) => train::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

@@ -108,3 +108,19 @@ impl std::io::Read for &mut Hashing {
         Ok(n)
     }
 }
+
+/// The format of a file's first line.
+///
+/// # Errors
+/// A file that cannot be read, or none of the known formats.
+pub fn format_of(file: &Path) -> Result<Format, DataError> {
+    let mut found = None;
+    lines::for_each(BufReader::new(fs::File::open(file)?), |(number, line)| {
+        if found.is_none() {
+            let format = line.ok().and_then(|line| formats::detect(&line));
+            found = Some(format.ok_or_else(|| DataError::file(file, unknown(number)))?);
+        }
+        Ok::<_, DataError>(())
+    })?;
+    found.ok_or_else(|| DataError::file(file, "it is empty"))
+}
