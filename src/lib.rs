@@ -22,6 +22,9 @@ pub mod runs;
 
 pub mod staff;
 
+#[cfg(feature = "train")]
+pub mod train;
+
 pub mod web;
 
 pub mod commands;

@@ -8,6 +8,8 @@ mod model;
 mod serve;
 mod staff;
 mod tool;
+#[cfg(feature = "train")]
+mod train;
 
 use std::process::ExitCode;
 
@@ -40,6 +42,9 @@ enum Command {
     Tool(tool::Args),
     /// Add, list and reset accounts of the staff
     Staff(staff::Args),
+    /// Train an adapter for the model from a recipe, or go on with a run
+    #[cfg(feature = "train")]
+    Train(train::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -70,6 +75,8 @@ pub fn run() -> ExitCode {
             Command::Data(args) => data::run(args, config).await,
             Command::Tool(args) => tool::run(args, config).await,
             Command::Staff(args) => staff::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Train(args) => train::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });
