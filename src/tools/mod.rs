@@ -118,7 +118,15 @@ impl Toolbox {
     pub fn new(parts: Parts) -> Self {
         let Parts { model, adapters, prompts, settings, busy } = parts;
         let control = model.facts().control_tokens.clone();
-        Self(Arc::new(Inner { model, adapters, prompts, settings, control, busy, calibration: Default::default() }))
+        Self(Arc::new(Inner {
+            model,
+            adapters,
+            prompts,
+            settings,
+            control,
+            busy,
+            calibration: Default::default(),
+        }))
     }
 
     pub fn settings(&self) -> &Settings {

@@ -15,9 +15,9 @@ use super::state::State;
 use super::{Settings, routes, staff, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
-use crate::tools::Toolbox;
 use crate::runs::Runs;
 use crate::staff::Staff;
+use crate::tools::Toolbox;
 
 /// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);

@@ -10,9 +10,9 @@ use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
-use crate::tools::Toolbox;
 use crate::runs::Runs;
 use crate::staff::Staff;
+use crate::tools::Toolbox;
 
 pub struct State {
     pub desk: Desk,

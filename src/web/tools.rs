@@ -112,10 +112,12 @@ fn refuse(n: usize, fault: &ToolError) -> ApiError {
         ToolError::Model(ModelError::TooLong { .. } | ModelError::Invalid(_)) => {
             ApiError::bad_request(fault.code(), format!("items[{n}]: {fault}"))
         }
-        ToolError::Model(_) | ToolError::Prompt(_) | ToolError::Adapter(_) | ToolError::Calibration(_) => ApiError::new(
-            actix_web::http::StatusCode::BAD_GATEWAY,
-            fault.code(),
-            format!("items[{n}]: {fault}"),
-        ),
+        ToolError::Model(_) | ToolError::Prompt(_) | ToolError::Adapter(_) | ToolError::Calibration(_) => {
+            ApiError::new(
+                actix_web::http::StatusCode::BAD_GATEWAY,
+                fault.code(),
+                format!("items[{n}]: {fault}"),
+            )
+        }
     }
 }

@@ -183,11 +183,9 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Staff,
             Resource::OwnConversation | Resource::OtherConversation,
         )
-        | (
-            Principal::Admin(_),
-            Action::Administer | Action::Train | Action::Promote,
-            Resource::Shop,
-        ) => Ok(()),
+        | (Principal::Admin(_), Action::Administer | Action::Train | Action::Promote, Resource::Shop) => {
+            Ok(())
+        }
         _ => Err(Denied::Forbidden),
     }
 }
@@ -277,9 +275,17 @@ mod tests {
                 let administers = matches!(action, Action::Administer | Action::Train | Action::Promote)
                     && on == Resource::Shop;
                 let (agent, admin) = (may(&Principal::Agent(name())), may(&Principal::Admin(name())));
-                assert_eq!(admin, agent || administers, "an admin is an agent who administers: {action:?} {on:?}");
+                assert_eq!(
+                    admin,
+                    agent || administers,
+                    "an admin is an agent who administers: {action:?} {on:?}"
+                );
                 let one = Scope::ALL.iter().any(|scope| may(&key(*scope)));
-                assert_eq!(may(&Principal::api()), one, "the key of the environment has every scope: {action:?}");
+                assert_eq!(
+                    may(&Principal::api()),
+                    one,
+                    "the key of the environment has every scope: {action:?}"
+                );
             }
         }
     }

@@ -162,10 +162,7 @@ impl Socket {
     fn may(&self, action: Action, conv: ConvId) -> Result<(), Denied> {
         let own = match &self.principal {
             Principal::Shopper(shopper) => self.state.desk.owns(*shopper, conv).unwrap_or(false),
-            Principal::ApiKey(..)
-            | Principal::Agent(_)
-            | Principal::Admin(_)
-            | Principal::Anonymous => false,
+            Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) | Principal::Anonymous => false,
         };
         let on = if own { Resource::OwnConversation } else { Resource::OtherConversation };
         authorize(&self.principal, action, on)

@@ -39,7 +39,9 @@ async fn tidy(state: &web::Data<State>) {
     let accounts = state.staff.accounts.clone();
     match tokio::task::spawn_blocking(move || accounts.tidy()).await {
         Ok(Ok(())) => {}
-        Ok(Err(fault)) => tracing::error!(code = fault.code(), %fault, "the use of sessions was not written down"),
+        Ok(Err(fault)) => {
+            tracing::error!(code = fault.code(), %fault, "the use of sessions was not written down")
+        }
         Err(_) => tracing::error!("the use of sessions was not written down"),
     }
 }

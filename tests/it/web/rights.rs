@@ -22,16 +22,8 @@ enum Who {
     Completer,
 }
 
-const EVERYBODY: [Who; 8] = [
-    Who::Nobody,
-    Who::Owner,
-    Who::Stranger,
-    Who::Agent,
-    Who::Admin,
-    Who::Api,
-    Who::Reader,
-    Who::Completer,
-];
+const EVERYBODY: [Who; 8] =
+    [Who::Nobody, Who::Owner, Who::Stranger, Who::Agent, Who::Admin, Who::Api, Who::Reader, Who::Completer];
 
 /// One of each.
 struct Cast {
@@ -165,8 +157,7 @@ async fn connect(site: &Site, who: Who, cast: &Cast) -> Result<Socket, u16> {
     if let Some(cookie) = cast.cookie(who) {
         return site.try_seated(cookie).await;
     }
-    let mut headers =
-        vec![("Origin", site.origin()), ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned())];
+    let mut headers = vec![("Origin", site.origin()), ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned())];
     headers.extend(cast.token(who).map(|token| ("Authorization", format!("Bearer {token}"))));
     site.upgrade(&headers).await
 }
@@ -207,8 +198,7 @@ async fn every_frame_for_everybody() {
     let cast = Cast::of(&site).await;
     let conv = &cast.owner.conv;
     let kinds: Vec<String> = fixtures_kinds();
-    let tested: Vec<String> =
-        frames(conv).iter().map(|(f, _)| f["t"].as_str().unwrap().to_owned()).collect();
+    let tested: Vec<String> = frames(conv).iter().map(|(f, _)| f["t"].as_str().unwrap().to_owned()).collect();
     assert!(kinds.iter().all(|kind| tested.contains(kind)), "{kinds:?} against {tested:?}");
     for who in EVERYBODY {
         if !may(Action::Connect, who) {
