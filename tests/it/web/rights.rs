@@ -76,6 +76,8 @@ fn may(action: Action, who: Who) -> bool {
         Action::Connect => matches!(who, Owner | Stranger | Agent | Admin | Api | Reader),
         Action::Read => matches!(who, Owner | Agent | Admin | Api | Reader),
         Action::Complete => matches!(who, Api | Completer),
+        Action::Tools => matches!(who, Agent | Admin | Api | Completer),
+        Action::Train | Action::Promote => matches!(who, Admin | Api),
         Action::Account => matches!(who, Agent | Admin),
         Action::Browse => matches!(who, Agent | Admin | Api | Reader),
         Action::Arrange => matches!(who, Agent | Admin | Api),
@@ -127,6 +129,7 @@ async fn visit(site: &Site, route: &Route, who: Who, cast: &Cast) -> u16 {
         .replace("{conv}", conv)
         .replace("{shopper}", "0190a3b4-0000-7000-8000-000000000000")
         .replace("{name}", "nobody")
+        .replace("{file}", "recipe.toml")
         .replace("{id}", "nothing");
     let path = match route.path {
         "/v1/shopper/history" => format!("{path}?conv={conv}"),

@@ -44,8 +44,8 @@ async fn sentiment_sums_to_one_and_says_why() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_pieces_of_the_source() {
-    let text = "Hi! Returns are free for 30 days [[raw]]Are returns free?[[end]] after delivery. Bye.";
-    let body = json!({"items": [{"text": text, "count": 2}]});
+    let text = "Hi! Returns are free for 30 days after delivery. Bye.";
+    let body = json!({"items": [{"text": text, "count": 2, "title": "[[raw]]Are returns free?[[end]]"}]});
     let (status, answer) = ask("/v1/tools/qa", Some(API_KEY), body).await;
     assert_eq!(status, 200, "{answer}");
     let pairs = answer["items"][0]["pairs"].as_array().unwrap();
