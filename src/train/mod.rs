@@ -7,6 +7,7 @@
 pub mod error;
 pub mod example;
 mod kernels;
+pub mod merge;
 pub mod nn;
 pub mod peft;
 mod tensors;
