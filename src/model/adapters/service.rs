@@ -244,6 +244,7 @@ impl Adapters {
             self.make_room().await;
             if let Err(fault) = self.load(&id).await {
                 self.note_fault(name, &fault);
+                self.publish();
                 return Lease::base();
             }
         }

@@ -73,7 +73,7 @@ const DAMAGES: &[Damage] = &[
     (CONFIG, "`target_modules`", "a pattern", |f| config(f, "target_modules", "all-linear".into())),
     (CONFIG, "`target_modules`", "not linear", |f| config(f, "target_modules", vec!["proj"].into())),
     (CONFIG, "`target_modules`", "twice", |f| config(f, "target_modules", vec!["q_proj", "q_proj"].into())),
-    (WEIGHTS, "lora_A.weight` has shape [2, 8] instead of [4, 8]", "rank", |f| config(f, "r", 4.into())),
+    (WEIGHTS, "lora_A.weight` has shape [2, 16] instead of [4, 16]", "rank", |f| config(f, "r", 4.into())),
     (WEIGHTS, "lacks `base_model.model.model.layers.0.self_attn.k_proj", "more targets", |f| {
         config(f, "target_modules", vec!["q_proj", "k_proj", "down_proj"].into());
     }),
