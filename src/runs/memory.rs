@@ -50,7 +50,11 @@ pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
     let adapter = shape.layers * shape.adapter(recipe) * 20;
     let tokens = recipe.data.max_tokens as u64;
     let kept = shape.kept(tokens);
-    let layers = if recipe.train.recompute { kept + shape.layers * tokens * shape.hidden } else { shape.layers * kept };
+    let layers = if recipe.train.recompute {
+        kept + shape.layers * tokens * shape.hidden
+    } else {
+        shape.layers * kept
+    };
     // Logits of a chunk of targets, their probabilities and their gradient.
     let logits = 3 * tokens.min(128) * shape.vocabulary;
     Some(Need { weights, work: GROUND + adapter + 4 * (layers + logits) })
@@ -145,10 +149,13 @@ fn free() -> Option<u64> {
 
 /// Bytes left in this process's control group, if it has a limit; the file cache counts as free.
 fn group() -> Option<u64> {
-    let number = |name: &str| fs_err::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse::<u64>().ok();
+    let number = |name: &str| {
+        fs_err::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse::<u64>().ok()
+    };
     let (limit, used) = (number("memory.max")?, number("memory.current")?);
     let stat = fs_err::read_to_string("/sys/fs/cgroup/memory.stat").ok()?;
-    let cache = stat.lines().find_map(|l| l.strip_prefix("inactive_file ")?.trim().parse::<u64>().ok()).unwrap_or(0);
+    let cache =
+        stat.lines().find_map(|l| l.strip_prefix("inactive_file ")?.trim().parse::<u64>().ok()).unwrap_or(0);
     Some(limit.saturating_sub(used.saturating_sub(cache)))
 }
 

@@ -1,7 +1,7 @@
 //! What anybody may ask of runs: submit, look, cancel, pause, resume, listen.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Component, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
@@ -14,7 +14,7 @@ use super::gather::{Gather, GatherError, Gathered};
 use super::publish::Publish;
 use super::{Settings, memory, work};
 use crate::clock::Clock;
-use crate::domain::recipe::Recipe;
+use crate::domain::recipe::{Recipe, RecipeError};
 use crate::domain::run::{Control, Row, Run, RunState, Scorecard, StepLog, Trial};
 use crate::model::library;
 
@@ -155,7 +155,7 @@ impl Runs {
     pub fn submit(&self, recipe: &Recipe, by: &str) -> Result<Run, RunsError> {
         let inner = &self.0;
         inner.refuse_if_stopping()?;
-        recipe.check()?;
+        admit(recipe)?;
         let base = library::resolve(&inner.parts.models, &recipe.base).map_err(RunsError::Base)?;
         memory::check(&base.path, recipe, inner.parts.settings.reserve_mib)?;
         let waiting = inner.lock().runs.values().filter(|run| run.state == RunState::Queued).count();
@@ -186,7 +186,7 @@ impl Runs {
 
     /// The rows that `recipe` would train on, without starting anything. Call it off the runtime.
     pub fn preview(&self, recipe: &Recipe, limit: usize) -> Result<Preview, RunsError> {
-        recipe.check()?;
+        admit(recipe)?;
         let mut gathered = self.0.gather(recipe)?;
         let count = gathered.rows.len();
         gathered.rows.truncate(limit);
@@ -274,6 +274,24 @@ impl Runs {
         self.0.wake.notify_one();
         let _ = self.0.idle.subscribe().wait_for(|idle| *idle).await;
     }
+}
+
+/// Checks a recipe that came over the wire: besides being right, it may name only what is the server's.
+fn admit(recipe: &Recipe) -> Result<(), RecipeError> {
+    recipe.check()?;
+    let mut faults = Vec::new();
+    if !library::is_name(&recipe.base) {
+        faults
+            .push(format!("base: {:?}: name a model of the server, e.g. smollm2-135m-instruct", recipe.base));
+    }
+    for file in &recipe.data.files {
+        if !file.components().all(|part| matches!(part, Component::Normal(_))) {
+            faults.push(format!(
+                "data.files: {file:?}: put it under `datasets` in the server's data folder and name it from there"
+            ));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(RecipeError(faults)) }
 }
 
 impl Inner {

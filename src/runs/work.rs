@@ -113,9 +113,9 @@ async fn train(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
     let job = Job::Train { folder: folder.path().to_owned(), resume, threads };
     let child = Child::start(&inner.parts.launch, &job)?;
     Ok(match watch(inner, id, child, "the trainer").await? {
-        Outcome::Well if !folder.has_adapter() => {
-            Outcome::Failed("the trainer ended well but wrote no adapter/adapter_model.safetensors".to_owned())
-        }
+        Outcome::Well if !folder.has_adapter() => Outcome::Failed(
+            "the trainer ended well but wrote no adapter/adapter_model.safetensors".to_owned(),
+        ),
         outcome => outcome,
     })
 }

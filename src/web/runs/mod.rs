@@ -88,7 +88,9 @@ impl From<RunsError> for ApiError {
         let status = match &fault {
             RunsError::Unknown => StatusCode::NOT_FOUND,
             RunsError::Recipe(_) | RunsError::Base(_) | RunsError::Rows(_) => StatusCode::BAD_REQUEST,
-            RunsError::State { .. } | RunsError::Memory { .. } | RunsError::Full { .. } => StatusCode::CONFLICT,
+            RunsError::State { .. } | RunsError::Memory { .. } | RunsError::Full { .. } => {
+                StatusCode::CONFLICT
+            }
             RunsError::Draining => return Self::draining(),
             RunsError::Io(_) | RunsError::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };
