@@ -7,6 +7,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+use crate::model::adapters::Registry;
 use crate::telemetry::LogStyle;
 use crate::{chat, model, prompt, runs, store, web};
 
@@ -103,6 +104,17 @@ impl Config {
     /// Where the training runs are.
     pub fn runs_dir(&self) -> PathBuf {
         self.data.join("runs")
+    }
+
+    /// The adapters: those of the data folder, and those that came with the program, in a folder `adapters` beside it or in
+    /// the working directory.
+    pub fn adapters(&self) -> Registry {
+        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("adapters")));
+        let here = std::env::current_dir().ok().map(|dir| dir.join("adapters"));
+        let own = self.data.join("adapters");
+        let shipped =
+            beside.into_iter().chain(here).filter(|place| place.is_dir() && *place != own).collect();
+        Registry::new(own, shipped)
     }
 
     fn faults(&self) -> Vec<String> {

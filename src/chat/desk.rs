@@ -21,6 +21,7 @@ use crate::domain::prompt::{Piece, Prompt};
 use crate::domain::{
     Cmid, Command, ConvId, Cut, Head, Opening, Said, Seq, Shopper, ShopperId, Speaker, StaffId, Thumb,
 };
+use crate::model::adapters::{Adapters, Lease};
 use crate::model::{Answer, Health, SharedModel};
 use crate::prompt::{Playbook, Shop};
 use crate::store::{Committed, Store, StoreHealth};
@@ -29,6 +30,8 @@ use crate::store::{Committed, Store, StoreHealth};
 pub struct Parts {
     pub store: Store,
     pub model: SharedModel,
+    /// Of the same model: which of them answers a conversation.
+    pub adapters: Adapters,
     pub playbook: Playbook,
     pub settings: Settings,
     pub clock: Clock,
@@ -70,6 +73,7 @@ pub struct Desk(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) model: SharedModel,
+    pub(super) adapters: Adapters,
     pub(super) playbook: Playbook,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
@@ -88,7 +92,7 @@ pub(super) struct Inner {
 impl Desk {
     /// Opens the desk: listens to the store, and goes on with what a stop left unanswered.
     pub fn open_with(parts: Parts) -> Result<Self, DeskError> {
-        let Parts { store, model, playbook, settings, clock, runtime } = parts;
+        let Parts { store, model, adapters, playbook, settings, clock, runtime } = parts;
         let parallel = model.facts().parallel;
         let guard = Guard::new(&model.facts().control_tokens);
         let owed = store.open_jobs_and_waiting()?;
@@ -103,6 +107,7 @@ impl Desk {
             addresses: Mutex::default(),
             store,
             model,
+            adapters,
             playbook,
             settings,
             clock,
@@ -289,7 +294,13 @@ impl Desk {
         &self.0.model
     }
 
-    /// An answer outside any conversation, for programs. It waits in the same line as the shoppers.
+    /// Which adapters there are and which serve.
+    pub fn adapters(&self) -> &Adapters {
+        &self.0.adapters
+    }
+
+    /// An answer outside any conversation, for programs. It waits in the same line as the shoppers, and is made by the same
+    /// adapter unless the prompt names one.
     pub async fn complete(
         &self,
         mut prompt: Prompt,
@@ -306,6 +317,8 @@ impl Desk {
             message.content = self.0.guard.strip(&message.content);
         }
         let permit = self.0.line.enter(Box::new(|_| {})).await;
+        let lease = self.0.adapters.current();
+        prompt.adapter = prompt.adapter.or_else(|| lease.name());
         let desk = self.0.clone();
         let answer = self.0.model.stream(prompt).inspect(move |piece| {
             if let Ok(Piece::End(usage)) = piece {
@@ -313,7 +326,7 @@ impl Desk {
                 desk.limits.spend(&askers(None, address), tokens);
             }
         });
-        Ok(Completion { answer: answer.boxed(), _permit: permit })
+        Ok(Completion { answer: answer.boxed(), _permit: permit, _lease: lease })
     }
 
     /// Takes no new messages, and waits at most `patience` for the answers being made. What is unfinished then is
@@ -333,6 +346,7 @@ impl Desk {
 pub struct Completion {
     pub answer: Answer,
     _permit: Permit,
+    _lease: Lease,
 }
 
 /// Whom a message counts for.

@@ -1,6 +1,7 @@
 //! Wiring only: the command line, one file a command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
+mod adapter;
 mod bench;
 mod data;
 mod model;
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Args),
     /// Fetch, import, list and check models
     Model(model::Args),
+    /// List adapters, choose which one serves, and roll back
+    Adapter(adapter::Args),
     /// Verify, export and import conversations
     Data(data::Args),
     /// Measure this machine against a reference
@@ -57,6 +60,7 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Model(args) => model::run(args, config).await,
+            Command::Adapter(args) => adapter::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }

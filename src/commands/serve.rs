@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use crate::chat::{self, Desk, Guard};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
 use crate::prompt::Playbook;
 use crate::store::Store;
@@ -127,9 +128,19 @@ impl Rooms {
         let model = load_model(config).await?;
         let guard = Guard::new(&model.facts().control_tokens);
         let playbook = Playbook::load(&config.shop, &|text| guard.strip(text))?;
+        let adapters = Adapters::open(adapters::Parts {
+            registry: config.adapters(),
+            base: super::adapter::base(config)?,
+            model: model.clone(),
+            chat: config.chat.adapter.clone(),
+            room: config.model.variants,
+        })
+        .await;
+        adapters.watch();
         let desk = Desk::open_with(chat::Parts {
             store: store.clone(),
             model,
+            adapters,
             playbook,
             settings: config.chat.clone(),
             clock: clock.clone(),

@@ -115,9 +115,9 @@ impl From<DeskError> for ApiError {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
                     StatusCode::BAD_REQUEST
                 }
-                crate::model::ModelError::Incomplete | crate::model::ModelError::Engine(_) => {
-                    StatusCode::BAD_GATEWAY
-                }
+                crate::model::ModelError::Incomplete
+                | crate::model::ModelError::NoAdapter(_)
+                | crate::model::ModelError::Engine(_) => StatusCode::BAD_GATEWAY,
             },
         };
         let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);

@@ -9,7 +9,8 @@ use shopclerk::clock::Clock;
 use shopclerk::domain::{
     Cmid, ConvId, Ended, Event, EventKind, Owner, Said, Seq, ShopperId, Speaker, StaffId, Thumb,
 };
-use shopclerk::model::{Model, Scripted};
+use shopclerk::model::adapters::Adapters;
+use shopclerk::model::{Model, Scripted, SharedModel};
 use shopclerk::prompt::Playbook;
 use shopclerk::store::{self, Store};
 use uuid::Uuid;
@@ -33,9 +34,11 @@ impl Shop {
         let store = Store::open(&dir.path().join("store"), &store_settings(), Clock::System).unwrap();
         let model = Scripted::default();
         let guard = Guard::new(&model.facts().control_tokens);
+        let model: SharedModel = Arc::new(model);
         let desk = Desk::open_with(Parts {
             store: store.clone(),
-            model: Arc::new(model),
+            adapters: Adapters::none(model.clone()),
+            model,
             playbook: Playbook::load(&shopclerk::prompt::Settings::default(), &|t| guard.strip(t)).unwrap(),
             settings,
             clock: Clock::System,

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
-use shopclerk::model::Scripted;
+use shopclerk::model::adapters::Adapters;
+use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
 use shopclerk::store::Store;
 use shopclerk::web::{self, Running};
@@ -59,9 +60,11 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         ..chat::Settings::default()
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
+    let model: SharedModel = Arc::new(Scripted::default());
     let desk = Desk::open_with(chat::Parts {
         store,
-        model: Arc::new(Scripted::default()),
+        adapters: Adapters::none(model.clone()),
+        model,
         playbook,
         settings: generous,
         clock: clock.clone(),
