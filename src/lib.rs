@@ -16,6 +16,11 @@ pub mod model;
 
 pub mod chat;
 
+#[cfg(feature = "train")]
+pub mod train;
+
+pub mod eval;
+
 pub mod runs;
 
 pub mod web;

@@ -6,6 +6,8 @@ mod bench;
 mod data;
 mod model;
 mod serve;
+#[cfg(feature = "train")]
+mod train;
 
 use std::process::ExitCode;
 
@@ -34,6 +36,9 @@ enum Command {
     Adapter(adapter::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Train an adapter for the model from a recipe, or go on with a run
+    #[cfg(feature = "train")]
+    Train(train::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -62,6 +67,8 @@ pub fn run() -> ExitCode {
             Command::Model(args) => model::run(args, config).await,
             Command::Adapter(args) => adapter::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Train(args) => train::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });
