@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shopclerk::clock::Clock;
 use shopclerk::domain::recipe::Recipe;
-use shopclerk::domain::run::{Manifest, Row, RowBody, RowMessage, Run, RunState};
+use shopclerk::domain::run::{Manifest, Run, RunState};
 use shopclerk::runs::{Gather, GatherError, Gathered, Parts, Publish, RunEvent, Runs, RunsError, Settings};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
@@ -20,20 +20,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) struct TwoRows;
 
 impl Gather for TwoRows {
-    fn gather(&self, recipe: &Recipe) -> Result<Gathered, GatherError> {
-        let message = |role: &str, content: &str| RowMessage {
-            role: role.to_owned(),
-            content: content.to_owned(),
-            train: None,
+    fn gather(&self, recipe: &Recipe, folder: &Path) -> Result<serde_json::Value, GatherError> {
+        let row = |n: usize| {
+            let messages = [("user", "Hello"), ("assistant", "Good day")]
+                .map(|(role, content)| serde_json::json!({"role": role, "content": content}));
+            serde_json::json!({"id": format!("r{n}"), "group": format!("g{n}"), "messages": messages})
         };
-        let row = |n: usize| Row {
-            id: format!("r{n}"),
-            group: format!("g{n}"),
-            body: RowBody::Messages(vec![message("user", "Hello"), message("assistant", "Good day")]),
-            lineage: Vec::new(),
-        };
-        let rows = if recipe.name == "empty" { Vec::new() } else { vec![row(1), row(2)] };
-        Ok(Gathered { rows, report: serde_json::json!({"taken": 2, "left_out": {"too_short": 1}}) })
+        let rows = if recipe.name == "empty" { String::new() } else { format!("{}\n{}\n", row(1), row(2)) };
+        fs_err::write(folder.join("rows.jsonl"), rows).unwrap();
+        Ok(serde_json::json!({"taken": 2, "left_out": {"too_short": 1}}))
     }
 }
 
@@ -326,6 +321,27 @@ async fn what_cannot_be_run_is_refused_before_anything_is_written() {
     let preview = site.runs.preview(&recipe("shop", 1), 1).unwrap();
     assert_eq!((preview.rows.len(), preview.count), (1, 2));
     assert!(matches!(site.runs.get("nobody").unwrap_err(), RunsError::Unknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_the_command_line_is_shown_and_left_alone() {
+    let mut site = Site::new();
+    let mine = site.submit(&recipe("shop", 1)).id;
+    let run = site.state(&mine, RunState::Done).await;
+    let theirs = uuid::Uuid::now_v7().to_string();
+    let folder = Folder::new(site.data.path().join("runs").join(&theirs));
+    fs_err::create_dir_all(folder.path()).unwrap();
+    let theirs_now = |state| Run { id: theirs.clone(), by: COMMAND_LINE.to_owned(), state, ..run.clone() };
+    folder.save(&theirs_now(RunState::Training)).unwrap();
+    assert_eq!(site.runs.get(&theirs).unwrap().state, RunState::Training);
+    assert_eq!(site.runs.cancel(&theirs).unwrap_err().code(), "run_foreign");
+    site.restart().await;
+    assert_eq!(site.runs.list().len(), 2);
+    // It is not taken up again, and holds nobody up.
+    let next = site.submit(&recipe("next", 1)).id;
+    site.state(&next, RunState::Done).await;
+    folder.save(&theirs_now(RunState::Failed)).unwrap();
+    assert_eq!(site.runs.get(&theirs).unwrap().state, RunState::Failed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
