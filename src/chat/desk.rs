@@ -248,7 +248,9 @@ impl Desk {
         comment: Option<Said>,
     ) -> Result<(), DeskError> {
         let comment = comment.map(Said::into_string);
-        self.run(conv, Command::Rate { of, value, comment }).await
+        self.run(conv, Command::Rate { of, value, comment }).await?;
+        self.count_rating(conv, of, value);
+        Ok(())
     }
 
     /// A member of staff takes over: when this returns, nothing more of the model's answer reaches anybody.

@@ -11,6 +11,7 @@ pub mod hub;
 mod limits;
 mod listen;
 mod live;
+mod ratings;
 mod settings;
 mod turn;
 
@@ -19,4 +20,5 @@ pub use error::DeskError;
 pub use guard::Guard;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};
 pub use listen::Replay;
+pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Unknown};

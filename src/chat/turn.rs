@@ -212,7 +212,8 @@ fn note(
     }
     let name =
         serde_json::to_value(ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-    metrics::counter!(metric::REPLIES, "ended" => name).increment(1);
+    let by = provenance.adapter.clone().unwrap_or_else(|| provenance.model.clone());
+    metrics::counter!(metric::REPLIES, "ended" => name, "by" => by).increment(1);
 }
 
 fn millis(since: Instant) -> u32 {

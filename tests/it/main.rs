@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
+mod adapters;
 mod chat;
 mod config;
 #[cfg(feature = "llm")]

@@ -16,8 +16,8 @@ use super::{AdapterError, AdapterId, Base, Lease};
 use crate::domain::run::Manifest;
 use crate::model::SharedModel;
 
-/// How often the files are looked at, for changes by other processes.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the files are looked at, for changes by other processes. They are a few small ones.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What the service is made of.
 pub struct Parts {
