@@ -29,4 +29,14 @@ mod train_core;
 mod train_core_golden;
 #[cfg(feature = "train")]
 mod train_core_made;
+#[cfg(feature = "train")]
+mod train_data;
+#[cfg(feature = "train")]
+mod train_kill;
+#[cfg(feature = "train")]
+mod train_loop;
+#[cfg(feature = "train")]
+mod train_made;
+#[cfg(feature = "train")]
+mod train_recipes;
 mod web;
