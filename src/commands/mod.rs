@@ -4,10 +4,14 @@
 mod adapter;
 mod bench;
 mod data;
+#[cfg(feature = "train")]
+mod eval;
 mod model;
 mod serve;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod training;
 
 use std::process::ExitCode;
 
@@ -39,6 +43,9 @@ enum Command {
     /// Train an adapter for the model from a recipe, or go on with a run
     #[cfg(feature = "train")]
     Train(train::Args),
+    /// Judge an adapter beside the base, on rows that nobody trained on
+    #[cfg(feature = "train")]
+    Eval(eval::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -69,6 +76,8 @@ pub fn run() -> ExitCode {
             Command::Data(args) => data::run(args, config).await,
             #[cfg(feature = "train")]
             Command::Train(args) => train::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });
