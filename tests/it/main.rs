@@ -16,6 +16,8 @@ mod model_files_hub;
 mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
+mod runs;
+mod runs_child;
 mod store;
 mod store_child;
 mod store_crash;

@@ -252,7 +252,7 @@ impl Adapters {
     }
 
     /// `None` if it is not in memory.
-    fn lease(&self, id: &AdapterId) -> Option<Lease> {
+    pub(super) fn lease(&self, id: &AdapterId) -> Option<Lease> {
         let mut table = self.table();
         table.tick += 1;
         let tick = table.tick;

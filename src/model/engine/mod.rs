@@ -6,6 +6,7 @@
 //! An adapter is the whole model once more with the adapter merged into its weights, beside the base; all share the permits.
 
 mod generation;
+mod likelihood;
 mod load;
 mod memory;
 mod merge;
@@ -27,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use self::generation::{Generations, InFlight};
 use super::adapters::Bundle;
 use super::stop::stop_at;
-use super::{Answer, Facts, Health, Model, ModelError, Settings};
+use super::{Answer, Facts, Health, Model, ModelError, Opening, Passage, Settings};
 use crate::domain::prompt::{Message, Piece, Prompt, Role};
 
 /// A loaded model.
@@ -236,6 +237,14 @@ impl Model for Engine {
 
     fn variants(&self) -> Vec<String> {
         lock(&self.0.variants).keys().cloned().collect()
+    }
+
+    fn log_likelihood(&self, passage: Passage) -> BoxFuture<'_, Result<Vec<f32>, ModelError>> {
+        Box::pin(likelihood::log_likelihood(self, passage))
+    }
+
+    fn go_on(&self, opening: Opening) -> BoxFuture<'_, Result<String, ModelError>> {
+        Box::pin(likelihood::go_on(self, opening))
     }
 
     fn health(&self) -> Health {
