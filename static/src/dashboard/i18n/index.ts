@@ -42,11 +42,20 @@ const locale = (): string => (lang.value === "zh" ? "zh-CN" : "en-GB");
 
 export const number = (value: number, digits = 0): string => new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
 
+/** Few characters: `840`, `2.2k`. */
+export const compact = (value: number): string => (value < 1000 ? number(value) : value < 10_000 ? `${number(value / 1000, 1)}k` : `${number(Math.floor(value / 1000))}k`);
+
 export const percent = (share: number, digits = 0): string => new Intl.NumberFormat(locale(), { style: "percent", maximumFractionDigits: digits }).format(share);
 
 export const clockTime = (at: number): string => new Intl.DateTimeFormat(locale(), { hour: "2-digit", minute: "2-digit" }).format(at);
 
 export const fullTime = (at: number): string => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(at);
+
+/** A day given as its beginning in UTC. */
+export const shortDay = (at: number): string => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", timeZone: "UTC" }).format(at);
+
+/** The name of a day of the week, 0 for Monday. */
+export const weekday = (day: number): string => new Intl.DateTimeFormat(locale(), { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + day));
 
 export const dayName = (at: number): string => new Intl.DateTimeFormat(locale(), { weekday: "long", day: "numeric", month: "long" }).format(at);
 

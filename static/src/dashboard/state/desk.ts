@@ -329,6 +329,7 @@ export class Desk {
       case "ack":
         this.deps.keep.set(`pair.${frame.cmid}`, undefined);
         this.#outbox.acked(frame.cmid);
+        this.#sent.delete(frame.cmid);
         this.#letters();
         break;
       case "typing":

@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
-import { t } from "../i18n";
+import { number, t } from "../i18n";
 import { isDark } from "../state/prefs";
 
 export interface Series {
@@ -82,7 +82,7 @@ function options(element: HTMLElement, tip: HTMLElement, latest: { current: Prop
   const { series, height = 220, days, fromZero = true } = latest.current;
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
-  const axis = { stroke: color("--faint"), font: "11px system-ui, sans-serif", grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false } };
+  const axis = { stroke: color("--faint"), font: `11px ${getComputedStyle(document.body).fontFamily}`, grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false } };
   const bars = uPlot.paths.bars!({ size: [0.62, 34], radius: 0.25 });
   const smooth = uPlot.paths.spline!();
   return {
@@ -91,9 +91,10 @@ function options(element: HTMLElement, tip: HTMLElement, latest: { current: Prop
     padding: [10, 8, 0, 0],
     legend: { show: false },
     cursor: { points: { size: 7 }, drag: { x: false, y: false }, y: false },
-    scales: { x: { time: days === true }, y: { range: (_, low, high) => range(low, high, fromZero) } },
+    // A bar has room on both sides of its day.
+    scales: { x: { time: days === true, ...(series.some((one) => one.kind === "bars") && { range: (_, low, high) => [low - 43_200, high + 43_200] }) }, y: { range: (_, low, high) => range(low, high, fromZero) } },
     axes: [
-      { ...axis, grid: { show: false }, gap: 7, values: (_, places) => places.map((place) => (Number.isInteger(place) || days ? latest.current.sayX(place) : "")), space: 70 },
+      { ...axis, grid: { show: false }, gap: 7, size: 30, values: (_, places) => places.map((place) => (days ? latest.current.sayX(place) : Number.isInteger(place) ? number(place) : "")), space: 70 },
       { ...axis, gap: 6, size: 52, values: (_, places) => places.map((place) => latest.current.say(place)), space: 42 },
     ],
     series: [

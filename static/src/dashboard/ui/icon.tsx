@@ -58,7 +58,7 @@ export type Shape = keyof typeof SHAPES;
 
 export function Icon({ shape }: { shape: Shape }): JSX.Element {
   return (
-    <svg class="icon" viewBox="0 0 24 24" aria-hidden="true">
+    <svg class={shape === "more" ? "icon thick" : "icon"} viewBox="0 0 24 24" aria-hidden="true">
       <path d={SHAPES[shape]} />
     </svg>
   );

@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Tab } from "../../contract";
-import { number, t } from "../../i18n";
+import { compact, t } from "../../i18n";
 import { desk, nameOf, people } from "../../state/app";
 import { go, goInstead, href, type Route, route, TABS } from "../../state/router";
 import { wantSearch } from "../../state/signals";
@@ -21,6 +21,7 @@ export function ListColumn({ at }: { at: InboxRoute }): JSX.Element {
   const filtered = Object.keys(at.filters).length > 0;
   return (
     <section class="list" aria-label={t("inbox.conversations")}>
+      {at.conv === undefined && <h1 class="sr">{t("nav.inbox")}</h1>}
       <SearchBox value="" />
       <div class="list-tabs">
         <nav class="tabs" aria-label={t("inbox.lists")}>
@@ -54,7 +55,7 @@ function TabLink({ tab, at, count }: { tab: Tab; at: InboxRoute; count: number }
   return (
     <a class="tab" href={href({ page: "inbox", tab, filters: at.filters })} aria-current={at.tab === tab ? "page" : undefined}>
       {t(`tab.${tab}`)}
-      {count > 0 && <span class={`count${tab === "waiting" ? " hot" : ""}`}>{count > 9999 ? `${number(Math.floor(count / 1000))}k` : number(count)}</span>}
+      {count > 0 && tab !== "resolved" && <span class={`count${tab === "waiting" ? " hot" : ""}`}>{compact(count)}</span>}
     </a>
   );
 }

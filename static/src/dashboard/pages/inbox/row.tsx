@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import type { Row } from "../../contract";
 import { ago, span, t, tn } from "../../i18n";
-import { nameOf, shopperName } from "../../state/app";
+import { me, nameOf, shopperName } from "../../state/app";
 import { Avatar, minute } from "../../ui/kit";
 import { Icon } from "../../ui/icon";
 
@@ -55,5 +55,5 @@ export function OwnerSign({ row }: { row: Row }): JSX.Element {
   if (row.status === "resolved") return <span class="owner"><Icon shape="check" />{t("inbox.is_resolved")}</span>;
   if (row.owner === "ai") return <span class="owner"><Icon shape="spark" />{t("who.ai")}</span>;
   if (row.owner === "queue") return <span class="owner hot"><Icon shape="hand" />{t("inbox.wants_person")}</span>;
-  return <span class="owner cut"><Icon shape="person" /><span class="cut" dir="auto">{nameOf(row.staff)}</span></span>;
+  return <span class="owner cut"><Icon shape="person" /><span class="cut" dir="auto">{row.staff === me.value?.name ? t("who.you") : nameOf(row.staff)}</span></span>;
 }

@@ -30,6 +30,7 @@ export function SearchColumn({ at }: { at: SearchRoute }): JSX.Element {
   useEffect(() => void ask(), [at.q, at.by]);
   return (
     <section class="list" aria-label={t("search.label")}>
+      {at.conv === undefined && <h1 class="sr">{t("search.label")}</h1>}
       <SearchBox value={at.q} />
       <div class="list-tabs">
         <div class="tabs" role="group" aria-label={t("search.by")}>

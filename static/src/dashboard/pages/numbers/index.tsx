@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { download, get, query } from "../../api";
 import type { Figures, Numbers } from "../../contract";
-import { number, percent, t, took } from "../../i18n";
+import { number, percent, shortDay, t, took } from "../../i18n";
 import { complain } from "../../state/app";
 import { Chart, Spark } from "../../ui/chart";
 import { Button, Empty, Spin } from "../../ui/kit";
@@ -56,7 +56,7 @@ export default function NumbersPage(): JSX.Element {
 
 function All({ data }: { data: Numbers }): JSX.Element {
   const x = data.days.map((one) => dayOf(one.day));
-  const sayX = (at: number): string => new Intl.DateTimeFormat(document.documentElement.lang, { day: "numeric", month: "short", timeZone: "UTC" }).format(at * 1000);
+  const sayX = (at: number): string => shortDay(at * 1000);
   const each = (read: (one: Figures) => number | null | undefined): (number | null)[] => data.days.map((one) => read(one) ?? null);
   return (
     <>

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import type { ModelFigures, Numbers } from "../../contract";
-import { number, percent, t, took } from "../../i18n";
+import { number, percent, t, took, weekday } from "../../i18n";
 import { href } from "../../state/router";
 import { share } from "./days";
 
@@ -42,23 +42,21 @@ export function Models({ models }: { models: ModelFigures[] }): JSX.Element {
 export function Hours({ hours }: { hours: Numbers["hours"] }): JSX.Element {
   const most = Math.max(1, ...hours.map(([, , n]) => n));
   const at = new Map(hours.map(([day, hour, n]) => [day * 24 + hour, n]));
-  // The first of January 2024 was a Monday.
-  const name = (day: number): string => new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + day));
   const busiest = hours.reduce<[number, number, number] | undefined>((best, one) => (!best || one[2] > best[2] ? one : best), undefined);
   return (
     <figure>
-      <div class="heat" role="img" aria-label={busiest ? t("num.busiest", { day: name(busiest[0]), hour: `${busiest[1]}:00`, n: number(busiest[2]) }) : t("num.hours")}>
+      <div class="heat" role="img" aria-label={busiest ? t("num.busiest", { day: weekday(busiest[0]), hour: `${busiest[1]}:00`, n: number(busiest[2]) }) : t("num.hours")}>
         <span />
         {Array.from({ length: 24 }, (_, hour) => <span class="hour num" key={hour}>{hour % 6 === 0 ? hour : ""}</span>)}
         {Array.from({ length: 7 }, (_, day) => [
-          <span class="day" key={`d${day}`}>{name(day)}</span>,
+          <span class="day" key={`d${day}`}>{weekday(day)}</span>,
           ...Array.from({ length: 24 }, (_, hour) => {
             const n = at.get(day * 24 + hour) ?? 0;
-            return <span class="cell" key={hour} title={`${name(day)} ${hour}:00 · ${number(n)}`}><i style={{ opacity: n ? 0.12 + 0.88 * (n / most) : 0 }} /></span>;
+            return <span class="cell" key={hour} title={`${weekday(day)} ${hour}:00 · ${number(n)}`}><i style={{ opacity: n ? 0.12 + 0.88 * (n / most) : 0 }} /></span>;
           }),
         ])}
       </div>
-      {busiest && <figcaption class="small dim">{t("num.busiest", { day: name(busiest[0]), hour: `${busiest[1]}:00`, n: number(busiest[2]) })}</figcaption>}
+      {busiest && <figcaption class="small dim">{t("num.busiest", { day: weekday(busiest[0]), hour: `${busiest[1]}:00`, n: number(busiest[2]) })}</figcaption>}
     </figure>
   );
 }

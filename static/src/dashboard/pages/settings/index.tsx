@@ -2,6 +2,7 @@
 
 import "../../style/pages.css";
 import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
 import { t, type Word } from "../../i18n";
 import { isAdmin } from "../../state/app";
 import { href, route } from "../../state/router";
@@ -28,10 +29,12 @@ export default function SettingsPage(): JSX.Element {
   const at = route.value;
   const mine = SECTIONS.filter((one) => one.admin === "all" || isAdmin.value);
   const section = mine.find((one) => at.page === "settings" && one.name === at.section) ?? mine[0]!;
+  const nav = useRef<HTMLElement>(null);
+  useEffect(() => nav.current?.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [section.name]);
   return (
     <div class="page">
       <div class="settings">
-        <nav aria-label={t("nav.settings")}>
+        <nav ref={nav} aria-label={t("nav.settings")}>
           <h1>{t("nav.settings")}</h1>
           {mine.map((one) => <a key={one.name} href={href({ page: "settings", section: one.name })} aria-current={one === section ? "page" : undefined}><Icon shape={one.shape} />{t(one.word)}</a>)}
         </nav>
