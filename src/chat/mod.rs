@@ -11,7 +11,9 @@ pub mod hub;
 mod limits;
 mod listen;
 mod live;
+mod mood;
 mod settings;
+mod teach;
 mod turn;
 
 pub use desk::{Ack, Completion, Desk, Parts, Readiness, Say};

@@ -149,9 +149,9 @@ async fn labels_are_scored(engine: &Engine) {
     assert!(good[0] - good[1] > bad[0] - bad[1], "{good:?} {bad:?}");
 }
 
-fn review(text: &str) -> Vec<Message> {
+fn review(text: &str) -> Prompt {
     let asked = format!("Review: {text}\nIs the review positive or negative? Answer with one word.");
-    vec![Message::new(Role::User, asked)]
+    Prompt { messages: vec![Message::new(Role::User, asked)], ..Prompt::default() }
 }
 
 async fn logprobs_are_reported(engine: &Engine) {
@@ -216,7 +216,7 @@ fn logits_equal_those_of_transformers() {
         let Some(engine) = load(settings).await else { return };
         for (golden, chat) in golden.iter().zip(&rendered) {
             assert!(golden.ids.iter().zip(&chat.ids).all(|(a, b)| a == b));
-            let found = engine.logits_after(golden.ids.clone()).await.unwrap();
+            let found = engine.logits_after(golden.ids.clone(), None).await.unwrap();
             for (id, expected) in golden.top_ids.iter().zip(&golden.top_logits) {
                 assert!(
                     (found[*id] - expected).abs() < 2e-2,

@@ -20,4 +20,10 @@ mod store_child;
 mod store_crash;
 mod store_damage;
 mod store_export;
+#[cfg(feature = "train")]
+mod train_core;
+#[cfg(feature = "train")]
+mod train_core_golden;
+#[cfg(feature = "train")]
+mod train_core_made;
 mod web;

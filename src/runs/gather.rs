@@ -1,0 +1,40 @@
+//! Where a run's rows come from.
+
+use serde::Serialize;
+
+use crate::domain::recipe::Recipe;
+use crate::domain::run::Row;
+
+/// The rows of a run, and what was left out of them and why.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Gathered {
+    pub rows: Vec<Row>,
+    pub report: serde_json::Value,
+}
+
+/// Chooses rows as a recipe says. It may read the store and files, and takes as long as it takes: call it off the runtime.
+pub trait Gather: Send + Sync {
+    /// # Errors
+    /// A file that cannot be read, a line that is no row; each names the place and the fix.
+    fn gather(&self, recipe: &Recipe) -> Result<Gathered, GatherError>;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum GatherError {
+    #[error("no row is left to train on: {0}")]
+    Empty(String),
+    #[error("{0}")]
+    Invalid(String),
+    #[error("the store cannot be read: {0}")]
+    Store(String),
+}
+
+impl GatherError {
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty(_) => "rows_empty",
+            Self::Invalid(_) => "rows_invalid",
+            Self::Store(_) => "rows_store",
+        }
+    }
+}
