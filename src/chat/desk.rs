@@ -324,11 +324,7 @@ impl Desk {
 
     /// An answer outside any conversation, for programs. It waits in the same line as the shoppers, and is made by the same
     /// adapter unless the prompt names one.
-    pub async fn complete(
-        &self,
-        prompt: Prompt,
-        address: Option<IpAddr>,
-    ) -> Result<Completion, DeskError> {
+    pub async fn complete(&self, prompt: Prompt, address: Option<IpAddr>) -> Result<Completion, DeskError> {
         let named = prompt.adapter.clone();
         let lease = self.0.adapters.current();
         let adapter = named.or_else(|| lease.name());
