@@ -5,6 +5,7 @@ mod child;
 mod client;
 mod sockets;
 mod store;
+mod swap;
 
 use serde::Serialize;
 
@@ -28,6 +29,8 @@ enum What {
     Sockets,
     /// Acknowledged messages per second
     Store,
+    /// Promoting an adapter and rolling it back while somebody chats, with the real model
+    Swap,
 }
 
 /// One measured figure.
@@ -65,6 +68,7 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Chat => chat::measure(config).await?,
         What::Sockets => sockets::measure(config).await?,
         What::Store => store::measure(config).await?,
+        What::Swap => swap::measure(config).await?,
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
