@@ -22,7 +22,7 @@ pub(super) enum Model {
 pub(super) struct Child {
     process: tokio::process::Child,
     pub(super) address: SocketAddr,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 /// Memory of a process, in KiB.
@@ -82,7 +82,7 @@ impl Child {
             .next()
             .and_then(|text| text.trim().parse().ok())
             .with_context(|| format!("the server said `{line}` instead of its address"))?;
-        let child = Self { process, address, _data: data };
+        let child = Self { process, address, data };
         child.wait_until_ready().await?;
         Ok(child)
     }
@@ -100,17 +100,12 @@ impl Child {
 
     /// One request on a connection of its own; the whole answer.
     pub(super) async fn request(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.address).await?;
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nContent-Length: {1}\r\n\
-             Connection: close\r\n\r\n{body}",
-            self.address,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        request(self.address, method, path, body).await
+    }
+
+    /// Where its adapters and conversations are.
+    pub(super) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// A new shopper with a conversation.
@@ -148,4 +143,23 @@ impl Child {
         };
         Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
     }
+}
+
+/// One request on a connection of its own; the whole answer.
+pub(super) async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
