@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::adapters::Registry;
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, runs, store, web};
+use crate::{chat, model, prompt, runs, store, tools, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +23,7 @@ pub struct Config {
     pub model: model::Settings,
     pub store: store::Settings,
     pub shop: prompt::Settings,
+    pub tools: tools::Settings,
     pub runs: runs::Settings,
     /// The file it was read from, for children of this process.
     #[serde(skip)]
@@ -39,6 +40,7 @@ impl Default for Config {
             model: model::Settings::default(),
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
+            tools: tools::Settings::default(),
             runs: runs::Settings::default(),
             file: None,
         }
@@ -96,14 +98,14 @@ impl Config {
         self.data.join("store")
     }
 
+    /// Where accounts, the audit log and the search index are.
+    pub fn staff_dir(&self) -> PathBuf {
+        self.data.join("staff")
+    }
+
     /// Where the models are.
     pub fn models_dir(&self) -> PathBuf {
         self.data.join("models")
-    }
-
-    /// Where the training runs are.
-    pub fn runs_dir(&self) -> PathBuf {
-        self.data.join("runs")
     }
 
     /// The adapters: those of the data folder, and those that came with the program, in a folder `adapters` beside it or in
@@ -117,11 +119,17 @@ impl Config {
         Registry::new(own, shipped)
     }
 
+    /// Where the training runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
         faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());

@@ -14,14 +14,18 @@ pub mod prompt;
 
 pub mod model;
 
+pub mod tools;
+
 pub mod chat;
+
+pub mod runs;
+
+pub mod staff;
 
 #[cfg(feature = "train")]
 pub mod train;
 
 pub mod eval;
-
-pub mod runs;
 
 pub mod web;
 

@@ -11,8 +11,10 @@ pub mod hub;
 mod limits;
 mod listen;
 mod live;
+mod mood;
 mod ratings;
 mod settings;
+mod teach;
 mod turn;
 
 pub use desk::{Ack, Completion, Desk, Parts, Readiness, Say};

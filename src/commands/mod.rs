@@ -8,6 +8,8 @@ mod data;
 mod eval;
 mod model;
 mod serve;
+mod staff;
+mod tool;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]
@@ -40,6 +42,10 @@ enum Command {
     Adapter(adapter::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Run a file of texts through a tool
+    Tool(tool::Args),
+    /// Add, list and reset accounts of the staff
+    Staff(staff::Args),
     /// Train an adapter for the model from a recipe, or go on with a run
     #[cfg(feature = "train")]
     Train(train::Args),
@@ -74,6 +80,8 @@ pub fn run() -> ExitCode {
             Command::Model(args) => model::run(args, config).await,
             Command::Adapter(args) => adapter::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            Command::Tool(args) => tool::run(args, config).await,
+            Command::Staff(args) => staff::run(args, config).await,
             #[cfg(feature = "train")]
             Command::Train(args) => train::run(args, config).await,
             #[cfg(feature = "train")]

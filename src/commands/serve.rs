@@ -13,10 +13,12 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
-use crate::prompt::Playbook;
+use crate::prompt::{Playbook, ToolPrompts};
 use crate::runs::Runs;
+use crate::staff::Staff;
 use crate::store::Store;
 use crate::telemetry::metric;
+use crate::tools::{self, Toolbox};
 use crate::web;
 
 /// How long answers that are being made may take to finish when the server stops.
@@ -57,8 +59,12 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
     let runs = runs(&config)?;
+    let staff = Staff::open(&config.staff_dir(), shop.clock.clone())?;
+    let first = staff.accounts.setup_link()?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
+        tools: shop.tools.clone(),
+        staff,
         settings: config.web.clone(),
         clock: shop.clock.clone(),
         secret: web::auth::secret::load_or_create(&config.data)?,
@@ -69,6 +75,10 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
     println!("listening on http://{address}");
+    if let Some(link) = first {
+        let url = super::staff::base_url(&config, &address.to_string());
+        println!("make the first account within 24 hours: {url}/dashboard/#setup={}", link.token);
+    }
     let warming = tokio::spawn({
         let desk = shop.desk.clone();
         async move {
@@ -135,6 +145,7 @@ async fn stop_signal() {
 /// The rooms behind the web, put together.
 pub(super) struct Rooms {
     pub(super) desk: Desk,
+    pub(super) tools: Toolbox,
     pub(super) store: Store,
     pub(super) clock: Clock,
 }
@@ -146,26 +157,39 @@ impl Rooms {
         let model = load_model(config).await?;
         let guard = Guard::new(&model.facts().control_tokens);
         let playbook = Playbook::load(&config.shop, &|text| guard.strip(text))?;
-        let adapters = Adapters::open(adapters::Parts {
-            registry: config.adapters(),
-            base: super::adapter::base(config)?,
-            model: model.clone(),
-            chat: config.chat.adapter.clone(),
-            room: config.model.variants,
-        })
-        .await;
+        let adapters = open_adapters(config, &model).await?;
         adapters.watch();
         let desk = Desk::open_with(chat::Parts {
             store: store.clone(),
-            model,
-            adapters,
+            model: model.clone(),
+            adapters: adapters.clone(),
             playbook,
             settings: config.chat.clone(),
             clock: clock.clone(),
             runtime: tokio::runtime::Handle::current(),
         })?;
-        Ok(Self { desk, store, clock })
+        let tools = Toolbox::new(tools::Parts {
+            model,
+            adapters,
+            prompts: ToolPrompts::load(&config.shop)?,
+            settings: config.tools.clone(),
+            busy: Some(desk.busy()),
+        });
+        desk.watch_mood(tools.clone());
+        Ok(Self { desk, tools, store, clock })
     }
+}
+
+/// The adapters beside the data, over `model`.
+pub(super) async fn open_adapters(config: &Config, model: &SharedModel) -> anyhow::Result<Adapters> {
+    Ok(Adapters::open(adapters::Parts {
+        registry: config.adapters(),
+        base: super::adapter::base(config)?,
+        model: model.clone(),
+        chat: config.chat.adapter.clone(),
+        room: config.model.variants,
+    })
+    .await)
 }
 
 /// The model that the configuration names.

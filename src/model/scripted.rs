@@ -14,8 +14,8 @@ use super::{Answer, Facts, Health, Model, ModelError};
 use crate::domain::prompt::{Finish, Piece, Prompt, Role, Usage};
 
 /// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
-/// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone, `[[fail]]` fails after two words. With an adapter it says
-/// the adapter's name first.
+/// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone (up to `[[end]]`, `[[br]]` for a line break), `[[fail]]`
+/// fails after two words. With an adapter it says the adapter's name first.
 #[derive(Clone, Debug)]
 pub struct Scripted {
     facts: Facts,
@@ -79,7 +79,8 @@ impl Script {
             prompt.messages.iter().rev().find(|m| m.role == Role::User).map_or("", |m| m.content.as_str());
         let pause = Duration::from_millis(argument(asked, "[[slow ").unwrap_or(0));
         if let Some((_, raw)) = asked.split_once("[[raw]]") {
-            return Self { words: split(raw), pause, fails: false };
+            let raw = raw.split("[[end]]").next().unwrap_or_default().replace("[[br]]", "\n");
+            return Self { words: split(&raw), pause, fails: false };
         }
         if let Some(n) = argument(asked, "[[long ") {
             let words = (1..=n).map(|i| format!("word{i} ")).collect();

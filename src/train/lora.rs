@@ -94,7 +94,10 @@ impl Net for Lora {
 
     fn load(&mut self, folder: &Path) -> anyhow::Result<()> {
         let found = peft::read(folder)?;
-        self.network.adapter_mut().set_tensors(found.tensors).with_context(|| folder.display().to_string())?;
+        self.network
+            .adapter_mut()
+            .set_tensors(found.tensors)
+            .with_context(|| folder.display().to_string())?;
         self.network.adapter_mut().zero_grads();
         self.optimiser.load(&folder.join(MOMENTS), self.network.adapter())?;
         Ok(())

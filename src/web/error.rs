@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::chat::DeskError;
+use crate::staff::StaffError;
 
 /// An error a client meets. `code` is stable, `message` is for people and never quotes what somebody wrote.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -110,7 +111,7 @@ impl From<DeskError> for ApiError {
             DeskError::Busy { .. } | DeskError::Draining | DeskError::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            DeskError::Text(_) => StatusCode::BAD_REQUEST,
+            DeskError::Text(_) | DeskError::Tags(_) => StatusCode::BAD_REQUEST,
             DeskError::Model(fault) => match fault {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
                     StatusCode::BAD_REQUEST
@@ -127,5 +128,45 @@ impl From<DeskError> for ApiError {
             message: fault.to_string(),
             retry_after: fault.retry_after().or(waits.then_some(Duration::from_secs(5))),
         }
+    }
+}
+
+impl From<StaffError> for ApiError {
+    fn from(fault: StaffError) -> Self {
+        let status = match &fault {
+            StaffError::BadName
+            | StaffError::BadDisplay
+            | StaffError::BadPassword
+            | StaffError::BadKey
+            | StaffError::BadCanned
+            | StaffError::BadSettings
+            | StaffError::BadQuery => StatusCode::BAD_REQUEST,
+            StaffError::LinkInvalid
+            | StaffError::NoSuchAccount
+            | StaffError::NoSuchKey
+            | StaffError::NoSuchCanned => StatusCode::NOT_FOUND,
+            StaffError::NameTaken
+            | StaffError::LastAdmin
+            | StaffError::TotpNotBegun
+            | StaffError::ShortcutTaken
+            | StaffError::TooMany { .. } => StatusCode::CONFLICT,
+            StaffError::LoginFailed
+            | StaffError::PasswordWrong
+            | StaffError::CodeRequired
+            | StaffError::CodeWrong => StatusCode::UNAUTHORIZED,
+            StaffError::Busy
+            | StaffError::Search(_)
+            | StaffError::Io { .. }
+            | StaffError::Damaged { .. }
+            | StaffError::Newer { .. }
+            | StaffError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            // The file and the fix are for the log: a page need not know where the data is.
+            tracing::error!(code = fault.code(), %fault, "the staff's side failed");
+            return Self::new(status, fault.code(), "this did not work just now; the server's log says why")
+                .retry_in(Duration::from_secs(5));
+        }
+        Self::new(status, fault.code(), fault.to_string())
     }
 }

@@ -18,6 +18,9 @@ pub struct Limits {
     requests: DefaultKeyedRateLimiter<IpAddr>,
     sessions: DefaultKeyedRateLimiter<IpAddr>,
     upgrades: DefaultKeyedRateLimiter<IpAddr>,
+    logins: DefaultKeyedRateLimiter<IpAddr>,
+    /// Logins by the account they are for, whether there is one or not.
+    accounts: DefaultKeyedRateLimiter<String>,
     sockets: Arc<Mutex<HashMap<IpAddr, usize>>>,
     sockets_per_address: usize,
 }
@@ -28,17 +31,20 @@ pub enum Kind {
     Request,
     Session,
     Upgrade,
+    /// Anything that costs a password's hash.
+    Login,
 }
 
 impl Limits {
     pub fn new(settings: &Settings) -> Self {
-        let keyed = |per_minute: u32| {
-            RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(per_minute).unwrap_or(NonZeroU32::MIN)))
-        };
+        let per_minute = |n: u32| Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
+        let keyed = |n: u32| RateLimiter::keyed(per_minute(n));
         Self {
             requests: keyed(settings.requests_per_minute),
             sessions: keyed(settings.sessions_per_minute),
             upgrades: keyed(settings.upgrades_per_minute),
+            logins: keyed(settings.logins_per_minute),
+            accounts: RateLimiter::keyed(per_minute(settings.logins_per_minute)),
             sockets: Arc::default(),
             sockets_per_address: settings.sockets_per_address,
         }
@@ -50,9 +56,18 @@ impl Limits {
             Kind::Request => &self.requests,
             Kind::Session => &self.sessions,
             Kind::Upgrade => &self.upgrades,
+            Kind::Login => &self.logins,
         };
         limiter
             .check_key(&address::bucket(ip))
+            .map_err(|early| ApiError::rate_limited(early.wait_time_from(DefaultClock::default().now())))
+    }
+
+    /// Counts one login to the account `name`, from wherever, or says how long to wait.
+    pub fn take_account(&self, name: &str) -> Result<(), ApiError> {
+        let name: String = name.chars().take(32).collect();
+        self.accounts
+            .check_key(&name)
             .map_err(|early| ApiError::rate_limited(early.wait_time_from(DefaultClock::default().now())))
     }
 
@@ -75,10 +90,12 @@ impl Limits {
 
     /// Forgets addresses that have been quiet.
     pub fn sweep(&self) {
-        for limiter in [&self.requests, &self.sessions, &self.upgrades] {
+        for limiter in [&self.requests, &self.sessions, &self.upgrades, &self.logins] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
+        self.accounts.retain_recent();
+        self.accounts.shrink_to_fit();
     }
 }
 

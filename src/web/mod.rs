@@ -20,7 +20,9 @@ mod server;
 mod settings;
 mod shopper;
 mod socket;
+mod staff;
 mod state;
+mod tools;
 mod trace;
 pub mod wire;
 

@@ -4,7 +4,8 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{health, openai, runs, shopper};
+use super::staff::{admin, door, own, team};
+use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -17,8 +18,40 @@ use super::{health, openai, runs, shopper};
         shopper::session,
         shopper::look,
         shopper::history,
+        door::door,
+        door::check,
+        door::set_up,
+        door::accept,
+        door::login,
+        door::logout,
+        own::me,
+        own::password,
+        own::begin_totp,
+        own::confirm_totp,
+        own::end_totp,
+        own::sessions,
+        own::end_sessions,
+        own::ticket,
+        admin::agents,
+        admin::invite,
+        admin::edit,
+        admin::remove,
+        admin::reset,
+        admin::keys,
+        admin::make_key,
+        admin::drop_key,
+        admin::audit,
+        team::settings,
+        team::set_settings,
+        team::canned,
+        team::add_canned,
+        team::change_canned,
+        team::drop_canned,
         openai::completions,
         openai::models,
+        tools::extract,
+        tools::sentiment,
+        tools::qa,
         health::healthz,
         health::readyz,
         health::metrics

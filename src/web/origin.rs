@@ -26,6 +26,18 @@ pub(super) fn check(request: &HttpRequest, settings: &Settings) -> Origin {
     if listed || is_own(request, settings, &origin) { Origin::Allowed } else { Origin::Foreign }
 }
 
+/// True if `request` says that it comes from a page which is not the server's own. The shop's pages count as foreign here.
+pub(super) fn is_foreign(request: &HttpRequest, settings: &Settings) -> bool {
+    let mut values = request.headers().get_all(ORIGIN);
+    match (values.next(), values.next()) {
+        (None, _) => false,
+        (Some(value), None) => {
+            !value.to_str().is_ok_and(|origin| is_own(request, settings, &origin.to_ascii_lowercase()))
+        }
+        (Some(_), Some(_)) => true,
+    }
+}
+
 fn is_own(request: &HttpRequest, settings: &Settings, origin: &str) -> bool {
     if !settings.public_url.is_empty() {
         return settings.public_url.eq_ignore_ascii_case(origin);

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 
 use super::auth::Action;
 use super::error::ApiError;
-use super::{assets, health, openai, openapi, runs, shopper, socket};
+use super::{assets, health, openai, openapi, runs, shopper, socket, staff, tools};
 
 /// A route: method, pattern, and the right it needs. The test matrix is made from it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,9 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/shopper/history", Action::Read),
     route("POST", "/v1/chat/completions", Action::Complete),
     route("GET", "/v1/models", Action::Complete),
+    route("POST", "/v1/tools/extract", Action::Tools),
+    route("POST", "/v1/tools/sentiment", Action::Tools),
+    route("POST", "/v1/tools/qa", Action::Tools),
     route("GET", "/v1/staff/runs", Action::Train),
     route("POST", "/v1/staff/runs", Action::Train),
     route("POST", "/v1/staff/runs/preview", Action::Train),
@@ -44,6 +47,35 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/staff/adapters/{name}/promote", Action::Promote),
     route("POST", "/v1/staff/adapters/{name}/rollback", Action::Promote),
     route("POST", "/v1/staff/compare", Action::Train),
+    route("GET", "/v1/staff/door", Action::Public),
+    route("POST", "/v1/staff/invite/check", Action::Public),
+    route("POST", "/v1/staff/setup", Action::Public),
+    route("POST", "/v1/staff/invite", Action::Public),
+    route("POST", "/v1/staff/login", Action::Public),
+    route("POST", "/v1/staff/logout", Action::Account),
+    route("GET", "/v1/staff/me", Action::Account),
+    route("POST", "/v1/staff/password", Action::Account),
+    route("POST", "/v1/staff/totp", Action::Account),
+    route("PUT", "/v1/staff/totp", Action::Account),
+    route("DELETE", "/v1/staff/totp", Action::Account),
+    route("GET", "/v1/staff/sessions", Action::Account),
+    route("DELETE", "/v1/staff/sessions", Action::Account),
+    route("POST", "/v1/staff/ticket", Action::Account),
+    route("GET", "/v1/staff/agents", Action::Browse),
+    route("POST", "/v1/staff/agents", Action::Administer),
+    route("PATCH", "/v1/staff/agents/{name}", Action::Administer),
+    route("DELETE", "/v1/staff/agents/{name}", Action::Administer),
+    route("POST", "/v1/staff/agents/{name}/reset", Action::Administer),
+    route("GET", "/v1/staff/keys", Action::Administer),
+    route("POST", "/v1/staff/keys", Action::Administer),
+    route("DELETE", "/v1/staff/keys/{id}", Action::Administer),
+    route("GET", "/v1/staff/audit", Action::Administer),
+    route("GET", "/v1/staff/settings", Action::Browse),
+    route("PUT", "/v1/staff/settings", Action::Administer),
+    route("GET", "/v1/staff/canned", Action::Browse),
+    route("POST", "/v1/staff/canned", Action::Arrange),
+    route("PUT", "/v1/staff/canned/{id}", Action::Arrange),
+    route("DELETE", "/v1/staff/canned/{id}", Action::Arrange),
     route("GET", "/openapi.json", Action::Public),
     route("GET", "/healthz", Action::Public),
     route("GET", "/readyz", Action::Public),
@@ -57,6 +89,8 @@ pub const ROUTES: &[Route] = &[
 /// The longest body of a request, in bytes; completions may be longer.
 const BODY: usize = 16 * 1024;
 const COMPLETION_BODY: usize = 256 * 1024;
+/// Many texts at once.
+const TOOL_BODY: usize = 2 * 1024 * 1024;
 
 /// Puts every route of the table in place.
 pub fn configure(app: &mut web::ServiceConfig) {
@@ -64,18 +98,20 @@ pub fn configure(app: &mut web::ServiceConfig) {
     app.app_data(web::QueryConfig::default().error_handler(|_, _| {
         ApiError::bad_request("bad_query", "a parameter is missing, unknown or malformed").into()
     }));
-    for (n, entry) in ROUTES.iter().enumerate() {
-        // One resource a path, with all its methods.
-        if ROUTES[..n].iter().all(|earlier| earlier.path != entry.path) {
-            let methods = ROUTES.iter().filter(|other| other.path == entry.path);
+    let mut done = Vec::new();
+    for entry in ROUTES {
+        if !done.contains(&entry.path) {
+            done.push(entry.path);
             let resource = web::resource(entry.path).default_service(web::route().to(wrong_method));
-            app.service(methods.fold(resource, attach));
+            // All methods of a path belong to one resource: the first that has the path gets the request.
+            let methods = ROUTES.iter().filter(|other| other.path == entry.path);
+            app.service(methods.fold(resource, handle));
         }
     }
     app.default_service(web::route().to(nothing));
 }
 
-fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
+fn handle(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
     match (entry.method, entry.path) {
         ("GET", "/v1/ws") => resource.route(web::get().to(socket::open)),
         ("POST", "/v1/shopper/session") => resource.route(web::post().to(shopper::session)),
@@ -85,6 +121,9 @@ fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
             .app_data(web::PayloadConfig::new(COMPLETION_BODY))
             .route(web::post().to(openai::completions)),
         ("GET", "/v1/models") => resource.route(web::get().to(openai::models)),
+        ("POST", "/v1/tools/extract") => tool(resource, web::post().to(tools::extract)),
+        ("POST", "/v1/tools/sentiment") => tool(resource, web::post().to(tools::sentiment)),
+        ("POST", "/v1/tools/qa") => tool(resource, web::post().to(tools::qa)),
         (_, path) if runs::owns(path) => runs::attach(resource, entry),
         ("GET", "/openapi.json") => resource.route(web::get().to(openapi::document)),
         ("GET", "/healthz") => resource.route(web::get().to(health::healthz)),
@@ -94,8 +133,13 @@ fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
         ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}") => {
             resource.route(web::get().to(assets::page)).route(web::head().to(assets::page))
         }
+        (_, path) if path.starts_with("/v1/staff/") => staff::handle(resource, entry),
         (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
     }
+}
+
+fn tool(resource: actix_web::Resource, route: actix_web::Route) -> actix_web::Resource {
+    resource.app_data(web::PayloadConfig::new(TOOL_BODY)).route(route)
 }
 
 async fn nothing() -> Result<&'static str, ApiError> {

@@ -12,10 +12,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::timeout;
 
 use super::state::State;
-use super::{Settings, routes, trace};
+use super::{Settings, routes, staff, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
 use crate::runs::Runs;
+use crate::staff::Staff;
+use crate::tools::Toolbox;
 
 /// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +29,8 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// What the server is made of.
 pub struct Parts {
     pub desk: Desk,
+    pub tools: Toolbox,
+    pub staff: Staff,
     pub settings: Settings,
     pub clock: Clock,
     /// Signs shoppers' tokens: see [`super::auth::secret::load_or_create`].
@@ -73,6 +77,7 @@ pub fn serve(parts: Parts, listener: TcpListener) -> std::io::Result<Running> {
     let handle = server.handle();
     let task = tokio::spawn(server);
     tokio::spawn(sweep(state.clone()));
+    tokio::spawn(staff::upkeep::run(state.clone()));
     Ok(Running { handle, state, task })
 }
 

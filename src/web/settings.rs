@@ -29,6 +29,8 @@ pub struct Settings {
     pub sessions_per_minute: u32,
     /// Sockets one address may open in a minute.
     pub upgrades_per_minute: u32,
+    /// Logins one address may try, and that may be tried on one account, in a minute.
+    pub logins_per_minute: u32,
     /// Worker threads; 0 means one per core.
     pub workers: usize,
 }
@@ -48,6 +50,7 @@ impl Default for Settings {
             requests_per_minute: 1_200,
             sessions_per_minute: 60,
             upgrades_per_minute: 120,
+            logins_per_minute: 10,
             workers: 0,
         }
     }
@@ -88,6 +91,7 @@ impl Settings {
             ("requests_per_minute", self.requests_per_minute),
             ("sessions_per_minute", self.sessions_per_minute),
             ("upgrades_per_minute", self.upgrades_per_minute),
+            ("logins_per_minute", self.logins_per_minute),
         ] {
             if value == 0 {
                 faults.push(format!("{key}: 0 would refuse everybody; use 1 or more"));

@@ -238,11 +238,11 @@ pub(super) async fn history(
     let caller = Caller::of(&request, &state)?;
     let own = match &caller.principal {
         Principal::Shopper(shopper) => state.desk.owns(*shopper, query.conv)?,
-        Principal::Anonymous | Principal::ApiKey(_) => false,
+        Principal::Anonymous | Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) => false,
     };
     caller.may(Action::Read, if own { Resource::OwnConversation } else { Resource::OtherConversation })?;
     let viewer = match caller.principal {
-        Principal::ApiKey(_) => Viewer::Staff,
+        Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) => Viewer::Staff,
         Principal::Shopper(_) | Principal::Anonymous => Viewer::Shopper,
     };
     let newest = state.desk.head(query.conv)?.map_or(0, |head| head.seq);

@@ -4,17 +4,23 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::watch;
 
 use super::auth::extract::ApiKey;
+use super::auth::tickets::Tickets;
 use super::auth::{Identities, Tokens};
 use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
 use crate::runs::Runs;
+use crate::staff::Staff;
+use crate::tools::Toolbox;
 
 pub struct State {
     pub desk: Desk,
+    pub tools: Toolbox,
     pub settings: Settings,
     pub clock: Clock,
+    pub staff: Staff,
+    pub tickets: Tickets,
     pub tokens: Tokens,
     pub identities: Identities,
     pub api_key: Option<ApiKey>,
@@ -27,11 +33,14 @@ pub struct State {
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, settings, clock, secret, api_key, metrics, runs } = parts;
+        let Parts { desk, tools, staff, settings, clock, secret, api_key, metrics, runs } = parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
             desk,
+            tools,
+            staff,
+            tickets: Tickets::new(clock.clone()),
             tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
             identities,
             api_key: api_key.as_deref().map(ApiKey::new),

@@ -124,7 +124,8 @@ impl Net for Point {
     }
 
     fn load(&mut self, folder: &Path) -> anyhow::Result<()> {
-        let [at, velocity]: [u64; 2] = serde_json::from_str(&fs_err::read_to_string(folder.join("point.json"))?)?;
+        let [at, velocity]: [u64; 2] =
+            serde_json::from_str(&fs_err::read_to_string(folder.join("point.json"))?)?;
         (self.at, self.velocity) = (f64::from_bits(at), f64::from_bits(velocity));
         Ok(())
     }

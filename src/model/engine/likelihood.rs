@@ -15,7 +15,8 @@ use super::{Engine, InFlight, ModelError, Opening, Passage, Running};
 pub(super) async fn log_likelihood(engine: &Engine, passage: Passage) -> Result<Vec<f32>, ModelError> {
     let Passage { ids, targets, adapter } = passage;
     check(engine, ids.len())?;
-    if !targets.is_sorted() || targets.first() == Some(&0) || targets.last().is_some_and(|t| *t >= ids.len()) {
+    if !targets.is_sorted() || targets.first() == Some(&0) || targets.last().is_some_and(|t| *t >= ids.len())
+    {
         return Err(ModelError::Invalid("the targets are not positions of the passage".to_owned()));
     }
     let Some(last) = targets.last().copied() else { return Ok(Vec::new()) };
@@ -26,7 +27,10 @@ pub(super) async fn log_likelihood(engine: &Engine, passage: Passage) -> Result<
     let mut found = Vec::with_capacity(targets.len());
     for target in targets {
         let row = if target > cached {
-            logits.narrow(0, target - 1 - cached, 1).and_then(|row| row.flatten_all()?.to_vec1()).map_err(engine_fault)?
+            logits
+                .narrow(0, target - 1 - cached, 1)
+                .and_then(|row| row.flatten_all()?.to_vec1())
+                .map_err(engine_fault)?
         } else {
             engine.logits_after(ids[..target].to_vec(), adapter.as_deref()).await?
         };
@@ -112,7 +116,9 @@ fn fault(response: Response) -> ModelError {
     match response {
         Response::ValidationError(fault) => ModelError::Invalid(fault.to_string()),
         Response::InternalError(fault) => ModelError::Engine(fault.to_string()),
-        Response::ModelError(fault, _) | Response::CompletionModelError(fault, _) => ModelError::Engine(fault),
+        Response::ModelError(fault, _) | Response::CompletionModelError(fault, _) => {
+            ModelError::Engine(fault)
+        }
         _ => unexpected(),
     }
 }

@@ -15,9 +15,9 @@ use crate::domain::recipe::{Recipe, SearchMethod};
 use crate::domain::run::Part;
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
+use crate::train::data::hash64;
 use crate::train::data::prepare::{self, Place};
 use crate::train::data::report::{DataReport, SourceReport};
-use crate::train::data::hash64;
 use crate::train::files;
 
 /// Makes the network a recipe asks for.
@@ -104,7 +104,7 @@ pub fn run(
     let folder = order.folder;
     let recipe = folder.recipe()?;
     let _lock = folder.lock()?;
-    if order.start == Start::Fresh && (folder.checkpoints().exists() || folder.trials().exists()) {
+    if order.start == Start::Fresh && folder.has_begun() {
         bail!(
             "{}: this run has begun already; go on with `shopclerk train --resume {}`, or make a new run from the recipe",
             folder.path().display(),

@@ -93,7 +93,8 @@ impl<'a, 'n> Going<'a, 'n> {
             },
         };
         let now = Instant::now();
-        let mut going = Self { work, net, plan, journal, state, counted: now, saved: now, looked: None };
+        let looked = state.stopped.map(|_| state.step);
+        let mut going = Self { work, net, plan, journal, state, counted: now, saved: now, looked };
         going.check_base()?;
         if fresh {
             going.first_look()?;
@@ -106,11 +107,14 @@ impl<'a, 'n> Going<'a, 'n> {
 
     fn first_look(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let Some(loss) = look::at(self.work.corpus, Part::Dev, self.net, self.work.recipe.data.max_tokens)?.mean() else {
+        let Some(loss) =
+            look::at(self.work.corpus, Part::Dev, self.net, self.work.recipe.data.max_tokens)?.mean()
+        else {
             return Ok(());
         };
         self.state.base_dev = Some(loss);
-        let tokens: usize = self.work.corpus.part(Part::Dev).iter().map(|n| self.work.corpus.tokens(*n)).sum();
+        let tokens: usize =
+            self.work.corpus.part(Part::Dev).iter().map(|n| self.work.corpus.tokens(*n)).sum();
         let rate = tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
         self.count();
         self.log(StepLog { dev_loss: Some(loss), ..self.line(rate) })
@@ -152,7 +156,8 @@ impl<'a, 'n> Going<'a, 'n> {
         if step == 1 {
             self.net.check_gradients()?;
         }
-        let stepped = self.net.step(step, self.plan.steps).map_err(|fault| anyhow!("step {step}: {fault}"))?;
+        let stepped =
+            self.net.step(step, self.plan.steps).map_err(|fault| anyhow!("step {step}: {fault}"))?;
         self.state.step = step;
         if step == 1 {
             self.check_base()?;
@@ -228,21 +233,28 @@ impl<'a, 'n> Going<'a, 'n> {
     }
 
     fn end(mut self) -> anyhow::Result<Ended> {
-        // Stopped by the clock between two looks: what was learnt since the last one counts too.
-        let unseen = self.state.best.first().map_or(0, |kept| kept.step) < self.state.step;
-        if self.state.stopped == Some(Stop::Minutes) && self.looked.is_none_or(|at| at < self.state.step) && unseen {
+        if self.state.stopped == Some(Stop::Minutes) {
+            self.close_early()?;
+        }
+        self.check_base()?;
+        let chosen = self.state.best.first().map_or(self.state.step, |kept| kept.step);
+        self.net
+            .load(&self.work.folder.checkpoint(chosen))
+            .context("the chosen checkpoint cannot be read")?;
+        Ok(Ended::Done(self.state))
+    }
+
+    /// Stopped by the clock between two looks: what was learnt since the last one counts too.
+    fn close_early(&mut self) -> anyhow::Result<()> {
+        if self.looked.is_none_or(|at| at < self.state.step) {
             let dev_loss = self.look()?;
             self.count();
             if dev_loss.is_some() {
                 self.log(StepLog { dev_loss, ..self.line(0.0) })?;
             }
-            self.state.stopped = Some(Stop::Minutes);
-            self.save()?;
         }
-        self.check_base()?;
-        let chosen = self.state.best.first().map_or(self.state.step, |kept| kept.step);
-        self.net.load(&self.work.folder.checkpoint(chosen)).context("the chosen checkpoint cannot be read")?;
-        Ok(Ended::Done(self.state))
+        self.state.stopped = Some(Stop::Minutes);
+        self.save()
     }
 
     fn check_base(&self) -> anyhow::Result<()> {
@@ -290,7 +302,9 @@ impl<'a, 'n> Going<'a, 'n> {
     }
 
     fn log(&mut self, log: StepLog) -> anyhow::Result<()> {
-        self.journal.log(&log).context("metrics.jsonl cannot be written; free some space and go on with --resume")?;
+        self.journal
+            .log(&log)
+            .context("metrics.jsonl cannot be written; free some space and go on with --resume")?;
         self.work.show.logged(&log);
         Ok(())
     }

@@ -5,7 +5,9 @@ use actix_web::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Action, Claims, Principal, Resource, TokenError, authorize};
+use super::{Action, Claims, Principal, Resource, TokenError, authorize, cookie, csrf};
+use crate::domain::StaffId;
+use crate::staff::{Role, Seat};
 use crate::web::error::ApiError;
 use crate::web::state::State;
 use crate::web::wire::TOKEN_PREFIX;
@@ -31,32 +33,60 @@ impl ApiKey {
     }
 }
 
-/// Who asks, and the claims of a shopper's token.
+/// Who asks, and what proves it.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub principal: Principal,
     pub claims: Option<Claims>,
+    /// The session of somebody who is logged in.
+    pub seat: Option<Seat>,
+    /// The id of one of the dashboard's keys.
+    pub key: Option<String>,
     /// Set if the token is one of ours but too old: the caller counts as anonymous.
     pub expired: bool,
 }
 
 impl Caller {
-    /// Reads the credentials of `request`. No credentials is nobody; wrong ones are an error.
+    /// Reads the credentials of `request`: a token or key, else the cookie of a session. No credentials is nobody; wrong ones
+    /// are an error. With a cookie, a request that changes something has to prove that it comes from our own page.
     pub fn of(request: &HttpRequest, state: &State) -> Result<Self, ApiError> {
-        let nobody = Self { principal: Principal::Anonymous, claims: None, expired: false };
-        let Some(credential) = credential(request) else { return Ok(nobody) };
-        if is_api_key(state, &credential) {
+        let nobody =
+            Self { principal: Principal::Anonymous, claims: None, seat: None, key: None, expired: false };
+        let Some(credential) = credential(request) else { return Self::of_cookie(request, state, nobody) };
+        if fits_environment(state, &credential) {
             return Ok(Self { principal: Principal::api(), ..nobody });
+        }
+        if let Some(grant) = state.staff.accounts.key(&credential) {
+            let name = StaffId(format!("key:{}", grant.name));
+            return Ok(Self {
+                principal: Principal::ApiKey(name, grant.scopes),
+                key: Some(grant.id),
+                ..nobody
+            });
         }
         match state.tokens.check(&credential) {
             Ok(claims) => {
-                Ok(Self { principal: Principal::Shopper(claims.sub), claims: Some(claims), expired: false })
+                Ok(Self { principal: Principal::Shopper(claims.sub), claims: Some(claims), ..nobody })
             }
             Err(TokenError::Expired) => Ok(Self { expired: true, ..nobody }),
             Err(TokenError::Invalid) => {
                 Err(ApiError::unauthorized("token_invalid", TokenError::Invalid.to_string()))
             }
         }
+    }
+
+    fn of_cookie(request: &HttpRequest, state: &State, nobody: Self) -> Result<Self, ApiError> {
+        let Some(seat) = cookie::read(request).and_then(|token| state.staff.accounts.authenticate(&token))
+        else {
+            return Ok(nobody);
+        };
+        csrf::check(request, &state.settings)?;
+        let name = StaffId(seat.name.clone());
+        let principal = match seat.role {
+            Role::Agent => Principal::Agent(name),
+            Role::Admin => Principal::Admin(name),
+        };
+        Ok(Self { principal, seat: Some(seat), ..nobody })
     }
 
     /// Yes, or the error to answer with.
@@ -66,15 +96,19 @@ impl Caller {
                 ApiError::unauthorized(TokenError::Expired.code(), TokenError::Expired.to_string())
             }
             Principal::Anonymous => ApiError::unauthorized(denied.code(), denied.to_string()),
-            Principal::Shopper(_) | Principal::ApiKey(_) => {
+            Principal::Shopper(_) | Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) => {
                 ApiError::forbidden(denied.code(), denied.to_string())
             }
         })
     }
 }
 
-/// True if `credential` is the API key.
+/// True if `credential` is a key of a program.
 pub(in crate::web) fn is_api_key(state: &State, credential: &str) -> bool {
+    fits_environment(state, credential) || state.staff.accounts.key(credential).is_some()
+}
+
+fn fits_environment(state: &State, credential: &str) -> bool {
     state.api_key.as_ref().is_some_and(|key| key.fits(credential))
 }
 

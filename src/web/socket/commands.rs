@@ -5,7 +5,7 @@ use super::follow::Follow;
 use super::session::Socket;
 use crate::chat::hub::Who;
 use crate::chat::{DeskError, Replay, Say};
-use crate::domain::{ConvId, Said, Seq, Speaker, StaffId};
+use crate::domain::{ConvId, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
@@ -42,10 +42,13 @@ impl Socket {
         match frame {
             // Answered above: it needs no conversation.
             ClientFrame::Hello { .. } => {}
-            ClientFrame::Say { conv, cmid, text } => {
+            ClientFrame::Say { conv, cmid, text, draft } => {
                 let say =
                     Say { conv, cmid, by: self.speaker(), text: Said::parse(&text)?, address: Some(self.ip) };
-                let ack = desk.say(say).await?;
+                let ack = match draft {
+                    Some(draft) => desk.say_drafted(say, Said::parse(&draft)?).await?,
+                    None => desk.say(say).await?,
+                };
                 return Ok(Some(ServerFrame::Ack { cmid, seq: ack.seq }));
             }
             ClientFrame::Stop { conv } => desk.stop(conv),
@@ -61,6 +64,10 @@ impl Socket {
             ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
             ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
             ClientFrame::Note { conv, text } => desk.note(conv, self.staff(), Said::parse(&text)?).await?,
+            ClientFrame::Correct { conv, seq, text } => {
+                desk.correct(conv, self.staff(), seq, Said::parse(&text)?).await?;
+            }
+            ClientFrame::Tag { conv, tags } => desk.tag(conv, self.staff(), Tags::parse(&tags)?).await?,
             ClientFrame::Resolve { conv } => desk.resolve(conv).await?,
         }
         Ok(None)
@@ -155,7 +162,7 @@ impl Socket {
     fn may(&self, action: Action, conv: ConvId) -> Result<(), Denied> {
         let own = match &self.principal {
             Principal::Shopper(shopper) => self.state.desk.owns(*shopper, conv).unwrap_or(false),
-            Principal::ApiKey(_) | Principal::Anonymous => false,
+            Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) | Principal::Anonymous => false,
         };
         let on = if own { Resource::OwnConversation } else { Resource::OtherConversation };
         authorize(&self.principal, action, on)
@@ -172,10 +179,7 @@ impl Socket {
     }
 
     fn speaker(&self) -> Speaker {
-        match &self.principal {
-            Principal::ApiKey(staff) => Speaker::Staff(staff.clone()),
-            Principal::Shopper(_) | Principal::Anonymous => Speaker::Shopper,
-        }
+        self.principal.staff().map_or(Speaker::Shopper, |staff| Speaker::Staff(staff.clone()))
     }
 
     fn typist(&self) -> Who {
@@ -187,10 +191,7 @@ impl Socket {
 
     /// Only reached by those whom [`authorize`] let act as staff.
     fn staff(&self) -> StaffId {
-        match &self.principal {
-            Principal::ApiKey(staff) => staff.clone(),
-            Principal::Shopper(_) | Principal::Anonymous => StaffId(String::new()),
-        }
+        self.principal.staff().cloned().unwrap_or_else(|| StaffId(String::new()))
     }
 }
 
@@ -198,16 +199,20 @@ impl Socket {
 pub(super) fn action_of(frame: &ClientFrame) -> Action {
     match frame {
         ClientFrame::Hello { .. } => Action::Read,
-        ClientFrame::Say { .. } => Action::Say,
+        ClientFrame::Say { draft: None, .. } => Action::Say,
         ClientFrame::Typing { .. } => Action::Typing,
         ClientFrame::Stop { .. } => Action::Stop,
         ClientFrame::Retry { .. }
         | ClientFrame::Rate { .. }
         | ClientFrame::Person { .. }
         | ClientFrame::Assistant { .. } => Action::Choose,
-        ClientFrame::Take { .. }
+        // Only staff have drafts.
+        ClientFrame::Say { draft: Some(_), .. }
+        | ClientFrame::Take { .. }
         | ClientFrame::Release { .. }
         | ClientFrame::Note { .. }
+        | ClientFrame::Correct { .. }
+        | ClientFrame::Tag { .. }
         | ClientFrame::Resolve { .. } => Action::Staff,
     }
 }

@@ -12,6 +12,7 @@ use super::follow::{Follow, Outgoing, Piece, Step};
 use super::{BEAT, End, HELLO_WITHIN, INBOX, MISSES, SEND_WITHIN, code};
 use crate::chat::hub::{Inbox, Notice, Outlet, Who};
 use crate::domain::{ConvId, Event};
+use crate::staff::Seat;
 use crate::telemetry::metric;
 use crate::web::auth::extract::Caller;
 use crate::web::auth::{Claims, Principal};
@@ -27,6 +28,10 @@ pub(super) struct Socket {
     pub(super) outlet: Outlet,
     pub(super) principal: Principal,
     pub(super) claims: Option<Claims>,
+    seat: Option<Seat>,
+    key: Option<String>,
+    /// For staff: accounts, sessions or keys changed.
+    standing: Option<watch::Receiver<u64>>,
     pub(super) ip: IpAddr,
     expired: bool,
     drain: watch::Receiver<bool>,
@@ -41,12 +46,17 @@ impl Socket {
     pub(super) fn new(state: web::Data<State>, session: Session, caller: Caller, ip: IpAddr) -> Self {
         let (outlet, inbox) = Outlet::new(INBOX);
         let drain = state.drain.subscribe();
+        let lasting = caller.seat.is_some() || caller.key.is_some();
+        let standing = lasting.then(|| state.staff.accounts.changes());
         Self {
             session,
             inbox,
             outlet,
             principal: caller.principal,
             claims: caller.claims,
+            seat: caller.seat,
+            key: caller.key,
+            standing,
             ip,
             expired: caller.expired,
             drain,
@@ -82,6 +92,7 @@ impl Socket {
                 message = messages.recv() => Box::pin(self.heard(message, verdict)).await,
                 notice = self.inbox.next() => Box::pin(self.told(notice)).await,
                 () = drained(&mut self.drain) => Err(End::Drain),
+                () = changed(&mut self.standing) => self.check_standing(),
                 () = sleep_until(due) => Box::pin(self.tick()).await,
             };
             if let Err(end) = step {
@@ -141,7 +152,7 @@ impl Socket {
     }
 
     async fn text(&mut self, text: &str) -> Result<(), End> {
-        self.check_token()?;
+        self.check_standing()?;
         match ClientFrame::parse(text) {
             Ok(frame) if self.greeted || matches!(frame, ClientFrame::Hello { .. }) => self.obey(frame).await,
             Ok(_) => Err(End::Close(code::POLICY, "say hello first")),
@@ -149,13 +160,21 @@ impl Socket {
         }
     }
 
-    fn check_token(&self) -> Result<(), End> {
-        match &self.claims {
-            Some(claims) if self.state.tokens.is_expired(claims) => {
-                Err(End::Close(code::TOKEN_EXPIRED, "token expired"))
-            }
-            _ => Ok(()),
+    /// Ends the socket once what opened it no longer would.
+    fn check_standing(&self) -> Result<(), End> {
+        if self.claims.as_ref().is_some_and(|claims| self.state.tokens.is_expired(claims)) {
+            return Err(End::Close(code::TOKEN_EXPIRED, "token expired"));
         }
+        let accounts = &self.state.staff.accounts;
+        if let Some(seat) = &self.seat
+            && accounts.seat(&seat.session).is_none_or(|now| now.role != seat.role)
+        {
+            return Err(End::Close(code::TOKEN_EXPIRED, "session ended"));
+        }
+        if self.key.as_ref().is_some_and(|key| !accounts.has_key(key)) {
+            return Err(End::Close(code::TOKEN_EXPIRED, "key ended"));
+        }
+        Ok(())
     }
 
     async fn told(&mut self, notice: Option<Notice>) -> Result<(), End> {
@@ -174,9 +193,9 @@ impl Socket {
                 self.send(&ServerFrame::Queued { conv, position }).await
             }
             Some(Notice::Typing { conv, who }) => {
-                let own = match self.principal {
-                    Principal::ApiKey(_) => Who::Staff,
-                    Principal::Shopper(_) | Principal::Anonymous => Who::Shopper,
+                let own = match self.viewer() {
+                    Viewer::Staff => Who::Staff,
+                    Viewer::Shopper => Who::Shopper,
                 };
                 if who == own {
                     return Ok(());
@@ -222,7 +241,11 @@ impl Socket {
         if !self.greeted {
             return Err(End::Close(code::POLICY, "no hello within 10 s"));
         }
-        self.check_token()?;
+        self.check_standing()?;
+        if let Some(seat) = &self.seat {
+            // A socket that is open is a session in use.
+            self.state.staff.accounts.touch(&seat.session);
+        }
         if self.missed >= MISSES {
             return Err(End::Gone);
         }
@@ -250,10 +273,7 @@ impl Socket {
     }
 
     pub(super) fn viewer(&self) -> Viewer {
-        match self.principal {
-            Principal::ApiKey(_) => Viewer::Staff,
-            Principal::Shopper(_) | Principal::Anonymous => Viewer::Shopper,
-        }
+        if self.principal.staff().is_some() { Viewer::Staff } else { Viewer::Shopper }
     }
 
     pub(super) fn follow(&mut self, conv: ConvId) -> Option<&mut Follow> {
@@ -301,6 +321,17 @@ fn sent_or_end(sent: Sent) -> Result<(), End> {
 async fn drained(drain: &mut watch::Receiver<bool>) {
     // An error means that the server itself is gone.
     let _ = drain.wait_for(|on| *on).await;
+}
+
+/// Never for those whose standing cannot change.
+async fn changed(standing: &mut Option<watch::Receiver<u64>>) {
+    // An error means that the server itself is gone; the drain says so.
+    if let Some(standing) = standing
+        && standing.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }
 
 fn fault_end(fault: &ProtocolError, verdict: &VerdictCell) -> End {

@@ -14,7 +14,7 @@ use crate::web::guard::{Guarded, MAX_FRAME, MAX_MESSAGE, VerdictCell};
 use crate::web::limits::Kind;
 use crate::web::origin::{self, Origin};
 use crate::web::state::State;
-use crate::web::wire::SUBPROTOCOL;
+use crate::web::wire::{SUBPROTOCOL, TICKET_PREFIX};
 
 /// `GET /v1/ws`.
 pub(crate) async fn open(
@@ -36,6 +36,7 @@ pub(crate) async fn open(
     }
     let caller = Caller::of(&request, &state)?;
     check_origin(&request, &state, &caller)?;
+    check_ticket(&request, &state, &caller)?;
     // An expired token opens a socket that only says 4001: a browser cannot read the status of a refused upgrade.
     if !caller.expired {
         caller.may(Action::Connect, Resource::Shop)?;
@@ -59,9 +60,26 @@ pub(crate) async fn open(
     Ok(response)
 }
 
+/// Somebody with a cookie also needs a ticket of that very session: a page can open a socket without reading an answer.
+fn check_ticket(request: &HttpRequest, state: &State, caller: &Caller) -> Result<(), ApiError> {
+    let Some(seat) = &caller.seat else { return Ok(()) };
+    let ticket = protocols(request).find_map(|entry| entry.strip_prefix(TICKET_PREFIX));
+    if ticket.is_some_and(|ticket| state.tickets.redeem(ticket, &seat.session)) {
+        return Ok(());
+    }
+    Err(ApiError::forbidden(
+        "ticket_required",
+        "staff open a socket with a fresh ticket of POST /v1/staff/ticket, each one once",
+    ))
+}
+
 fn check_origin(request: &HttpRequest, state: &State, caller: &Caller) -> Result<(), ApiError> {
+    // The dashboard is on our own origin, not on the shop's.
+    if caller.seat.is_some() && origin::is_foreign(request, &state.settings) {
+        return Err(ApiError::forbidden("origin_forbidden", "this page may not act for the staff"));
+    }
     match (origin::check(request, &state.settings), &caller.principal) {
-        (Origin::Allowed, _) | (Origin::Absent, Principal::ApiKey(_)) => Ok(()),
+        (Origin::Allowed, _) | (Origin::Absent, Principal::ApiKey(..)) => Ok(()),
         (Origin::Absent | Origin::Foreign, _) => Err(ApiError::forbidden(
             "origin_forbidden",
             "this page may not open a chat; add its origin to `web.origins`",

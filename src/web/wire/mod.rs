@@ -18,3 +18,6 @@ pub const SUBPROTOCOL: &str = "shopclerk.v1";
 
 /// In front of a token in `Sec-WebSocket-Protocol`: `shopclerk.v1, token.<jwt>`.
 pub const TOKEN_PREFIX: &str = "token.";
+
+/// In front of a one-time ticket of the staff in `Sec-WebSocket-Protocol`.
+pub const TICKET_PREFIX: &str = "ticket.";

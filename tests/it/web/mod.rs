@@ -9,4 +9,7 @@ mod resume;
 mod rights;
 mod site;
 mod slow;
+mod staff_door;
 mod take;
+mod tools;
+mod training;

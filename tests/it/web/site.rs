@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
-use shopclerk::model::adapters::Adapters;
+use shopclerk::model::adapters::{self, Adapters, Registry};
 use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
+use shopclerk::runs::Runs;
+use shopclerk::staff::{From, Role, Staff};
 use shopclerk::store::Store;
+use shopclerk::tools::{self, Toolbox};
 use shopclerk::web::{self, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -27,9 +30,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
+    pub(super) staff: Staff,
+    pub(super) runs: Runs,
     pub(super) clock: Clock,
     pub(super) running: Running,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Limits that a test does not meet by accident.
@@ -39,6 +44,7 @@ pub(super) fn roomy() -> web::Settings {
         requests_per_minute: 1_000_000,
         sessions_per_minute: 1_000_000,
         upgrades_per_minute: 1_000_000,
+        logins_per_minute: 1_000_000,
         workers: 2,
         ..web::Settings::default()
     }
@@ -61,10 +67,19 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
     let model: SharedModel = Arc::new(Scripted::default());
+    let adapters = Adapters::open(adapters::Parts {
+        registry: Registry::new(folder.path().join("adapters"), Vec::new()),
+        model: model.clone(),
+        base: None,
+        chat: "shop".to_owned(),
+        room: 3,
+    })
+    .await;
+    let runs = crate::runs::open(&folder.path().join("training"), &Arc::default());
     let desk = Desk::open_with(chat::Parts {
         store,
-        adapters: Adapters::none(model.clone()),
-        model,
+        adapters: adapters.clone(),
+        model: model.clone(),
         playbook,
         settings: generous,
         clock: clock.clone(),
@@ -72,22 +87,32 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     })
     .unwrap();
     desk.warm().await.unwrap();
+    let tools = Toolbox::new(tools::Parts {
+        model,
+        adapters,
+        prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
+        settings: tools::Settings::default(),
+        busy: Some(desk.busy()),
+    });
+    let staff = Staff::open(&folder.path().join("staff"), clock.clone()).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
+            tools,
+            staff: staff.clone(),
             settings,
             clock: clock.clone(),
             secret: [7; 32],
             api_key: Some(API_KEY.to_owned()),
             metrics: None,
-            runs: None,
+            runs: Some(runs.clone()),
         },
         listener,
     )
     .unwrap();
-    Site { address, desk, clock, running, _folder: folder }
+    Site { address, desk, staff, runs, clock, running, folder }
 }
 
 /// An answer to a plain request.
@@ -176,6 +201,59 @@ impl Site {
             ("Sec-WebSocket-Protocol", format!("shopclerk.v1, token.{token}")),
         ];
         self.upgrade(&headers).await
+    }
+
+    /// The folder of everything.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    pub(super) fn staff_folder(&self) -> std::path::PathBuf {
+        self.folder.path().join("staff")
+    }
+
+    /// The session of somebody of the staff, past the costly hash of a password.
+    pub(super) fn enter(&self, name: &str, role: Role) -> String {
+        let link = self.staff.accounts.invite(name, name, role).unwrap();
+        self.staff.accounts.accept(&link.token, "$none$".to_owned(), From::default()).unwrap().token
+    }
+
+    /// A request of the dashboard's page: cookie, header, origin.
+    pub(super) async fn page(&self, method: &str, path: &str, cookie: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        self.raw(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nOrigin: {}\r\nCookie: __Host-shopclerk={cookie}\r\n\
+             X-Shopclerk: 1\r\nSec-Fetch-Site: same-origin\r\nUser-Agent: a browser\r\n\
+             Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            self.origin(),
+            body.len()
+        ))
+        .await
+    }
+
+    /// The socket of somebody who is logged in, before `hello`.
+    pub(super) async fn seated(&self, cookie: &str) -> Socket {
+        self.try_seated(cookie).await.unwrap()
+    }
+
+    pub(super) async fn try_seated(&self, cookie: &str) -> Result<Socket, u16> {
+        let answer = self.page("POST", "/v1/staff/ticket", cookie, &Value::Null).await;
+        let ticket = answer.json()["ticket"].as_str().unwrap_or_default().to_owned();
+        self.upgrade(&[
+            ("Origin", self.origin()),
+            ("Cookie", format!("__Host-shopclerk={cookie}")),
+            ("Sec-WebSocket-Protocol", format!("shopclerk.v1, ticket.{ticket}")),
+        ])
+        .await
+    }
+
+    /// The same, after `hello`.
+    pub(super) async fn agent(&self, cookie: &str) -> Socket {
+        let mut socket = self.seated(cookie).await;
+        socket.send(&json!({"t": "hello", "resume": []})).await;
+        socket.until("welcome").await;
+        socket
     }
 
     /// The shop's own socket.

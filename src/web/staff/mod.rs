@@ -1,0 +1,134 @@
+//! What the dashboard needs besides its socket: `/v1/staff/...`, as `docs/staff-api.md` tells.
+//!
+//! Every handler begins with [`Asker::of`], which names the right it needs; the table in [`super::routes`] names it again for the
+//! test. What touches the disk runs off the async threads ([`on_disk`]).
+
+pub(super) mod admin;
+pub(super) mod door;
+pub(super) mod own;
+pub(super) mod team;
+pub(super) mod upkeep;
+
+use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE, USER_AGENT};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Resource, web};
+use serde::de::DeserializeOwned;
+
+use super::address;
+use super::auth::extract::Caller;
+use super::auth::{Action, Denied, Resource as On, cookie};
+use super::error::ApiError;
+use super::routes::Route;
+use super::shopper;
+use super::state::State;
+use crate::domain::StaffId;
+use crate::staff::{Entered, Entry, From, Seat, StaffError};
+
+/// A body as actix read it, or why it could not.
+type Body = Result<web::Bytes, actix_web::Error>;
+
+/// Puts the handler of `route` into its resource.
+pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
+    let (get, post, put, patch, delete) = (web::get, web::post, web::put, web::patch, web::delete);
+    let path = route.path.strip_prefix("/v1/staff/").unwrap_or_default();
+    match (route.method, path) {
+        ("GET", "door") => resource.route(get().to(door::door)),
+        ("POST", "invite/check") => resource.route(post().to(door::check)),
+        ("POST", "setup") => resource.route(post().to(door::set_up)),
+        ("POST", "invite") => resource.route(post().to(door::accept)),
+        ("POST", "login") => resource.route(post().to(door::login)),
+        ("POST", "logout") => resource.route(post().to(door::logout)),
+        ("GET", "me") => resource.route(get().to(own::me)),
+        ("POST", "password") => resource.route(post().to(own::password)),
+        ("POST", "totp") => resource.route(post().to(own::begin_totp)),
+        ("PUT", "totp") => resource.route(put().to(own::confirm_totp)),
+        ("DELETE", "totp") => resource.route(delete().to(own::end_totp)),
+        ("GET", "sessions") => resource.route(get().to(own::sessions)),
+        ("DELETE", "sessions") => resource.route(delete().to(own::end_sessions)),
+        ("POST", "ticket") => resource.route(post().to(own::ticket)),
+        ("GET", "agents") => resource.route(get().to(admin::agents)),
+        ("POST", "agents") => resource.route(post().to(admin::invite)),
+        ("PATCH", "agents/{name}") => resource.route(patch().to(admin::edit)),
+        ("DELETE", "agents/{name}") => resource.route(delete().to(admin::remove)),
+        ("POST", "agents/{name}/reset") => resource.route(post().to(admin::reset)),
+        ("GET", "keys") => resource.route(get().to(admin::keys)),
+        ("POST", "keys") => resource.route(post().to(admin::make_key)),
+        ("DELETE", "keys/{id}") => resource.route(delete().to(admin::drop_key)),
+        ("GET", "audit") => resource.route(get().to(admin::audit)),
+        ("GET", "settings") => resource.route(get().to(team::settings)),
+        ("PUT", "settings") => resource.route(put().to(team::set_settings)),
+        ("GET", "canned") => resource.route(get().to(team::canned)),
+        ("POST", "canned") => resource.route(post().to(team::add_canned)),
+        ("PUT", "canned/{id}") => resource.route(put().to(team::change_canned)),
+        ("DELETE", "canned/{id}") => resource.route(delete().to(team::drop_canned)),
+        (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
+    }
+}
+
+/// Somebody who was found to have the right they need.
+struct Asker {
+    caller: Caller,
+    address: String,
+}
+
+impl Asker {
+    /// Who asks, if they may do `action` to the shop.
+    fn of(request: &HttpRequest, state: &State, action: Action) -> Result<Self, ApiError> {
+        let caller = Caller::of(request, state)?;
+        caller.may(action, On::Shop)?;
+        Ok(Self { caller, address: address::of(request, &state.settings).to_string() })
+    }
+
+    /// The name they act under.
+    fn name(&self) -> StaffId {
+        self.caller.principal.staff().cloned().unwrap_or_else(|| StaffId("?".to_owned()))
+    }
+
+    /// The session, for what only a person has.
+    fn seat(&self) -> Result<&Seat, ApiError> {
+        let denied = Denied::Forbidden;
+        self.caller.seat.as_ref().ok_or_else(|| ApiError::forbidden(denied.code(), denied.to_string()))
+    }
+
+    /// The beginning of an entry in the audit log.
+    fn did(&self, what: &'static str) -> Entry {
+        Entry::new(&self.name().0, what).from(&self.address)
+    }
+}
+
+/// Runs `work`, which may block on the disk, elsewhere.
+async fn on_disk<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, StaffError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| StaffError::Busy)?.map_err(ApiError::from)
+}
+
+/// The body as JSON.
+fn json<T: DeserializeOwned>(body: Body) -> Result<T, ApiError> {
+    shopper::parse(&shopper::body(body)?)
+}
+
+/// Where a session comes from.
+fn origin_of(request: &HttpRequest, state: &State) -> From {
+    let agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or("");
+    From { address: address::of(request, &state.settings).to_string(), agent: agent.to_owned() }
+}
+
+/// Nothing of this may be kept by a cache.
+fn fresh(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
+    response.insert_header((CACHE_CONTROL, "no-store"));
+    response
+}
+
+fn ok() -> HttpResponseBuilder {
+    fresh(HttpResponse::Ok())
+}
+
+fn nothing() -> HttpResponse {
+    fresh(HttpResponse::NoContent()).finish()
+}
+
+/// The answer that lets somebody in.
+fn welcome(state: &State, entered: &Entered) -> HttpResponse {
+    ok().insert_header((SET_COOKIE, cookie::set(&entered.token))).json(own::Me::of(state, &entered.seat))
+}
