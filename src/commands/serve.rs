@@ -58,9 +58,9 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
+    let runs = runs(&config)?;
     let staff = Staff::open(&config.staff_dir(), shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
-    let runs = runs(&config)?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
         tools: shop.tools.clone(),

@@ -12,3 +12,4 @@ mod slow;
 mod staff_door;
 mod take;
 mod tools;
+mod training;
