@@ -55,7 +55,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
-    let staff = Staff::open(&config.staff_dir(), shop.clock.clone())?;
+    let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
     let parts = web::Parts {
         desk: shop.desk.clone(),

@@ -63,7 +63,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
     let desk = Desk::open_with(chat::Parts {
-        store,
+        store: store.clone(),
         model: Arc::new(Scripted::default()),
         playbook,
         settings: generous,
@@ -72,7 +72,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     })
     .unwrap();
     desk.warm().await.unwrap();
-    let staff = Staff::open(&folder.path().join("staff"), clock.clone()).unwrap();
+    let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
