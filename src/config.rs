@@ -7,8 +7,9 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+use crate::model::adapters::Registry;
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, store, web};
+use crate::{chat, model, prompt, runs, store, tools, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -22,6 +23,11 @@ pub struct Config {
     pub model: model::Settings,
     pub store: store::Settings,
     pub shop: prompt::Settings,
+    pub tools: tools::Settings,
+    pub runs: runs::Settings,
+    /// The file it was read from, for children of this process.
+    #[serde(skip)]
+    pub file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -34,6 +40,9 @@ impl Default for Config {
             model: model::Settings::default(),
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
+            tools: tools::Settings::default(),
+            runs: runs::Settings::default(),
+            file: None,
         }
     }
 }
@@ -73,6 +82,7 @@ impl Config {
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
         }
+        config.file.clone_from(&flags.config);
         config.check()?;
         Ok(config)
     }
@@ -98,11 +108,29 @@ impl Config {
         self.data.join("models")
     }
 
+    /// Where the training runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
+    /// The adapters: those of the data folder, and those that came with the program, in a folder `adapters` beside it or in
+    /// the working directory.
+    pub fn adapters(&self) -> Registry {
+        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("adapters")));
+        let here = std::env::current_dir().ok().map(|dir| dir.join("adapters"));
+        let own = self.data.join("adapters");
+        let shipped =
+            beside.into_iter().chain(here).filter(|place| place.is_dir() && *place != own).collect();
+        Registry::new(own, shipped)
+    }
+
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
+        faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

@@ -14,7 +14,16 @@ pub mod prompt;
 
 pub mod model;
 
+pub mod tools;
+
 pub mod chat;
+
+#[cfg(feature = "train")]
+pub mod train;
+
+pub mod eval;
+
+pub mod runs;
 
 pub mod staff;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::telemetry::metric;
 
@@ -12,7 +12,26 @@ type Tell = Box<dyn Fn(usize) + Send>;
 
 /// The line in front of the model.
 #[derive(Clone)]
-pub(super) struct Admission(Arc<Mutex<Line>>);
+pub(super) struct Admission {
+    line: Arc<Mutex<Line>>,
+    present: watch::Sender<usize>,
+}
+
+/// Somebody who is answered or waits for it.
+struct Present(watch::Sender<usize>);
+
+impl Present {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|n| *n += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.send_modify(|n| *n = n.saturating_sub(1));
+    }
+}
 
 struct Line {
     free: usize,
@@ -30,6 +49,8 @@ struct Waiting {
 /// The right to run one answer; dropping it lets the next one in.
 pub(super) struct Permit {
     line: Admission,
+    /// Gone only after the place was given on.
+    _present: Present,
 }
 
 impl Drop for Permit {
@@ -42,7 +63,13 @@ impl Drop for Permit {
 impl Admission {
     /// `parallel` answers at once and `limit` waiting.
     pub(super) fn new(parallel: usize, limit: usize) -> Self {
-        Self(Arc::new(Mutex::new(Line { free: parallel.max(1), next: 0, waiting: VecDeque::new(), limit })))
+        let line = Line { free: parallel.max(1), next: 0, waiting: VecDeque::new(), limit };
+        Self { line: Arc::new(Mutex::new(line)), present: watch::Sender::new(0) }
+    }
+
+    /// How many are answered or wait for it.
+    pub(super) fn present(&self) -> watch::Receiver<usize> {
+        self.present.subscribe()
     }
 
     /// False if one more would find the line full.
@@ -54,11 +81,12 @@ impl Admission {
     /// Waits for a permit. `tell` hears the place at once and whenever it changes; not at all if there is no waiting.
     /// Dropping the future leaves the line.
     pub(super) async fn enter(&self, tell: Tell) -> Permit {
+        let present = Present::new(&self.present);
         let mut place = {
             let mut line = self.lock();
             if line.free > 0 {
                 line.free -= 1;
-                return self.permit();
+                return self.permit(present);
             }
             let (sender, go) = oneshot::channel();
             let ticket = line.next;
@@ -71,12 +99,12 @@ impl Admission {
         // The sender lives in the line until it is used, and the line as long as `self`: this cannot fail.
         let _ = (&mut place.go).await;
         place.taken = true;
-        self.permit()
+        self.permit(present)
     }
 
-    fn permit(&self) -> Permit {
+    fn permit(&self, present: Present) -> Permit {
         metrics::gauge!(metric::RUNNING).increment(1.0);
-        Permit { line: self.clone() }
+        Permit { line: self.clone(), _present: present }
     }
 
     /// Gives the freed place to the first who waits.
@@ -93,7 +121,7 @@ impl Admission {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Line> {
-        self.0.lock().expect("no code panics while it holds the line. This is a bug.")
+        self.line.lock().expect("no code panics while it holds the line. This is a bug.")
     }
 }
 

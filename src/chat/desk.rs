@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -15,12 +15,15 @@ use super::guard::Guard;
 use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
 use super::live::Lives;
+use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::{Piece, Prompt};
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, Head, Opening, Said, Seq, Shopper, ShopperId, Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Refusal, Said, Seq, Shopper, ShopperId, Speaker,
+    StaffId, Thumb,
 };
+use crate::model::adapters::{Adapters, Lease};
 use crate::model::{Answer, Health, SharedModel};
 use crate::prompt::{Playbook, Shop};
 use crate::store::{Committed, Store, StoreHealth};
@@ -29,6 +32,8 @@ use crate::store::{Committed, Store, StoreHealth};
 pub struct Parts {
     pub store: Store,
     pub model: SharedModel,
+    /// Of the same model: which of them answers a conversation.
+    pub adapters: Adapters,
     pub playbook: Playbook,
     pub settings: Settings,
     pub clock: Clock,
@@ -70,6 +75,7 @@ pub struct Desk(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) model: SharedModel,
+    pub(super) adapters: Adapters,
     pub(super) playbook: Playbook,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
@@ -80,15 +86,17 @@ pub(super) struct Inner {
     pub(super) guard: Guard,
     /// Where the open question of a conversation came from, for the limits.
     pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
-    runtime: Handle,
+    /// Where shoppers' messages go whose mood is read.
+    pub(super) mood: OnceLock<mood::Feed>,
+    pub(super) runtime: Handle,
     warm: AtomicBool,
-    draining: AtomicBool,
+    pub(super) draining: AtomicBool,
 }
 
 impl Desk {
     /// Opens the desk: listens to the store, and goes on with what a stop left unanswered.
     pub fn open_with(parts: Parts) -> Result<Self, DeskError> {
-        let Parts { store, model, playbook, settings, clock, runtime } = parts;
+        let Parts { store, model, adapters, playbook, settings, clock, runtime } = parts;
         let parallel = model.facts().parallel;
         let guard = Guard::new(&model.facts().control_tokens);
         let owed = store.open_jobs_and_waiting()?;
@@ -101,8 +109,10 @@ impl Desk {
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             addresses: Mutex::default(),
+            mood: OnceLock::new(),
             store,
             model,
+            adapters,
             playbook,
             settings,
             clock,
@@ -133,6 +143,9 @@ impl Desk {
             }
             for event in &committed.events {
                 inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
+                if let Some(feed) = inner.mood.get() {
+                    mood::hear(feed, event);
+                }
             }
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()
@@ -191,19 +204,27 @@ impl Desk {
         if let (Some(address), Ok(mut map)) = (say.address, self.0.addresses.lock()) {
             map.insert(say.conv, address);
         }
-        let text = Said::parse(&self.0.guard.strip(say.text.as_str()))?;
-        let command = Command::Say { cmid: say.cmid, by: say.by, text };
-        let committed = self.0.store.commit(say.conv, command).await?;
+        let text = self.stripped(&say.text)?;
+        self.put(say.conv, Command::Say { cmid: say.cmid, by: say.by, text }).await
+    }
+
+    pub(super) async fn put(&self, conv: ConvId, command: Command) -> Result<Ack, DeskError> {
+        let committed = self.0.store.commit(conv, command).await?;
         if let Some(seq) = committed.duplicate {
             return Ok(Ack { seq, duplicate: true });
         }
-        let seq = committed.events.last().map_or(committed.head.seq, |event| event.seq);
-        Ok(Ack { seq, duplicate: false })
+        let said = committed.events.iter().rfind(|event| matches!(event.kind, EventKind::Said { .. }));
+        Ok(Ack { seq: said.map_or(committed.head.seq, |event| event.seq), duplicate: false })
+    }
+
+    /// `text` without the model's control tokens.
+    pub(super) fn stripped(&self, text: &Said) -> Result<Said, DeskError> {
+        Ok(Said::parse(&self.0.guard.strip(text.as_str()))?)
     }
 
     fn admit(&self, say: &Say) -> Result<(), DeskError> {
         let Some(head) = self.0.store.head(say.conv)? else {
-            return Err(crate::domain::Refusal::Unknown.into());
+            return Err(Refusal::Unknown.into());
         };
         self.0.limits.admit(&askers(head.shopper, say.address))?;
         if head.owner == crate::domain::Owner::Ai && !self.0.line.has_room() {
@@ -243,7 +264,9 @@ impl Desk {
         comment: Option<Said>,
     ) -> Result<(), DeskError> {
         let comment = comment.map(Said::into_string);
-        self.run(conv, Command::Rate { of, value, comment }).await
+        self.run(conv, Command::Rate { of, value, comment }).await?;
+        self.count_rating(conv, of, value);
+        Ok(())
     }
 
     /// A member of staff takes over: when this returns, nothing more of the model's answer reaches anybody.
@@ -272,9 +295,14 @@ impl Desk {
         cut
     }
 
-    async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
+    pub(super) async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
         self.0.store.commit(conv, command).await?;
         Ok(())
+    }
+
+    /// How many shoppers and programs are answered or wait for it.
+    pub fn busy(&self) -> tokio::sync::watch::Receiver<usize> {
+        self.0.line.present()
     }
 
     pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {
@@ -289,10 +317,38 @@ impl Desk {
         &self.0.model
     }
 
-    /// An answer outside any conversation, for programs. It waits in the same line as the shoppers.
+    /// Which adapters there are and which serve.
+    pub fn adapters(&self) -> &Adapters {
+        &self.0.adapters
+    }
+
+    /// An answer outside any conversation, for programs. It waits in the same line as the shoppers, and is made by the same
+    /// adapter unless the prompt names one.
     pub async fn complete(
         &self,
+        prompt: Prompt,
+        address: Option<IpAddr>,
+    ) -> Result<Completion, DeskError> {
+        let named = prompt.adapter.clone();
+        let lease = self.0.adapters.current();
+        let adapter = named.or_else(|| lease.name());
+        self.answer(Prompt { adapter, ..prompt }, lease, address).await
+    }
+
+    /// As [`Desk::complete`], by whoever holds the lease: the base model, or an adapter that nobody is served with yet.
+    pub async fn complete_as(
+        &self,
+        prompt: Prompt,
+        lease: Lease,
+        address: Option<IpAddr>,
+    ) -> Result<Completion, DeskError> {
+        self.answer(Prompt { adapter: lease.name(), ..prompt }, lease, address).await
+    }
+
+    async fn answer(
+        &self,
         mut prompt: Prompt,
+        lease: Lease,
         address: Option<IpAddr>,
     ) -> Result<Completion, DeskError> {
         self.0.limits.admit(&askers(None, address))?;
@@ -313,7 +369,7 @@ impl Desk {
                 desk.limits.spend(&askers(None, address), tokens);
             }
         });
-        Ok(Completion { answer: answer.boxed(), _permit: permit })
+        Ok(Completion { answer: answer.boxed(), _permit: permit, _lease: lease })
     }
 
     /// Takes no new messages, and waits at most `patience` for the answers being made. What is unfinished then is
@@ -333,6 +389,7 @@ impl Desk {
 pub struct Completion {
     pub answer: Answer,
     _permit: Permit,
+    _lease: Lease,
 }
 
 /// Whom a message counts for.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Refusal, TextError};
+use crate::domain::{Refusal, TagError, TextError};
 use crate::model::ModelError;
 use crate::store::StoreError;
 
@@ -12,6 +12,8 @@ pub enum DeskError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     Text(#[from] TextError),
+    #[error(transparent)]
+    Tags(#[from] TagError),
     #[error("too many messages; try again in {} s", .retry_after.as_secs().max(1))]
     RateLimited { retry_after: Duration },
     #[error("the allowance of this hour is used up; try again in {} min", .retry_after.as_secs().div_ceil(60))]
@@ -44,6 +46,7 @@ impl DeskError {
             Self::Refused(refusal) => refusal.code(),
             Self::Text(TextError::Empty) => "empty_message",
             Self::Text(TextError::TooLong) => "message_too_long",
+            Self::Tags(_) => "bad_tags",
             Self::RateLimited { .. } => "rate_limited",
             Self::AllowanceUsed { .. } => "allowance_used",
             Self::Busy { .. } => "busy",
@@ -62,7 +65,7 @@ impl DeskError {
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::Draining => Some(Duration::from_secs(5)),
             Self::Store(fault) => fault.is_passing().then_some(Duration::from_secs(5)),
-            Self::Blocked | Self::Refused(_) | Self::Text(_) | Self::Model(_) => None,
+            Self::Blocked | Self::Refused(_) | Self::Text(_) | Self::Tags(_) | Self::Model(_) => None,
         }
     }
 }

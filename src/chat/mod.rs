@@ -11,7 +11,10 @@ pub mod hub;
 mod limits;
 mod listen;
 mod live;
+mod mood;
+mod ratings;
 mod settings;
+mod teach;
 mod turn;
 
 pub use desk::{Ack, Completion, Desk, Parts, Readiness, Say};
@@ -19,4 +22,5 @@ pub use error::DeskError;
 pub use guard::Guard;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};
 pub use listen::Replay;
+pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Unknown};

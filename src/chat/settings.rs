@@ -15,7 +15,7 @@ pub struct Settings {
     /// itself, all that fit for a larger one.
     pub remember: Option<usize>,
     /// Answers to questions the shop's facts are about consist of the shop's own sentences; the model chooses which. Unset:
-    /// for a model under half a billion parameters, which would get them wrong.
+    /// for a model under half a billion parameters without an adapter, which would get them wrong.
     pub grounded: Option<bool>,
     /// Seconds after which a reply is cut.
     pub reply_seconds: u64,
@@ -32,8 +32,10 @@ pub struct Settings {
     /// Temperature, top_p, top_k, min_p and penalties; greedy if there is no temperature.
     pub sampling: Sampling,
     /// Who answers a question the shop's facts say nothing about: `person` says so and offers one, `model` lets the model try.
-    /// Unset: a person for a model under half a billion parameters, which would make things up.
+    /// Unset: a person for a model under half a billion parameters without an adapter, which would make things up.
     pub unknown: Option<Unknown>,
+    /// The name of the adapter that answers chats, once a version of it is promoted; empty for none.
+    pub adapter: String,
 }
 
 /// See [`Settings::unknown`].
@@ -59,6 +61,7 @@ impl Default for Settings {
             address_tokens_per_hour: 400_000,
             sampling: Sampling::default(),
             unknown: None,
+            adapter: "shop".to_owned(),
         }
     }
 }

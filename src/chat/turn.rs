@@ -13,6 +13,7 @@ use super::live::Live;
 use super::settings::Unknown;
 use crate::domain::prompt::{Finish, Grammar, Piece, Prompt, Usage};
 use crate::domain::{Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker};
+use crate::model::adapters::Lease;
 use crate::prompt::Budget;
 use crate::store::StoreError;
 use crate::telemetry::metric;
@@ -78,7 +79,9 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
             Err(fault) => return Err(fault),
         };
         let Some(job) = job else { return Ok(()) };
-        let mut provenance = provenance(desk, job);
+        // Held until the answer has ended: an adapter that is replaced meanwhile still finishes it.
+        let lease = desk.adapters.for_chat(conv.0.as_bytes());
+        let mut provenance = provenance(desk, job, &lease);
         let started = Instant::now();
         if !live.begin(job, provenance.clone()) {
             return Ok(());
@@ -88,7 +91,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
             None => {
                 desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai, by: None });
                 let watch = Watch { desk, conv, live, job, asked_at, started };
-                watch.generate(ask(desk, &head, conv, provenance.seed)?, &mut provenance).await?
+                watch.generate(ask(desk, &head, conv, &provenance)?, &mut provenance).await?
             }
         };
         match made {
@@ -133,12 +136,15 @@ enum Ask {
     Nobody(String),
 }
 
-fn ask(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Ask, StoreError> {
+/// A small model alone is held to the shop's own sentences. One with an adapter was taught how to answer, and its gate has said
+/// that it does: a grammar would hide what it has learnt.
+fn ask(desk: &Inner, head: &Head, conv: ConvId, provenance: &Provenance) -> Result<Ask, StoreError> {
     let events = desk.store.events(conv, head.seq.saturating_sub(HISTORY as u64), HISTORY)?;
     if asked(&events).is_some_and(Guard::is_noise) {
         return Ok(Ask::Nobody(desk.playbook.not_understood().to_owned()));
     }
-    let by_size = if desk.model.facts().small { Unknown::Person } else { Unknown::Model };
+    let untaught = desk.model.facts().small && provenance.adapter.is_none();
+    let by_size = if untaught { Unknown::Person } else { Unknown::Model };
     if desk.settings.unknown.unwrap_or(by_size) == Unknown::Person
         && let Some(text) = desk.playbook.unknown(&events)
     {
@@ -150,13 +156,13 @@ fn ask(desk: &Inner, head: &Head, conv: ConvId, seed: u64) -> Result<Ask, StoreE
     let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
     let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
     let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
-    let grounded =
-        settings.grounded.unwrap_or(facts.small).then(|| desk.playbook.grounded(&events)).flatten();
+    let grounded = settings.grounded.unwrap_or(untaught).then(|| desk.playbook.grounded(&events)).flatten();
     Ok(Ask::Model(Box::new(Prompt {
         messages,
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
-        seed,
+        seed: provenance.seed,
+        adapter: provenance.adapter.clone(),
         grammar: grounded.map_or(Grammar::Free, Grammar::Regex),
         ..Prompt::default()
     })))
@@ -169,11 +175,11 @@ fn asked(events: &[Event]) -> Option<&str> {
     })
 }
 
-fn provenance(desk: &Inner, job: Job) -> Provenance {
+fn provenance(desk: &Inner, job: Job, lease: &Lease) -> Provenance {
     let facts = desk.model.facts();
     Provenance {
         model: facts.name.clone(),
-        adapter: facts.adapter.clone(),
+        adapter: lease.name(),
         prompt: desk.playbook.fingerprint().to_owned(),
         // The random tail of the reply's own id.
         seed: (job.mid.0.as_u128() & 0xFFFF_FFFF) as u64,
@@ -206,7 +212,8 @@ fn note(
     }
     let name =
         serde_json::to_value(ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-    metrics::counter!(metric::REPLIES, "ended" => name).increment(1);
+    let by = provenance.adapter.clone().unwrap_or_else(|| provenance.model.clone());
+    metrics::counter!(metric::REPLIES, "ended" => name, "by" => by).increment(1);
 }
 
 fn millis(since: Instant) -> u32 {

@@ -1,5 +1,8 @@
 //! `shopclerk data`: look at, save and restore the conversations.
 
+#[cfg(feature = "train")]
+mod preview;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,12 +42,17 @@ enum What {
         /// What `data export` wrote
         from: PathBuf,
     },
+    /// Show what a trainer would learn from some rows, and how long they are
+    #[cfg(feature = "train")]
+    Preview(preview::Args),
 }
 
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     match args.what {
         What::Verify => verify(&config, args.json).await,
         What::Export { to } => export(&config, &to, args.json).await,
+        #[cfg(feature = "train")]
+        What::Preview(preview) => preview::run(&preview, &config, args.json),
         What::Import { from } => import(&config, &from, args.json).await,
     }
 }

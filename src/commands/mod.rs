@@ -1,11 +1,19 @@
 //! Wiring only: the command line, one file a command.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the command line")]
 
+mod adapter;
 mod bench;
 mod data;
+#[cfg(feature = "train")]
+mod eval;
 mod model;
 mod serve;
 mod staff;
+mod tool;
+#[cfg(feature = "train")]
+mod train;
+#[cfg(feature = "train")]
+mod training;
 
 use std::process::ExitCode;
 
@@ -30,10 +38,20 @@ enum Command {
     Serve(serve::Args),
     /// Fetch, import, list and check models
     Model(model::Args),
+    /// List adapters, choose which one serves, and roll back
+    Adapter(adapter::Args),
     /// Verify, export and import conversations
     Data(data::Args),
+    /// Run a file of texts through a tool
+    Tool(tool::Args),
     /// Add, list and reset accounts of the staff
     Staff(staff::Args),
+    /// Train an adapter for the model from a recipe, or go on with a run
+    #[cfg(feature = "train")]
+    Train(train::Args),
+    /// Judge an adapter beside the base, on rows that nobody trained on
+    #[cfg(feature = "train")]
+    Eval(eval::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -60,8 +78,14 @@ pub fn run() -> ExitCode {
         match cli.command {
             Command::Serve(args) => serve::run(args, config).await,
             Command::Model(args) => model::run(args, config).await,
+            Command::Adapter(args) => adapter::run(args, config).await,
             Command::Data(args) => data::run(args, config).await,
+            Command::Tool(args) => tool::run(args, config).await,
             Command::Staff(args) => staff::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Train(args) => train::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

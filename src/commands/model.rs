@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::prompt::{Message, Role};
+use crate::domain::prompt::{Message, Prompt, Role};
 use crate::model::DEFAULT_MODEL;
 use crate::model::library::{self, Order, Progress, Staging, Step, Wanted};
 
@@ -137,7 +137,8 @@ async fn try_out(folder: &Path, config: &Config) -> anyhow::Result<()> {
     let folder = library::ModelFolder { name: "new".to_owned(), path: folder.to_owned() };
     let model = super::serve::load_engine(&folder, config).await?;
     let labels = ["Yes".to_owned(), "No".to_owned()];
-    let scores = model.score(vec![Message::new(Role::User, "Do you ship abroad?")], &labels).await?;
+    let messages = vec![Message::new(Role::User, "Do you ship abroad?")];
+    let scores = model.score(Prompt { messages, ..Prompt::default() }, &labels).await?;
     anyhow::ensure!(scores.iter().all(|score| score.is_finite()), "its answers are not numbers");
     Ok(())
 }

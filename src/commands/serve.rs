@@ -11,11 +11,14 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use crate::chat::{self, Desk, Guard};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
-use crate::prompt::Playbook;
+use crate::prompt::{Playbook, ToolPrompts};
+use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::store::Store;
 use crate::telemetry::metric;
+use crate::tools::{self, Toolbox};
 use crate::web;
 
 /// How long answers that are being made may take to finish when the server stops.
@@ -57,14 +60,17 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let shop = Rooms::open(&config).await?;
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
+    let runs = runs(&config)?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
+        tools: shop.tools.clone(),
         staff,
         settings: config.web.clone(),
         clock: shop.clock.clone(),
         secret: web::auth::secret::load_or_create(&config.data)?,
         api_key: std::env::var("SHOPCLERK_API_KEY").ok().filter(|key| !key.is_empty()),
         metrics: Some(metrics),
+        runs: runs.clone(),
     };
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
@@ -90,18 +96,34 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     }
     warming.abort();
     tokio::select! {
-        () = shut_down(server, shop) => {}
+        () = shut_down(server, shop, runs) => {}
         () = stop_signal() => tracing::warn!("stopping at once"),
     }
     Ok(())
 }
 
 /// Answers first, so that shoppers see them end; then goodbye; then the disk.
-async fn shut_down(server: web::Running, shop: Rooms) {
-    shop.desk.drain(FINISH).await;
+async fn shut_down(server: web::Running, shop: Rooms, runs: Option<Runs>) {
+    let trainer = async {
+        if let Some(runs) = runs {
+            runs.shut_down().await;
+        }
+    };
+    tokio::join!(shop.desk.drain(FINISH), trainer);
     server.drain().await;
     server.stop().await;
     shop.store.close().await;
+}
+
+/// Fine-tuning; runs that a stop interrupted go on now.
+#[cfg(feature = "train")]
+fn runs(config: &Config) -> anyhow::Result<Option<Runs>> {
+    Ok(Some(super::training::open(config)?))
+}
+
+#[cfg(not(feature = "train"))]
+fn runs(_config: &Config) -> anyhow::Result<Option<Runs>> {
+    Ok(None)
 }
 
 /// Resolves at Ctrl-C or SIGTERM.
@@ -123,6 +145,7 @@ async fn stop_signal() {
 /// The rooms behind the web, put together.
 pub(super) struct Rooms {
     pub(super) desk: Desk,
+    pub(super) tools: Toolbox,
     pub(super) store: Store,
     pub(super) clock: Clock,
 }
@@ -134,16 +157,39 @@ impl Rooms {
         let model = load_model(config).await?;
         let guard = Guard::new(&model.facts().control_tokens);
         let playbook = Playbook::load(&config.shop, &|text| guard.strip(text))?;
+        let adapters = open_adapters(config, &model).await?;
+        adapters.watch();
         let desk = Desk::open_with(chat::Parts {
             store: store.clone(),
-            model,
+            model: model.clone(),
+            adapters: adapters.clone(),
             playbook,
             settings: config.chat.clone(),
             clock: clock.clone(),
             runtime: tokio::runtime::Handle::current(),
         })?;
-        Ok(Self { desk, store, clock })
+        let tools = Toolbox::new(tools::Parts {
+            model,
+            adapters,
+            prompts: ToolPrompts::load(&config.shop)?,
+            settings: config.tools.clone(),
+            busy: Some(desk.busy()),
+        });
+        desk.watch_mood(tools.clone());
+        Ok(Self { desk, tools, store, clock })
     }
+}
+
+/// The adapters beside the data, over `model`.
+pub(super) async fn open_adapters(config: &Config, model: &SharedModel) -> anyhow::Result<Adapters> {
+    Ok(Adapters::open(adapters::Parts {
+        registry: config.adapters(),
+        base: super::adapter::base(config)?,
+        model: model.clone(),
+        chat: config.chat.adapter.clone(),
+        room: config.model.variants,
+    })
+    .await)
 }
 
 /// The model that the configuration names.

@@ -6,9 +6,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Event;
 use super::event::{Ended, EventKind, Owner, Provenance, Speaker, Status, Thumb};
 use super::ids::{Cmid, MessageId, Seq, ShopperId, StaffId};
+use super::refusal::Refusal;
+use super::tags::Tags;
 use super::text::Said;
+
+/// The tool whose findings tell a shopper's mood.
+pub const SENTIMENT: &str = "sentiment";
 
 /// What is known about a conversation without reading its events.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -29,6 +35,11 @@ pub struct Head {
     pub last_reply: Option<(Seq, Ended)>,
     pub created_at: u64,
     pub updated_at: u64,
+    #[serde(default, skip_serializing_if = "Tags::is_empty")]
+    pub tags: Tags,
+    /// The shopper's newest messages that were read as negative, without one between that was not.
+    #[serde(default)]
+    pub unhappy: u32,
 }
 
 /// The durable mark of a reply in the making.
@@ -56,6 +67,18 @@ pub struct Opening {
     pub shopper: ShopperId,
 }
 
+/// The number of an event that is a reply of the model: only a reply can be corrected. Events never change, so what was
+/// read once stays true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replied(Seq);
+
+impl Replied {
+    /// `None` if `event` is anything but a reply.
+    pub fn of(event: &Event) -> Option<Self> {
+        matches!(event.kind, EventKind::Reply { .. }).then_some(Self(event.seq))
+    }
+}
+
 /// What somebody wants to happen.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -64,6 +87,13 @@ pub enum Command {
         cmid: Cmid,
         by: Speaker,
         text: Said,
+    },
+    /// A member of staff sends what the model had suggested, as suggested or edited.
+    SayDrafted {
+        cmid: Cmid,
+        by: StaffId,
+        text: Said,
+        draft: Said,
     },
     /// The model starts on everything asked so far.
     Begin {
@@ -104,7 +134,28 @@ pub enum Command {
         name: String,
         outcome: serde_json::Value,
     },
+    /// A member of staff says what the model should have answered.
+    Correct {
+        of: Replied,
+        by: StaffId,
+        text: Said,
+    },
+    /// From now on the conversation has these tags and no others.
+    Tag {
+        by: StaffId,
+        tags: Tags,
+    },
     Resolve,
+}
+
+impl Command {
+    /// The client's own id of the message, if this says one.
+    pub fn cmid(&self) -> Option<Cmid> {
+        match self {
+            Self::Say { cmid, .. } | Self::SayDrafted { cmid, .. } => Some(*cmid),
+            _ => None,
+        }
+    }
 }
 
 /// What a command leads to.
@@ -121,34 +172,6 @@ pub enum JobChange {
     Keep,
     Set(Job),
     Clear,
-}
-
-/// Why a command cannot happen now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("there is no such conversation")]
-    Unknown,
-    #[error("the conversation exists already")]
-    Exists,
-    #[error("somebody else answers this conversation now")]
-    NotOwner,
-    #[error("there is nothing to answer")]
-    NothingToDo,
-    #[error("there is no such message")]
-    NoSuchMessage,
-}
-
-impl Refusal {
-    /// The stable code a client sees.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown_conversation",
-            Self::Exists => "conversation_exists",
-            Self::NotOwner => "not_owner",
-            Self::NothingToDo => "nothing_to_do",
-            Self::NoSuchMessage => "no_such_message",
-        }
-    }
 }
 
 impl Head {
@@ -172,6 +195,13 @@ impl Head {
         match command {
             Command::Open(_) => Err(Refusal::Exists),
             Command::Say { cmid, by, text } => self.say(*cmid, by, text),
+            Command::SayDrafted { cmid, by, text, draft } => {
+                let mut decision = self.say(*cmid, &Speaker::Staff(by.clone()), text)?;
+                let of = self.seq + decision.events.len() as Seq;
+                let text = draft.as_str().to_owned();
+                decision.events.push(EventKind::Draft { of, by: by.clone(), text });
+                Ok(decision)
+            }
             Command::Begin { mid, epoch } => self.begin(*mid, *epoch, job),
             Command::Finish { job: done, text, ended, provenance } => {
                 self.finish(done, job, text, *ended, provenance.as_ref())
@@ -206,6 +236,12 @@ impl Head {
             Command::Tool { name, outcome } => {
                 Ok(event(EventKind::Tool { name: name.clone(), outcome: outcome.clone() }))
             }
+            Command::Correct { of: Replied(of), by, text } if (1..=self.seq).contains(of) => {
+                Ok(event(EventKind::Correction { of: *of, by: by.clone(), text: text.as_str().to_owned() }))
+            }
+            Command::Correct { .. } => Err(Refusal::NoSuchMessage),
+            Command::Tag { tags, .. } if *tags == self.tags => Err(Refusal::NothingToDo),
+            Command::Tag { by, tags } => Ok(event(EventKind::Tags { by: by.clone(), tags: tags.clone() })),
             Command::Resolve if self.resolved => Err(Refusal::NothingToDo),
             Command::Resolve => {
                 let mut decision = status(Status::Resolved);
@@ -315,10 +351,17 @@ impl Head {
                 self.epoch = *epoch;
                 self.staff = staff.clone();
             }
+            EventKind::Tags { tags, .. } => self.tags = tags.clone(),
+            EventKind::Tool { name, outcome } if name == SENTIMENT => {
+                let negative = outcome.get("label").and_then(|label| label.as_str()) == Some("negative");
+                self.unhappy = if negative { self.unhappy + 1 } else { 0 };
+            }
             EventKind::Tool { .. }
             | EventKind::Rating { .. }
             | EventKind::Note { .. }
-            | EventKind::Summary { .. } => {}
+            | EventKind::Summary { .. }
+            | EventKind::Correction { .. }
+            | EventKind::Draft { .. } => {}
         }
     }
 }

@@ -148,6 +148,75 @@ fn a_resolved_conversation_opens_again_when_the_shopper_writes() {
     assert!(!chat.head.resolved && chat.head.awaits_model());
 }
 
+#[test]
+fn a_draft_is_kept_beside_the_message_it_became() {
+    let mut chat = Driver::opened();
+    let say = |n: u128| Command::SayDrafted {
+        cmid: Cmid(id(n)),
+        by: staff("ana"),
+        text: Said::parse("It left this morning.").expect("text"),
+        draft: Said::parse("It has left.").expect("text"),
+    };
+    assert_eq!(chat.run(say(5)), Err(Refusal::NotOwner));
+    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
+    chat.run(say(5)).expect("said");
+    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
+    // This one opens the conversation again first: the draft still names the message.
+    chat.run(say(6)).expect("said");
+    let said = chat.log.iter().zip(1..).filter(|(kind, _)| matches!(kind, EventKind::Said { .. }));
+    let said: Vec<Seq> = said.map(|(_, seq)| seq).collect();
+    let drafts: Vec<Seq> = chat
+        .log
+        .iter()
+        .filter_map(|kind| if let EventKind::Draft { of, .. } = kind { Some(*of) } else { None })
+        .collect();
+    assert_eq!((said.len(), said), (2, drafts));
+}
+
+#[test]
+fn only_a_reply_that_exists_can_be_corrected() {
+    let conv = crate::domain::ConvId(id(1));
+    let text = Said::parse("You have 30 days.").expect("text");
+    let event = |seq, kind| Event { conv, seq, at: 0, kind };
+    assert_eq!(Replied::of(&event(1, EventKind::Summary { text: "x".into() })), None);
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    chat.finish(job, Ended::Complete).expect("finishes");
+    let reply = event(3, chat.log[2].clone());
+    let of = Replied::of(&reply).expect("a reply");
+    let correct = |of| Command::Correct { of, by: staff("ana"), text: text.clone() };
+    let before = chat.head.clone();
+    chat.run(correct(of)).expect("corrected");
+    chat.run(correct(of)).expect("corrected again: the newest counts");
+    assert_eq!(chat.head, Head { seq: 5, ..before }, "a correction changes nothing for the shopper");
+    let later = Replied::of(&event(6, chat.log[2].clone())).expect("a reply");
+    assert_eq!(chat.run(correct(later)), Err(Refusal::NoSuchMessage));
+}
+
+#[test]
+fn tags_are_replaced_as_a_whole() {
+    let mut chat = Driver::opened();
+    let tag = |tags: &[&str]| Command::Tag { by: staff("ana"), tags: Tags::parse(tags).expect("tags") };
+    assert_eq!(chat.run(tag(&[])), Err(Refusal::NothingToDo));
+    chat.run(tag(&["refund", "late"])).expect("tagged");
+    assert_eq!(chat.run(tag(&["Late", "refund"])), Err(Refusal::NothingToDo));
+    chat.run(tag(&["vip"])).expect("tagged");
+    assert_eq!(chat.head.tags.as_slice(), ["vip"]);
+}
+
+/// Written by the program before there were tags.
+#[test]
+fn a_head_of_an_old_journal_still_reads() {
+    let old = r#"{"seq":3,"shopper":null,"owner":"ai","staff":null,"epoch":0,"resolved":false,"asked":2,"answered":2,
+        "last_reply":[3,"complete"],"created_at":5,"updated_at":9}"#;
+    let head: Head = serde_json::from_str(old).expect("reads");
+    assert!(head.tags.is_empty());
+    let again = serde_json::to_string(&head).expect("JSON");
+    assert!(!again.contains("tags"), "an untagged head looks as it always did: {again}");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Ask,
@@ -159,6 +228,7 @@ enum Step {
     Assistant,
     Retry,
     Resolve,
+    Tag(bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -172,6 +242,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Assistant),
         1 => Just(Step::Retry),
         1 => Just(Step::Resolve),
+        1 => any::<bool>().prop_map(Step::Tag),
     ];
     prop::collection::vec(step, 0..60)
 }
@@ -200,6 +271,10 @@ proptest! {
                 Step::Assistant => chat.run(Command::Assistant),
                 Step::Retry => chat.run(Command::Retry),
                 Step::Resolve => chat.run(Command::Resolve),
+                Step::Tag(one) => {
+                    let tags = Tags::parse(&[if one { "one" } else { "two" }]).expect("tags");
+                    chat.run(Command::Tag { by: staff("ana"), tags })
+                }
             };
             prop_assert!(chat.head.epoch >= before);
         }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
+use super::tags::Tags;
 use crate::clock::Millis;
 
 /// One numbered event of one conversation.
@@ -56,12 +57,30 @@ pub enum EventKind {
     Note { by: StaffId, text: String },
     /// A summary of the conversation so far; staff only.
     Summary { text: String },
+    /// The right answer in the place of the model's reply `of`; the newest one counts. Staff only.
+    Correction { of: Seq, by: StaffId, text: String },
+    /// What the model had suggested for the staff message `of`, before it was edited and sent. Staff only.
+    Draft { of: Seq, by: StaffId, text: String },
+    /// The conversation's tags, all of them. Staff only.
+    Tags { by: StaffId, tags: Tags },
 }
 
 impl EventKind {
     /// True for what only the shop's side may read.
     pub fn is_private(&self) -> bool {
-        matches!(self, Self::Tool { .. } | Self::Note { .. } | Self::Summary { .. })
+        match self {
+            Self::Tool { .. }
+            | Self::Note { .. }
+            | Self::Summary { .. }
+            | Self::Correction { .. }
+            | Self::Draft { .. }
+            | Self::Tags { .. } => true,
+            Self::Said { .. }
+            | Self::Reply { .. }
+            | Self::Status { .. }
+            | Self::Owner { .. }
+            | Self::Rating { .. } => false,
+        }
     }
 }
 

@@ -8,12 +8,16 @@ pub mod event;
 pub mod ids;
 pub mod prompt;
 pub mod recipe;
+pub mod refusal;
 pub mod run;
 pub mod shopper;
+pub mod tags;
 pub mod text;
 
-pub use conversation::{Command, Cut, Decision, Head, Job, JobChange, Opening, Refusal};
+pub use conversation::{Command, Cut, Decision, Head, Job, JobChange, Opening, Replied};
 pub use event::{Ended, Event, EventKind, Owner, Provenance, Speaker, Status, Thumb};
 pub use ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
+pub use refusal::Refusal;
 pub use shopper::Shopper;
+pub use tags::{TagError, Tags};
 pub use text::{Said, TextError};

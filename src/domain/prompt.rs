@@ -60,6 +60,8 @@ pub struct Prompt {
     pub seed: u64,
     /// How many alternatives to report with each token's log-probability; 0 for none.
     pub logprobs: usize,
+    /// `name@version` of the adapter that answers; the base model without one.
+    pub adapter: Option<String>,
 }
 
 /// One piece of an answer.

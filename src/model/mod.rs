@@ -5,12 +5,14 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 
-use crate::domain::prompt::{Message, Piece, Prompt};
+use self::adapters::Bundle;
+use crate::domain::prompt::{Piece, Prompt};
 
+pub mod adapters;
 #[cfg(feature = "llm")]
 pub mod engine;
 #[cfg(feature = "import")]
@@ -34,20 +36,70 @@ pub trait Model: Send + Sync + 'static {
     /// How many tokens `text` is, without any added special ones.
     fn count_tokens(&self, text: &str) -> usize;
 
-    /// Natural log-probabilities of the first token of each label as the next token after `messages`, normalised over
-    /// the labels: one forward pass. Labels must differ in their first token.
+    /// Natural log-probabilities of the first token of each label as the next token after the prompt's messages, normalised
+    /// over the labels: one forward pass. Labels must differ in their first token. Only the prompt's messages and its
+    /// adapter count.
     fn score<'a>(
         &'a self,
-        messages: Vec<Message>,
+        prompt: Prompt,
         labels: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>>;
 
-    /// Runs the prefix of a prompt once, so that the next caller finds it in the cache.
+    /// Runs the prefix of a prompt once with the base and each adapter, so that the next caller finds it in the cache; adapters
+    /// that are installed later run it as well.
     fn warm(&self, prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>>;
+
+    /// Puts an adapter beside what is there, while it goes on answering. When this returns, prompts may name it: it has
+    /// answered once. One that is there already stays.
+    fn install(&self, adapter: Bundle) -> BoxFuture<'_, Result<(), ModelError>>;
+
+    /// Removes an adapter, `name@version`, when its last answer has ended; returns when its memory is free again.
+    fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()>;
+
+    /// The adapters that prompts may name, `name@version`.
+    fn variants(&self) -> Vec<String>;
+
+    /// Natural log-probabilities of given tokens, each given all tokens before it, in one forward pass; as many as the
+    /// passage has targets, in their order.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] for targets outside the passage, and from models that have no tokens.
+    fn log_likelihood(&self, passage: Passage) -> BoxFuture<'_, Result<Vec<f32>, ModelError>> {
+        drop(passage);
+        Box::pin(ready(Err(ModelError::Invalid("this model has no tokens to score".to_owned()))))
+    }
+
+    /// What the model says after `ids`, greedily, at most `max_tokens` tokens, without the end of its turn.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] from models that have no tokens.
+    fn go_on(&self, opening: Opening) -> BoxFuture<'_, Result<String, ModelError>> {
+        drop(opening);
+        Box::pin(ready(Err(ModelError::Invalid("this model has no tokens to go on from".to_owned()))))
+    }
 
     fn health(&self) -> Health;
 
     fn facts(&self) -> &Facts;
+}
+
+/// Tokens, and which of them are to be scored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    pub ids: Vec<u32>,
+    /// Positions in `ids`, from 1 on and rising: nothing stands before token 0.
+    pub targets: Vec<usize>,
+    /// `name@version`; the base if absent.
+    pub adapter: Option<String>,
+}
+
+/// Tokens that an answer follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    pub ids: Vec<u32>,
+    pub max_tokens: usize,
+    /// `name@version`; the base if absent.
+    pub adapter: Option<String>,
 }
 
 /// A model that can be shared between rooms.
@@ -58,8 +110,6 @@ pub type SharedModel = Arc<dyn Model>;
 pub struct Facts {
     /// The public name, e.g. `smollm2-135m-instruct`.
     pub name: String,
-    /// `name@version` of the merged adapter.
-    pub adapter: Option<String>,
     /// The longest prompt and answer together, in tokens.
     pub context: usize,
     /// Texts the tokenizer turns into control tokens; they are stripped from untrusted text.
@@ -86,6 +136,8 @@ pub enum ModelError {
     TooLong { tokens: usize, limit: usize },
     #[error("the request cannot be served: {0}")]
     Invalid(String),
+    #[error("the adapter {0} is not in memory")]
+    NoAdapter(String),
     #[error("the model failed: {0}")]
     Engine(String),
 }
@@ -97,6 +149,7 @@ impl ModelError {
             Self::Incomplete => "model_incomplete",
             Self::TooLong { .. } => "prompt_too_long",
             Self::Invalid(_) => "invalid_request",
+            Self::NoAdapter(_) => "no_adapter",
             Self::Engine(_) => "model_failed",
         }
     }

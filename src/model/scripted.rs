@@ -1,20 +1,26 @@
 //! A model without weights: the same prompt gives the same pieces. For protocol tests and work on the pages.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, ready};
 use futures_util::stream;
 
+use super::adapters::Bundle;
 use super::stop::stop_at;
 use super::{Answer, Facts, Health, Model, ModelError};
-use crate::domain::prompt::{Finish, Message, Piece, Prompt, Role, Usage};
+use crate::domain::prompt::{Finish, Piece, Prompt, Role, Usage};
 
 /// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
-/// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone, `[[fail]]` fails after two words.
+/// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone (up to `[[end]]`, `[[br]]` for a line break), `[[fail]]`
+/// fails after two words. With an adapter it says the adapter's name first.
 #[derive(Clone, Debug)]
 pub struct Scripted {
     facts: Facts,
+    adapters: Arc<Mutex<BTreeSet<String>>>,
+    refused: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Default for Scripted {
@@ -22,14 +28,43 @@ impl Default for Scripted {
         Self {
             facts: Facts {
                 name: "scripted".to_owned(),
-                adapter: None,
                 context: 4096,
                 control_tokens: vec!["<|im_start|>".to_owned(), "<|im_end|>".to_owned()],
                 parallel: 4,
                 small: false,
             },
+            adapters: Arc::default(),
+            refused: Arc::default(),
         }
     }
+}
+
+impl Scripted {
+    /// The same, counting as too small to answer freely.
+    #[must_use]
+    pub fn small(mut self) -> Self {
+        self.facts.small = true;
+        self
+    }
+
+    /// From now on the adapter `name@version` cannot be loaded.
+    pub fn refuse(&self, adapter: &str) {
+        lock(&self.refused).insert(adapter.to_owned());
+    }
+
+    /// As the real one: an adapter that is not there answers nothing.
+    fn expect(&self, prompt: &Prompt) -> Result<(), ModelError> {
+        match &prompt.adapter {
+            Some(adapter) if !lock(&self.adapters).contains(adapter) => {
+                Err(ModelError::NoAdapter(adapter.clone()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn lock(set: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
+    set.lock().expect("no code panics while it holds this. This is a bug.")
 }
 
 struct Script {
@@ -44,13 +79,15 @@ impl Script {
             prompt.messages.iter().rev().find(|m| m.role == Role::User).map_or("", |m| m.content.as_str());
         let pause = Duration::from_millis(argument(asked, "[[slow ").unwrap_or(0));
         if let Some((_, raw)) = asked.split_once("[[raw]]") {
-            return Self { words: split(raw), pause, fails: false };
+            let raw = raw.split("[[end]]").next().unwrap_or_default().replace("[[br]]", "\n");
+            return Self { words: split(&raw), pause, fails: false };
         }
         if let Some(n) = argument(asked, "[[long ") {
             let words = (1..=n).map(|i| format!("word{i} ")).collect();
             return Self { words, pause, fails: false };
         }
-        let text = format!("You asked: {asked}");
+        let name = prompt.adapter.as_ref().map(|adapter| format!("{adapter} says: ")).unwrap_or_default();
+        let text = format!("{name}You asked: {asked}");
         Self { words: split(&text), pause, fails: asked.contains("[[fail]]") }
     }
 }
@@ -66,6 +103,9 @@ fn split(text: &str) -> Vec<String> {
 
 impl Model for Scripted {
     fn stream(&self, prompt: Prompt) -> Answer {
+        if let Err(fault) = self.expect(&prompt) {
+            return stream::iter([Err(fault)]).boxed();
+        }
         let script = Script::of(&prompt);
         let limit = if prompt.max_tokens == 0 { usize::MAX } else { prompt.max_tokens };
         let finish = if script.words.len() > limit { Finish::Length } else { Finish::Stop };
@@ -98,10 +138,13 @@ impl Model for Scripted {
 
     fn score<'a>(
         &'a self,
-        messages: Vec<Message>,
+        prompt: Prompt,
         labels: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>> {
-        let asked = messages.last().map_or(String::new(), |m| m.content.to_lowercase());
+        if let Err(fault) = self.expect(&prompt) {
+            return Box::pin(ready(Err(fault)));
+        }
+        let asked = prompt.messages.last().map_or(String::new(), |m| m.content.to_lowercase());
         let hits: Vec<f32> =
             labels.iter().map(|l| if asked.contains(&l.to_lowercase()) { 2.0 } else { 0.0 }).collect();
         let total = hits.iter().map(|h| h.exp()).sum::<f32>().ln();
@@ -110,6 +153,24 @@ impl Model for Scripted {
 
     fn warm(&self, _prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>> {
         Box::pin(ready(Ok(())))
+    }
+
+    fn install(&self, adapter: Bundle) -> BoxFuture<'_, Result<(), ModelError>> {
+        let name = adapter.id.to_string();
+        if lock(&self.refused).contains(&name) {
+            return Box::pin(ready(Err(ModelError::Engine(format!("{name} was to be refused")))));
+        }
+        lock(&self.adapters).insert(name);
+        Box::pin(ready(Ok(())))
+    }
+
+    fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()> {
+        lock(&self.adapters).remove(adapter);
+        Box::pin(ready(()))
+    }
+
+    fn variants(&self) -> Vec<String> {
+        lock(&self.adapters).iter().cloned().collect()
     }
 
     fn health(&self) -> Health {

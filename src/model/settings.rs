@@ -20,6 +20,9 @@ pub struct Settings {
     pub threads: usize,
     /// MiB that the kept keys and values of finished answers may take on a CPU before they are dropped.
     pub cache_mib: u64,
+    /// Adapters kept in memory beside the base model, each a copy of its weights. Those that answer chats always are; the
+    /// tool whose adapter was used longest ago makes room.
+    pub variants: usize,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +44,7 @@ impl Default for Settings {
             context: 0,
             threads: 0,
             cache_mib: 384,
+            variants: 3,
         }
     }
 }

@@ -12,7 +12,9 @@ mod playbook;
 mod settings;
 pub mod shop;
 mod template;
+mod tools;
 
 pub use playbook::{Budget, Playbook, PromptError};
 pub use settings::Settings;
 pub use shop::Shop;
+pub use tools::{ToolPrompts, Wanted};

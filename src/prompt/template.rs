@@ -11,7 +11,7 @@ use super::{PromptError, front};
 /// `prompts/`, as it was when the program was built.
 #[derive(RustEmbed)]
 #[folder = "prompts/"]
-struct BuiltIn;
+pub(super) struct BuiltIn;
 
 /// A checked template.
 pub(super) struct Template {

@@ -122,7 +122,10 @@ impl Accounts {
                 return Err(StaffError::LastAdmin);
             }
             let account = data.account_mut(name).ok_or(StaffError::NoSuchAccount)?;
-            *account = Account { removed_at: Some(now), ..Account::new(&account.display, account.role, account.created_at) };
+            *account = Account {
+                removed_at: Some(now),
+                ..Account::new(&account.display, account.role, account.created_at)
+            };
             data.end_sessions(name);
             data.links.retain(|link| link.name.as_deref() != Some(name));
             Ok(())
@@ -196,7 +199,8 @@ pub(super) fn check_display(raw: &str) -> Result<String, StaffError> {
 /// Length is what counts (NIST SP 800-63B); rules about kinds of characters are left out on purpose.
 pub fn check_password(password: &str, name: &str) -> Result<(), StaffError> {
     let length = password.chars().count();
-    let fits = (10..=256).contains(&length) && password.len() <= 1_024 && !password.eq_ignore_ascii_case(name);
+    let fits =
+        (10..=256).contains(&length) && password.len() <= 1_024 && !password.eq_ignore_ascii_case(name);
     if fits { Ok(()) } else { Err(StaffError::BadPassword) }
 }
 

@@ -46,7 +46,10 @@ fn the_first_link_makes_one_admin_and_only_the_newest_one_works() {
     let from = From::default;
     let set_up = |token: &str| place.accounts.set_up(token, ("anna", "Anna"), phc("a"), from());
     assert_eq!(set_up(&old.token), Err(StaffError::LinkInvalid), "replaced");
-    assert_eq!(place.accounts.set_up(&new.token, ("Anna!", "Anna"), phc("a"), from()), Err(StaffError::BadName));
+    assert_eq!(
+        place.accounts.set_up(&new.token, ("Anna!", "Anna"), phc("a"), from()),
+        Err(StaffError::BadName)
+    );
     assert_eq!(place.accounts.set_up(&new.token, ("api", "Api"), phc("a"), from()), Err(StaffError::BadName));
     let entered = set_up(&new.token).unwrap();
     assert_eq!((entered.seat.name.as_str(), entered.seat.role), ("anna", Role::Admin));
@@ -113,7 +116,11 @@ fn a_new_password_a_reset_and_a_removal_end_every_session() {
     place.accounts.remove("bob").unwrap();
     assert_eq!(place.accounts.authenticate(&bob), None);
     assert_eq!(place.accounts.profile("bob"), None);
-    assert_eq!(place.accounts.invite("bob", "Bob", Role::Agent), Err(StaffError::NameTaken), "a name is one person's");
+    assert_eq!(
+        place.accounts.invite("bob", "Bob", Role::Agent),
+        Err(StaffError::NameTaken),
+        "a name is one person's"
+    );
 }
 
 #[test]
@@ -158,7 +165,8 @@ fn a_second_factor_is_asked_for_after_the_password() {
     assert!(enter(None).is_ok(), "not on before it is confirmed");
     let app = |ahead: u64| {
         let secret = totp_rs::Secret::Encoded(enrolment.secret.clone()).to_bytes().unwrap();
-        let totp = totp_rs::TOTP::new_unchecked(totp_rs::Algorithm::SHA1, 6, 1, 30, secret, None, String::new());
+        let totp =
+            totp_rs::TOTP::new_unchecked(totp_rs::Algorithm::SHA1, 6, 1, 30, secret, None, String::new());
         totp.generate(place.clock.now() / 1000 + ahead)
     };
     let recovery = place.accounts.confirm_totp("anna", &app(0)).unwrap();

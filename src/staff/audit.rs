@@ -118,7 +118,9 @@ fn newest(bytes: &[u8], start: u64, limit: usize) -> Page {
     let mut page = Page::default();
     let mut end = bytes.len();
     while page.entries.len() < limit {
-        let Some(text) = bytes[..end].strip_suffix(b"\n").or((end > 0).then_some(&bytes[..end])) else { break };
+        let Some(text) = bytes[..end].strip_suffix(b"\n").or((end > 0).then_some(&bytes[..end])) else {
+            break;
+        };
         let from = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
         // The first line of a chunk may have begun before it.
         if from == 0 && start > 0 {

@@ -36,7 +36,9 @@ pub enum StaffError {
     BadKey,
     #[error("{what}: there are {limit} already; remove one first")]
     TooMany { what: &'static str, limit: usize },
-    #[error("a shortcut is 1 to 32 of a-z, 0-9, dash and underscore; a title 1 to 100 characters, a text 1 to 4,000")]
+    #[error(
+        "a shortcut is 1 to 32 of a-z, 0-9, dash and underscore; a title 1 to 100 characters, a text 1 to 4,000"
+    )]
     BadCanned,
     #[error("another canned reply has this shortcut")]
     ShortcutTaken,

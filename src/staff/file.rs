@@ -176,7 +176,8 @@ mod tests {
     fn two_processes_change_it_and_see_each_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("staff/notes.json");
-        let (a, b) = (Durable::<Notes>::open(path.clone()).unwrap(), Durable::<Notes>::open(path.clone()).unwrap());
+        let (a, b) =
+            (Durable::<Notes>::open(path.clone()).unwrap(), Durable::<Notes>::open(path.clone()).unwrap());
         let mut changes = b.changes();
         changes.mark_unchanged();
         std::thread::scope(|scope| {

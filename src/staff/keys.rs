@@ -81,7 +81,10 @@ impl Accounts {
         let mut views: Vec<KeyView> = data
             .keys
             .iter()
-            .map(|(id, key)| KeyView { used_at: key.used_at.max(seen.get(&key.secret).copied()), ..view(id, key) })
+            .map(|(id, key)| KeyView {
+                used_at: key.used_at.max(seen.get(&key.secret).copied()),
+                ..view(id, key)
+            })
             .collect();
         views.sort_by_key(|key| key.created_at);
         views

@@ -86,7 +86,9 @@ impl Accounts {
         let link = find(&data.links, token, self.0.clock.now())?;
         let account = link.name.as_deref().and_then(|name| data.account(name));
         match (link.kind, account) {
-            (LinkKind::Setup, _) => Ok(LinkFor { kind: link.kind, name: None, display: None, role: Role::Admin }),
+            (LinkKind::Setup, _) => {
+                Ok(LinkFor { kind: link.kind, name: None, display: None, role: Role::Admin })
+            }
             (_, Some(account)) => Ok(LinkFor {
                 kind: link.kind,
                 name: link.name.clone(),
@@ -98,7 +100,13 @@ impl Accounts {
     }
 
     /// Uses up the first link: makes the first admin with `password` (PHC form), and lets them in.
-    pub fn set_up(&self, token: &str, new: (&str, &str), password: String, from: From) -> Result<Entered, StaffError> {
+    pub fn set_up(
+        &self,
+        token: &str,
+        new: (&str, &str),
+        password: String,
+        from: From,
+    ) -> Result<Entered, StaffError> {
         let (name, display) = (check_name(new.0)?, check_display(new.1)?);
         let now = self.0.clock.now();
         self.0.file.change(|data| {
@@ -107,7 +115,10 @@ impl Accounts {
             {
                 return Err(StaffError::LinkInvalid);
             }
-            data.add(&name, Account { password: Some(password), ..Account::new(&display, Role::Admin, now) })?;
+            data.add(
+                &name,
+                Account { password: Some(password), ..Account::new(&display, Role::Admin, now) },
+            )?;
             data.links.retain(|link| link.kind != LinkKind::Setup);
             Ok(data.enter(&name, from, now))
         })
@@ -136,8 +147,5 @@ impl Accounts {
 fn find<'a>(links: &'a [Link], token: &str, now: Millis) -> Result<&'a Link, StaffError> {
     // Hashes are compared: how long it takes tells nothing about the token.
     let token = Hashed::of(token);
-    links
-        .iter()
-        .find(|link| link.token == token && now < link.expires_at)
-        .ok_or(StaffError::LinkInvalid)
+    links.iter().find(|link| link.token == token && now < link.expires_at).ok_or(StaffError::LinkInvalid)
 }

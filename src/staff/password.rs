@@ -61,7 +61,10 @@ impl Passwords {
         Ok(fits && exists)
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, StaffError> {
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StaffError> {
         let place = Place(self.waiting.clone());
         if self.waiting.fetch_add(1, Ordering::AcqRel) >= WAITING {
             return Err(StaffError::Busy);
@@ -78,12 +81,14 @@ impl Passwords {
 }
 
 fn argon2id() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are valid. This is a bug.");
+    let params =
+        Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are valid. This is a bug.");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 fn hash(password: &str) -> String {
-    let salt = SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes make a salt. This is a bug.");
+    let salt =
+        SaltString::encode_b64(&rand::random::<[u8; 16]>()).expect("16 bytes make a salt. This is a bug.");
     argon2id()
         .hash_password(password.as_bytes(), &salt)
         .expect("a bounded password has a hash. This is a bug.")
@@ -92,8 +97,7 @@ fn hash(password: &str) -> String {
 
 fn fits(known: &str, password: &str) -> bool {
     // The hash names its own parameters, so that older hashes still fit when ours change.
-    PasswordHash::new(known)
-        .is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
+    PasswordHash::new(known).is_ok_and(|hash| argon2id().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 #[cfg(test)]
@@ -118,7 +122,8 @@ mod tests {
     #[tokio::test]
     async fn too_many_at_once_are_told_to_come_back() {
         let passwords = Passwords::default();
-        let all = (0..WAITING + 4).map(|_| passwords.run(|| std::thread::sleep(std::time::Duration::from_millis(1))));
+        let all = (0..WAITING + 4)
+            .map(|_| passwords.run(|| std::thread::sleep(std::time::Duration::from_millis(1))));
         let outcomes = futures_util::future::join_all(all).await;
         assert_eq!(outcomes.iter().filter(|o| **o == Err(StaffError::Busy)).count(), 4);
         assert_eq!(passwords.run(|| 1).await, Ok(1), "places are given back");

@@ -123,8 +123,11 @@ mod tests {
     fn a_code_is_good_once_and_near_its_time() {
         let secret = Secret::generate_secret().to_encoded().to_string();
         let codes = recovery_codes();
-        let mut totp =
-            Totp { secret: secret.clone(), last_step: 0, recovery: codes.iter().map(|c| Hashed::of(c)).collect() };
+        let mut totp = Totp {
+            secret: secret.clone(),
+            last_step: 0,
+            recovery: codes.iter().map(|c| Hashed::of(c)).collect(),
+        };
         let now = 1_700_000_000_000;
         let code_at = |millis: u64| totp_of(&secret, "", "").unwrap().generate(millis / 1000);
         let (code, next, far) = (code_at(now), code_at(now + 30_000), code_at(now + 60_000));

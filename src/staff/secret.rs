@@ -45,8 +45,7 @@ pub(super) fn recovery_codes() -> Vec<String> {
 
 /// A recovery code as somebody typed it, in the form it was hashed.
 pub(super) fn plain_recovery(typed: &str) -> String {
-    let letters: String =
-        typed.to_lowercase().chars().filter(char::is_ascii_alphanumeric).take(10).collect();
+    let letters: String = typed.to_lowercase().chars().filter(char::is_ascii_alphanumeric).take(10).collect();
     match letters.split_at_checked(5) {
         Some((a, b)) => format!("{a}-{b}"),
         None => letters,

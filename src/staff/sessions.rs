@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::StaffError;
 use super::accounts::Accounts;
 use super::data::{Data, From, Role, Session};
-use super::secret::{Hashed, fresh};
 use super::second;
+use super::secret::{Hashed, fresh};
 use crate::clock::Millis;
 
 /// Without use.
@@ -64,7 +64,11 @@ impl Data {
         let row = Session { account: name.to_owned(), created_at: now, seen_at: now, from };
         self.sessions.retain(|_, other| !other.is_over(now));
         while self.sessions.values().filter(|other| other.account == name).count() >= MAX_SESSIONS {
-            let oldest = self.sessions.iter().filter(|(_, other)| other.account == name).min_by_key(|(_, s)| s.seen_at);
+            let oldest = self
+                .sessions
+                .iter()
+                .filter(|(_, other)| other.account == name)
+                .min_by_key(|(_, s)| s.seen_at);
             let Some(oldest) = oldest.map(|(hash, _)| hash.clone()) else { break };
             self.sessions.remove(&oldest);
         }
@@ -119,7 +123,13 @@ impl Accounts {
     }
 
     /// Lets somebody in whose password was found to fit `verified`. An account with a second factor needs `code`.
-    pub fn enter(&self, name: &str, verified: &str, code: Option<&str>, from: From) -> Result<Entered, StaffError> {
+    pub fn enter(
+        &self,
+        name: &str,
+        verified: &str,
+        code: Option<&str>,
+        from: From,
+    ) -> Result<Entered, StaffError> {
         let now = self.0.clock.now();
         self.0.file.change(|data| {
             let account = data.account_mut(name).ok_or(StaffError::LoginFailed)?;
@@ -135,7 +145,13 @@ impl Accounts {
     }
 
     /// A new password (PHC form) in place of `verified`: every session ends, and a new one begins.
-    pub fn set_password(&self, name: &str, verified: &str, new: String, from: From) -> Result<Entered, StaffError> {
+    pub fn set_password(
+        &self,
+        name: &str,
+        verified: &str,
+        new: String,
+        from: From,
+    ) -> Result<Entered, StaffError> {
         let now = self.0.clock.now();
         self.0.file.change(|data| {
             let account = data.account_mut(name).ok_or(StaffError::NoSuchAccount)?;

@@ -101,7 +101,11 @@ impl Team {
     pub fn keep(&self, id: Option<&str>, text: CannedText<'_>, by: &str) -> Result<Canned, StaffError> {
         let canned = text.checked(by, self.clock.now())?;
         self.file.change(|data| {
-            if data.canned.iter().any(|(other, c)| Some(other.as_str()) != id && c.shortcut == canned.shortcut) {
+            if data
+                .canned
+                .iter()
+                .any(|(other, c)| Some(other.as_str()) != id && c.shortcut == canned.shortcut)
+            {
                 return Err(StaffError::ShortcutTaken);
             }
             let id = match id {
@@ -144,7 +148,9 @@ impl Team {
     }
 
     pub fn block(&self, shopper: ShopperId, by: &str, reason: Option<&str>) -> Result<(), StaffError> {
-        let reason = reason.map(|text| clean(text).chars().take(200).collect()).filter(|text: &String| !text.is_empty());
+        let reason = reason
+            .map(|text| clean(text).chars().take(200).collect())
+            .filter(|text: &String| !text.is_empty());
         let blocked = Blocked { by: by.to_owned(), at: self.clock.now(), reason };
         self.file.change(|data| {
             if data.blocked.len() >= MAX_BLOCKED {
@@ -167,7 +173,9 @@ impl CannedText<'_> {
     fn checked(self, by: &str, at: Millis) -> Result<Canned, StaffError> {
         let shortcut = self.shortcut.to_owned();
         let fits = (1..=32).contains(&shortcut.len())
-            && shortcut.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
+            && shortcut
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'));
         let title = clean(self.title).trim().to_owned();
         if !fits || !(1..=100).contains(&title.chars().count()) {
             return Err(StaffError::BadCanned);
@@ -221,7 +229,8 @@ mod tests {
     #[test]
     fn settings_and_blocks_survive_a_restart() {
         let (team, folder) = team();
-        let wanted = TeamSettings { hours: " Mon-Fri ".into(), handoff_words: vec!["Refund".into(), "refund".into()] };
+        let wanted =
+            TeamSettings { hours: " Mon-Fri ".into(), handoff_words: vec!["Refund".into(), "refund".into()] };
         let kept = team.set_settings(&wanted).unwrap();
         assert_eq!(kept, TeamSettings { hours: "Mon-Fri".into(), handoff_words: vec!["refund".into()] });
         let long = TeamSettings { handoff_words: vec!["x".into()], ..TeamSettings::default() };

@@ -87,8 +87,8 @@ impl<'a> Group<'a> {
     /// The outcome, and whether it must wait for the disk.
     fn commit(&mut self, conv: ConvId, command: &Command) -> Result<(Committed, bool), StoreError> {
         let mut state = self.state(conv)?;
-        if let Command::Say { cmid, .. } = command
-            && let Some((event, pending)) = self.said_before(conv, *cmid)?
+        if let Some(cmid) = command.cmid()
+            && let Some((event, pending)) = self.said_before(conv, cmid)?
         {
             let duplicate = Some(event.seq);
             let committed = Committed { events: vec![event], head: state.head, job: state.job, duplicate };

@@ -111,15 +111,15 @@ impl From<DeskError> for ApiError {
             DeskError::Busy { .. } | DeskError::Draining | DeskError::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            DeskError::Text(_) => StatusCode::BAD_REQUEST,
+            DeskError::Text(_) | DeskError::Tags(_) => StatusCode::BAD_REQUEST,
             DeskError::Blocked => StatusCode::FORBIDDEN,
             DeskError::Model(fault) => match fault {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
                     StatusCode::BAD_REQUEST
                 }
-                crate::model::ModelError::Incomplete | crate::model::ModelError::Engine(_) => {
-                    StatusCode::BAD_GATEWAY
-                }
+                crate::model::ModelError::Incomplete
+                | crate::model::ModelError::NoAdapter(_)
+                | crate::model::ModelError::Engine(_) => StatusCode::BAD_GATEWAY,
             },
         };
         let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);

@@ -15,12 +15,14 @@ mod openai;
 mod openapi;
 mod origin;
 pub mod routes;
+mod runs;
 mod server;
 mod settings;
 mod shopper;
 mod socket;
 mod staff;
 mod state;
+mod tools;
 mod trace;
 pub mod wire;
 

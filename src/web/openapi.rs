@@ -5,7 +5,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::staff::{admin, door, own, team};
-use super::{health, openai, shopper};
+use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -49,6 +49,9 @@ use super::{health, openai, shopper};
         team::drop_canned,
         openai::completions,
         openai::models,
+        tools::extract,
+        tools::sentiment,
+        tools::qa,
         health::healthz,
         health::readyz,
         health::metrics
@@ -68,5 +71,7 @@ impl Modify for Bearer {
 
 /// `GET /openapi.json`.
 pub(super) async fn document() -> HttpResponse {
-    HttpResponse::Ok().json(Document::openapi())
+    let mut document = Document::openapi();
+    document.merge(runs::Document::openapi());
+    HttpResponse::Ok().json(document)
 }

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, web};
 
 use super::auth::Action;
 use super::error::ApiError;
-use super::{assets, health, openai, openapi, shopper, socket, staff};
+use super::{assets, health, openai, openapi, runs, shopper, socket, staff, tools};
 
 /// A route: method, pattern, and the right it needs. The test matrix is made from it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,20 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/shopper/history", Action::Read),
     route("POST", "/v1/chat/completions", Action::Complete),
     route("GET", "/v1/models", Action::Complete),
+    route("POST", "/v1/tools/extract", Action::Tools),
+    route("POST", "/v1/tools/sentiment", Action::Tools),
+    route("POST", "/v1/tools/qa", Action::Tools),
+    route("GET", "/v1/staff/runs", Action::Train),
+    route("POST", "/v1/staff/runs", Action::Train),
+    route("POST", "/v1/staff/runs/preview", Action::Train),
+    route("GET", "/v1/staff/runs/{id}", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/metrics", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/log", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/events", Action::Train),
+    route("GET", "/v1/staff/runs/{id}/artefacts/{file}", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/cancel", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/pause", Action::Train),
+    route("POST", "/v1/staff/runs/{id}/resume", Action::Train),
     route("GET", "/v1/staff/door", Action::Public),
     route("POST", "/v1/staff/invite/check", Action::Public),
     route("POST", "/v1/staff/setup", Action::Public),
@@ -56,6 +70,12 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/staff/canned", Action::Arrange),
     route("PUT", "/v1/staff/canned/{id}", Action::Arrange),
     route("DELETE", "/v1/staff/canned/{id}", Action::Arrange),
+    route("GET", "/v1/staff/adapters", Action::Train),
+    route("GET", "/v1/staff/adapters/{name}/{version}", Action::Train),
+    route("DELETE", "/v1/staff/adapters/{name}/{version}", Action::Promote),
+    route("POST", "/v1/staff/adapters/{name}/promote", Action::Promote),
+    route("POST", "/v1/staff/adapters/{name}/rollback", Action::Promote),
+    route("POST", "/v1/staff/compare", Action::Train),
     route("GET", "/openapi.json", Action::Public),
     route("GET", "/healthz", Action::Public),
     route("GET", "/readyz", Action::Public),
@@ -69,6 +89,8 @@ pub const ROUTES: &[Route] = &[
 /// The longest body of a request, in bytes; completions may be longer.
 const BODY: usize = 16 * 1024;
 const COMPLETION_BODY: usize = 256 * 1024;
+/// Many texts at once.
+const TOOL_BODY: usize = 2 * 1024 * 1024;
 
 /// Puts every route of the table in place.
 pub fn configure(app: &mut web::ServiceConfig) {
@@ -99,6 +121,10 @@ fn handle(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
             .app_data(web::PayloadConfig::new(COMPLETION_BODY))
             .route(web::post().to(openai::completions)),
         ("GET", "/v1/models") => resource.route(web::get().to(openai::models)),
+        ("POST", "/v1/tools/extract") => tool(resource, web::post().to(tools::extract)),
+        ("POST", "/v1/tools/sentiment") => tool(resource, web::post().to(tools::sentiment)),
+        ("POST", "/v1/tools/qa") => tool(resource, web::post().to(tools::qa)),
+        (_, path) if runs::owns(path) => runs::attach(resource, entry),
         ("GET", "/openapi.json") => resource.route(web::get().to(openapi::document)),
         ("GET", "/healthz") => resource.route(web::get().to(health::healthz)),
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),
@@ -110,6 +136,10 @@ fn handle(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
         (_, path) if path.starts_with("/v1/staff/") => staff::handle(resource, entry),
         (method, path) => unreachable!("{method} {path} has no handler. This is a bug."),
     }
+}
+
+fn tool(resource: actix_web::Resource, route: actix_web::Route) -> actix_web::Resource {
+    resource.app_data(web::PayloadConfig::new(TOOL_BODY)).route(route)
 }
 
 async fn nothing() -> Result<&'static str, ApiError> {

@@ -15,7 +15,9 @@ use super::state::State;
 use super::{Settings, routes, staff, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::runs::Runs;
 use crate::staff::Staff;
+use crate::tools::Toolbox;
 
 /// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -27,6 +29,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 /// What the server is made of.
 pub struct Parts {
     pub desk: Desk,
+    pub tools: Toolbox,
     pub staff: Staff,
     pub settings: Settings,
     pub clock: Clock,
@@ -35,6 +38,8 @@ pub struct Parts {
     pub api_key: Option<String>,
     /// What `/metrics` shows; `None` leaves that page out.
     pub metrics: Option<PrometheusHandle>,
+    /// Fine-tuning; `None` leaves its routes out.
+    pub runs: Option<Runs>,
 }
 
 /// A server that runs.

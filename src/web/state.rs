@@ -10,10 +10,13 @@ use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::runs::Runs;
 use crate::staff::Staff;
+use crate::tools::Toolbox;
 
 pub struct State {
     pub desk: Desk,
+    pub tools: Toolbox,
     pub settings: Settings,
     pub clock: Clock,
     pub staff: Staff,
@@ -25,15 +28,17 @@ pub struct State {
     /// True once the server is going down. Every socket holds a receiver, so that the drain knows when the last is gone.
     pub drain: watch::Sender<bool>,
     pub metrics: Option<PrometheusHandle>,
+    pub runs: Option<Runs>,
 }
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, staff, settings, clock, secret, api_key, metrics } = parts;
+        let Parts { desk, tools, staff, settings, clock, secret, api_key, metrics, runs } = parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
             desk,
+            tools,
             staff,
             tickets: Tickets::new(clock.clone()),
             tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
@@ -42,6 +47,7 @@ impl State {
             limits: Limits::new(&settings),
             drain: watch::Sender::new(false),
             metrics,
+            runs,
             clock,
             settings,
         }

@@ -1,5 +1,5 @@
-// Builds the loader, the frame and the demo shop into dist/, as the server serves them:
-// dist/widget.js, dist/widget/, dist/demo/.
+// Builds the loader, the frame, the demo shop and the dashboard into dist/, as the server serves them:
+// dist/widget.js, dist/widget/, dist/demo/, dist/dashboard/.
 
 import { readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -11,6 +11,7 @@ rmSync(here("dist"), { recursive: true, force: true });
 const shared = {
   configFile: false,
   logLevel: "warn",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   build: { target: ["es2022", "chrome111", "firefox113", "safari16.4"], modulePreload: false, assetsInlineLimit: 0, emptyOutDir: false, reportCompressedSize: false },
 };
 
@@ -38,3 +39,4 @@ const pages = (folder) => {
 };
 await pages("widget");
 await pages("demo");
+await pages("dashboard");

@@ -11,7 +11,11 @@ export type ClientFrame = { "t": "hello", resume: Array<ResumePoint>, epoch?: st
 /**
  * A UUIDv7 made by the client; sending it twice has the effect of once.
  */
-cmid: string, text: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "resolve", conv: string, };
+cmid: string, text: string, 
+/**
+ * Staff only: what the model had suggested, before it was edited.
+ */
+draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, };
 
 /**
  * The newest event a client has of one conversation; 0 for none.
@@ -40,7 +44,7 @@ at: number, } & ({ "kind": "said", cmid: string, by: Party, staff?: string, text
 /**
  * It answers everything up to this event.
  */
-upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "hidden" });
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
 
 /**
  * Which side wrote a message.
@@ -51,7 +55,7 @@ export type WireKind = { "kind": "said", cmid: string, by: Party, staff?: string
 /**
  * It answers everything up to this event.
  */
-upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "hidden" };
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
 
 /**
  * Where a reply came from; staff only.

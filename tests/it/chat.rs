@@ -7,9 +7,11 @@ use std::time::Duration;
 use shopclerk::chat::{self, Delta, Desk, DeskError, Guard, Inbox, Notice, Outlet, Parts, Say, Settings};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{
-    Cmid, ConvId, Ended, Event, EventKind, Owner, Said, Seq, ShopperId, Speaker, StaffId, Thumb,
+    Cmid, ConvId, Ended, Event, EventKind, Owner, Refusal, Said, Seq, ShopperId, Speaker, StaffId, Tags,
+    Thumb,
 };
-use shopclerk::model::{Model, Scripted};
+use shopclerk::model::adapters::Adapters;
+use shopclerk::model::{Model, Scripted, SharedModel};
 use shopclerk::prompt::Playbook;
 use shopclerk::store::{self, Store};
 use uuid::Uuid;
@@ -33,9 +35,11 @@ impl Shop {
         let store = Store::open(&dir.path().join("store"), &store_settings(), Clock::System).unwrap();
         let model = Scripted::default();
         let guard = Guard::new(&model.facts().control_tokens);
+        let model: SharedModel = Arc::new(model);
         let desk = Desk::open_with(Parts {
             store: store.clone(),
-            model: Arc::new(model),
+            adapters: Adapters::none(model.clone()),
+            model,
             playbook: Playbook::load(&shopclerk::prompt::Settings::default(), &|t| guard.strip(t)).unwrap(),
             settings,
             clock: Clock::System,
@@ -387,4 +391,46 @@ async fn control_tokens_in_a_message_never_reach_the_store_or_the_model() {
     assert_eq!(visit.reply().await.0, "absystem");
     let refused = visit.try_say("<|im_end|>").await.unwrap_err();
     assert_eq!(refused.code(), "empty_message");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn staff_teach_by_drafts_corrections_and_tags() {
+    let shop = Shop::new(Settings::default());
+    let mut visit = shop.visit().await;
+    let asked = visit.say("Do you ship to Norway?").await;
+    visit.reply().await;
+    let reply = asked + 1;
+    let ana = StaffId("ana".to_owned());
+    let said = |text: &str| Said::parse(text).unwrap();
+    let conv = visit.conv;
+    let right = said("<|im_end|>Yes, in four days.");
+    shop.desk.correct(conv, ana.clone(), reply, right.clone()).await.unwrap();
+    for not_a_reply in [0, asked, reply + 1, 99] {
+        let refused = shop.desk.correct(conv, ana.clone(), not_a_reply, right.clone()).await;
+        assert!(
+            matches!(refused, Err(DeskError::Refused(Refusal::NoSuchMessage))),
+            "{not_a_reply}: {refused:?}"
+        );
+    }
+    shop.desk.tag(conv, ana.clone(), Tags::parse(&["Shipping"]).unwrap()).await.unwrap();
+    shop.desk.take(conv, ana.clone()).await.unwrap();
+    let say = Say {
+        conv,
+        cmid: Cmid(Uuid::now_v7()),
+        by: Speaker::Staff(ana.clone()),
+        text: said("Four days, and it is free."),
+        address: None,
+    };
+    let ack = shop.desk.say_drafted(say.clone(), said("Four days.")).await.unwrap();
+    let again = shop.desk.say_drafted(say, said("Four days.")).await.unwrap();
+    assert_eq!((again.seq, again.duplicate), (ack.seq, true));
+    let events = visit.events();
+    let kinds: Vec<&EventKind> = events[reply as usize..].iter().map(|event| &event.kind).collect();
+    let by = || ana.clone();
+    assert_eq!(kinds[0], &EventKind::Correction { of: reply, by: by(), text: "Yes, in four days.".into() });
+    assert_eq!(kinds[1], &EventKind::Tags { by: by(), tags: Tags::parse(&["shipping"]).unwrap() });
+    assert_eq!(kinds[4], &EventKind::Draft { of: ack.seq, by: by(), text: "Four days.".into() });
+    assert_eq!(kinds.len(), 5, "owner and message between, nothing after: {kinds:?}");
+    let head = shop.desk.head(conv).unwrap().unwrap();
+    assert!(head.tags.contains("shipping"));
 }

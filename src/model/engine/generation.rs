@@ -3,14 +3,17 @@
 //! On a CPU, mistralrs 0.8.1 keeps the keys and values of every finished answer for ever: its eviction counts only
 //! device caches. So the engine thread is replaced by a fresh one over the same weights when the kept ones
 //! outgrow their budget, at a moment when nothing runs, and the shared prefix is run again.
+//!
+//! The base model and each adapter have generations of their own, all in one runner and never addressed by default.
 
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use mistralrs::core::{AddModelConfig, MistralRs, Pipeline, SchedulerConfig};
 use mistralrs::{NormalRequest, Request};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::super::ModelError;
 use super::request;
@@ -19,8 +22,20 @@ use crate::domain::prompt::Prompt;
 /// The cache of a sequence grows in steps of this many tokens (mistralrs-core `NormalCache::CACHE_GROW_SIZE`).
 const STEP: u64 = 512;
 
+/// Tells engines of one process apart.
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A name that no engine has had before.
+pub(super) fn fresh_name(variant: &str) -> String {
+    format!("{variant}#{}", NUMBER.fetch_add(1, Ordering::Relaxed))
+}
+
 pub(super) struct Plan {
     pub(super) runner: Arc<MistralRs>,
+    /// The adapter's name, or that of the base model.
+    pub(super) variant: String,
+    /// Its first engine.
+    pub(super) first: String,
     pub(super) pipeline: Arc<tokio::sync::Mutex<dyn Pipeline>>,
     pub(super) scheduler: SchedulerConfig,
     pub(super) config: AddModelConfig,
@@ -33,28 +48,79 @@ pub(super) struct Generations {
     plan: Plan,
     /// The engine that new requests go to.
     current: Mutex<String>,
-    number: AtomicU64,
     kept: AtomicU64,
     prefix: Mutex<Option<Prompt>>,
     failed: AtomicBool,
+    /// Requests that were sent, or are about to be, and have not ended.
+    running: AtomicUsize,
+    ended: Notify,
+}
+
+/// A request to a variant; the variant is not removed while it lives.
+pub(super) struct InFlight(Arc<Generations>);
+
+impl InFlight {
+    pub(super) fn generations(&self) -> &Arc<Generations> {
+        &self.0
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::AcqRel);
+        self.0.ended.notify_waiters();
+    }
 }
 
 impl Generations {
-    pub(super) fn new(plan: Plan) -> Result<Self, ModelError> {
-        let first = plan
-            .runner
-            .get_default_model_id()
-            .ok()
-            .flatten()
-            .ok_or_else(|| ModelError::Engine("the engine has no model".to_owned()))?;
-        Ok(Self {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            current: Mutex::new(plan.first.clone()),
             plan,
-            current: Mutex::new(first),
-            number: AtomicU64::new(1),
             kept: AtomicU64::new(0),
             prefix: Mutex::new(None),
             failed: AtomicBool::new(false),
-        })
+            running: AtomicUsize::new(0),
+            ended: Notify::new(),
+        }
+    }
+
+    /// Counts one more request, until the guard is dropped.
+    pub(super) fn enter(self: &Arc<Self>) -> InFlight {
+        self.running.fetch_add(1, Ordering::AcqRel);
+        InFlight(self.clone())
+    }
+
+    /// Waits for the last request, ends the engine, and waits until its weights are gone. Nobody else may hold `self` to send
+    /// new requests.
+    pub(super) async fn remove(self: Arc<Self>) {
+        loop {
+            let mut ended = std::pin::pin!(self.ended.notified());
+            ended.as_mut().enable();
+            if self.running.load(Ordering::Acquire) == 0 {
+                break;
+            }
+            ended.await;
+        }
+        let weights = Arc::downgrade(&self.plan.pipeline);
+        let (runner, name) = (self.plan.runner.clone(), lock(&self.current).clone());
+        // It blocks, and holds the lock of the engines while it does.
+        let removed = tokio::task::spawn_blocking(move || runner.remove_model(&name)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!(?removed, "an engine could not be removed");
+        }
+        drop(self);
+        // The engine's thread ends by itself a moment later.
+        for _ in 0..500 {
+            if weights.strong_count() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        if weights.strong_count() > 0 {
+            tracing::warn!("an engine was removed, but something still holds its weights");
+        }
+        let _ = tokio::task::spawn_blocking(super::memory::give_back).await;
     }
 
     /// Names the engine that must take `request`.
@@ -101,8 +167,8 @@ impl Generations {
         // The caller holds one permit; with all the others in hand nobody else runs.
         let others = u32::try_from(parallel.saturating_sub(1)).unwrap_or(u32::MAX);
         let Ok(_alone) = permits.try_acquire_many(others) else { return };
-        let fresh = format!("generation-{}", self.number.fetch_add(1, Ordering::Relaxed) + 1);
         let plan = &self.plan;
+        let fresh = fresh_name(&plan.variant);
         // The last step of the old engine may still hold the pipeline, and adding a model does not wait for it.
         drop(plan.pipeline.lock().await);
         let (runner, name) = (plan.runner.clone(), fresh.clone());
@@ -116,7 +182,6 @@ impl Generations {
             return;
         }
         let old = std::mem::replace(&mut *lock(&self.current), fresh.clone());
-        let _ = plan.runner.set_default_model_id(&fresh);
         self.kept.store(0, Ordering::Relaxed);
         let runner = plan.runner.clone();
         // It blocks, and holds the lock of the engines while it does.

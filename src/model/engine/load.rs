@@ -1,18 +1,20 @@
-//! From a folder to a running engine, with settings by hardware.
+//! From a folder to a running engine, with settings by hardware; and again with an adapter merged into the weights.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mistralrs::core::{AddModelConfig, MistralRsBuilder, Pipeline, SchedulerConfig};
+use mistralrs::core::{AddModelConfig, MistralRs, MistralRsBuilder, Pipeline, SchedulerConfig};
 use mistralrs::{
     AnyModelBuilder, IsqType, ModelDType, PagedAttentionMetaBuilder, TextModelBuilder, paged_attn_supported,
 };
 use tokenizers::Tokenizer;
 use tokio::sync::{Mutex, oneshot};
 
+use super::super::adapters::Bundle;
 use super::super::settings::Quantise;
 use super::super::{Facts, ModelError, Settings};
-use super::generation::{Generations, Plan};
+use super::generation::{Generations, Plan, fresh_name};
+use super::merge;
 
 /// The longest prompt and answer together unless the configuration says otherwise.
 const CONTEXT: usize = 4096;
@@ -20,10 +22,21 @@ const CONTEXT: usize = 4096;
 pub(super) struct Loaded {
     pub(super) facts: Facts,
     pub(super) tokenizer: Arc<Tokenizer>,
-    pub(super) generations: Generations,
+    pub(super) base: Arc<Generations>,
+    pub(super) source: Source,
 }
 
 type Built = (Arc<Mutex<dyn Pipeline>>, SchedulerConfig, AddModelConfig);
+
+/// What it takes to load the same model once more.
+pub(super) struct Source {
+    folder: PathBuf,
+    settings: Settings,
+    parallel: usize,
+    on_gpu: bool,
+    bytes_per_token: u64,
+    runner: Arc<MistralRs>,
+}
 
 pub(super) async fn load(folder: &Path, name: &str, settings: &Settings) -> Result<Loaded, ModelError> {
     let shape = Shape::read(folder)?;
@@ -38,37 +51,65 @@ pub(super) async fn load(folder: &Path, name: &str, settings: &Settings) -> Resu
     if !on_gpu && std::env::var_os("RAYON_NUM_THREADS").is_none() {
         set_threads(settings.threads);
     }
-    let builder = builder(folder, settings, parallel, on_gpu)?;
-    let (pipeline, scheduler, config) = build_apart(builder).await?;
-    let tokenizer = pipeline
+    let built = build_apart(builder(folder, settings, parallel, on_gpu)?, None).await?;
+    let tokenizer = built
+        .0
         .lock()
         .await
         .tokenizer()
         .ok_or_else(|| ModelError::Engine(format!("{}: the model has no tokenizer", folder.display())))?;
-    let runner = MistralRsBuilder::new(pipeline.clone(), scheduler.clone(), false, None)
+    let first = fresh_name(name);
+    let runner = MistralRsBuilder::new(built.0.clone(), built.1.clone(), false, None)
+        .with_model_id(first.clone())
         .with_no_kv_cache(false)
         .with_no_prefix_cache(false)
-        .with_prefix_cache_n(config.engine_config.prefix_cache_n)
+        .with_prefix_cache_n(built.2.engine_config.prefix_cache_n)
         .build()
         .await;
     let facts = Facts {
         name: name.to_owned(),
-        adapter: None,
         context,
         control_tokens: control_tokens(&tokenizer),
         parallel,
         small: is_small(folder),
     };
-    let plan = Plan {
-        runner,
-        pipeline,
-        scheduler,
-        config,
+    let source = Source {
+        folder: folder.to_owned(),
+        settings: settings.clone(),
+        parallel,
+        on_gpu,
         bytes_per_token: shape.kv_bytes_per_token(),
-        // Paged attention has a bounded cache of its own.
-        budget: if on_gpu { u64::MAX } else { settings.cache_mib * 1024 * 1024 },
+        runner,
     };
-    Ok(Loaded { facts, tokenizer, generations: Generations::new(plan)? })
+    let base = Arc::new(Generations::new(source.plan(name, first, built)));
+    Ok(Loaded { facts, tokenizer, base, source })
+}
+
+impl Source {
+    /// The same model with an adapter merged into its weights, as an engine of its own that nobody addresses yet.
+    pub(super) async fn variant(&self, adapter: Bundle) -> Result<Arc<Generations>, ModelError> {
+        let name = adapter.id.to_string();
+        let builder = builder(&self.folder, &self.settings, self.parallel, self.on_gpu)?;
+        let built = build_apart(builder, Some(merge::Adapter::of(adapter, self.on_gpu)?)).await?;
+        let first = fresh_name(&name);
+        let (pipeline, scheduler, config) = (built.0.clone(), built.1.clone(), built.2.clone());
+        self.runner.add_model(first.clone(), pipeline, scheduler, config).await.map_err(engine)?;
+        Ok(Arc::new(Generations::new(self.plan(&name, first, built))))
+    }
+
+    fn plan(&self, variant: &str, first: String, (pipeline, scheduler, config): Built) -> Plan {
+        Plan {
+            runner: self.runner.clone(),
+            variant: variant.to_owned(),
+            first,
+            pipeline,
+            scheduler,
+            config,
+            bytes_per_token: self.bytes_per_token,
+            // Paged attention has a bounded cache of its own.
+            budget: if self.on_gpu { u64::MAX } else { self.settings.cache_mib * 1024 * 1024 },
+        }
+    }
 }
 
 fn builder(
@@ -93,12 +134,19 @@ fn builder(
     Ok(builder)
 }
 
-/// Loads on a thread of its own: quantisation settings live in thread-locals that are never cleared, and loading blocks.
-async fn build_apart(builder: TextModelBuilder) -> Result<Built, ModelError> {
+/// Loads on a thread of its own: adapters to merge and quantisation settings live in thread-locals that are never cleared, and
+/// loading blocks.
+async fn build_apart(
+    builder: TextModelBuilder,
+    adapter: Option<merge::Adapter>,
+) -> Result<Built, ModelError> {
     let (done, built) = oneshot::channel();
     std::thread::Builder::new()
         .name("model-load".to_owned())
         .spawn(move || {
+            if let Some(adapter) = adapter {
+                adapter.apply_to_this_thread();
+            }
             let outcome = tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(1)
                 .enable_all()

@@ -2,27 +2,34 @@
 //!
 //! A prompt takes one of a few permits, is sent to the engine thread as a streaming request, and its chunks are turned
 //! into pieces. Always streaming, always drained or dropped: a dropped one-shot request makes mistralrs 0.8.1 panic.
+//!
+//! An adapter is the whole model once more with the adapter merged into its weights, beside the base; all share the permits.
 
 mod generation;
+mod likelihood;
 mod load;
+mod memory;
+mod merge;
 mod request;
 mod sampler;
 mod score;
 
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use mistralrs::Response;
+use mistralrs::{NormalRequest, Response};
 use tokenizers::Tokenizer;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
-use self::generation::Generations;
+use self::generation::{Generations, InFlight};
+use super::adapters::Bundle;
 use super::stop::stop_at;
-use super::{Answer, Facts, Health, Model, ModelError, Settings};
-use crate::domain::prompt::{Message, Piece, Prompt};
+use super::{Answer, Facts, Health, Model, ModelError, Opening, Passage, Settings};
+use crate::domain::prompt::{Message, Piece, Prompt, Role};
 
 /// A loaded model.
 #[derive(Clone)]
@@ -31,8 +38,14 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     facts: Facts,
     tokenizer: Arc<Tokenizer>,
-    generations: Generations,
+    base: Arc<Generations>,
+    /// By `name@version`.
+    variants: Mutex<BTreeMap<String, Arc<Generations>>>,
+    source: load::Source,
+    /// Shared by all variants: what runs at once is bounded by the machine.
     permits: Arc<Semaphore>,
+    /// What new variants run before they answer.
+    prefix: Mutex<Option<Prompt>>,
 }
 
 impl Engine {
@@ -46,38 +59,91 @@ impl Engine {
         let engine = Self(Arc::new(Inner {
             facts: loaded.facts,
             tokenizer: loaded.tokenizer,
-            generations: loaded.generations,
+            base: loaded.base,
+            variants: Mutex::default(),
+            source: loaded.source,
             permits,
+            prefix: Mutex::default(),
         }));
-        engine.prove().await?;
+        engine.prove(&engine.0.base).await?;
         Ok(engine)
     }
 
-    /// One token from a short prompt: a tensor that is missing from the weights shows only now.
-    async fn prove(&self) -> Result<(), ModelError> {
-        let prompt = Prompt {
-            messages: vec![Message::new(crate::domain::prompt::Role::User, "Hello")],
-            max_tokens: 1,
-            ..Prompt::default()
-        };
-        drain(self.stream(prompt)).await
+    /// One token: a tensor that is missing from the weights, or numbers that overflow, show only now. Of the prefix that all
+    /// prompts share, once it is known, so that it is in the cache as well.
+    async fn prove(&self, variant: &Arc<Generations>) -> Result<(), ModelError> {
+        let hello = || Prompt { messages: vec![Message::new(Role::User, "Hello")], ..Prompt::default() };
+        let prefix = lock(&self.0.prefix).clone();
+        if let Some(prefix) = &prefix {
+            variant.remember_prefix(prefix.clone());
+        }
+        let prompt = Prompt { max_tokens: 1, ..prefix.unwrap_or_else(hello) };
+        let permit = self.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
+        let logits = score::logits_of(self, variant.enter(), permit, |sender| request::chat(prompt, sender));
+        if logits.await?.iter().all(|logit| logit.is_finite()) {
+            return Ok(());
+        }
+        Err(ModelError::Engine("its answers are not numbers".to_owned()))
+    }
+
+    /// The variant that answers `prompt`, held until the guard is dropped.
+    fn enter(&self, adapter: Option<&str>) -> Result<InFlight, ModelError> {
+        let Some(adapter) = adapter else { return Ok(self.0.base.enter()) };
+        let variants = lock(&self.0.variants);
+        variants.get(adapter).map(Generations::enter).ok_or_else(|| ModelError::NoAdapter(adapter.to_owned()))
     }
 
     async fn start(self, prompt: Prompt) -> Result<Running, ModelError> {
+        let flight = self.enter(prompt.adapter.as_deref())?;
         let permit = self.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
-        self.0.generations.renew_if_full(&self.0.permits, self.0.facts.parallel).await;
-        let (sender, receiver) = mpsc::channel(1);
-        let (model, request) = self.0.generations.address(request::chat(prompt, sender)?);
-        self.0.generations.send(&model, request).await?;
-        Ok(Running { engine: self, line: Some((receiver, permit)), ended: false })
+        flight.generations().renew_if_full(&self.0.permits, self.0.facts.parallel).await;
+        self.send(flight, permit, |sender| request::chat(prompt, sender)).await
     }
+
+    async fn send(
+        &self,
+        flight: InFlight,
+        permit: OwnedSemaphorePermit,
+        make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>,
+    ) -> Result<Running, ModelError> {
+        let (sender, receiver) = mpsc::channel(1);
+        let (model, request) = flight.generations().address(make(sender)?);
+        flight.generations().send(&model, request).await?;
+        Ok(Running { line: Some((receiver, permit, flight)), ended: false })
+    }
+
+    async fn build(&self, adapter: Bundle) -> Result<(), ModelError> {
+        let name = adapter.id.to_string();
+        if lock(&self.0.variants).contains_key(&name) {
+            return Ok(());
+        }
+        let variant = self.0.source.variant(adapter).await?;
+        if let Err(fault) = self.prove(&variant).await {
+            variant.remove().await;
+            return Err(fault);
+        }
+        lock(&self.0.variants).insert(name, variant);
+        Ok(())
+    }
+
+    async fn warm_all(&self, prefix: Prompt) -> Result<(), ModelError> {
+        *lock(&self.0.prefix) = Some(prefix);
+        let variants: Vec<Arc<Generations>> = lock(&self.0.variants).values().cloned().collect();
+        for variant in variants.iter().chain([&self.0.base]) {
+            self.prove(variant).await?;
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().expect("no code panics while it holds this. This is a bug.")
 }
 
 /// One answer in the making; dropping it stops the engine at its next token.
 struct Running {
-    engine: Engine,
-    /// What the engine says, and the right to have it say so. Both are there until the drop.
-    line: Option<(mpsc::Receiver<Response>, OwnedSemaphorePermit)>,
+    /// What the engine says, the right to have it say so, and the variant that does. All are there until the drop.
+    line: Option<(mpsc::Receiver<Response>, OwnedSemaphorePermit, InFlight)>,
     ended: bool,
 }
 
@@ -85,12 +151,12 @@ impl Drop for Running {
     /// The permit is given back only when the engine has let go of the sequence: a fresh engine over the same weights must
     /// never run beside a last step of the old one.
     fn drop(&mut self) {
-        let Some((mut receiver, permit)) = self.line.take() else { return };
+        let Some((mut receiver, permit, flight)) = self.line.take() else { return };
         receiver.close();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move {
                 while receiver.recv().await.is_some() {}
-                drop(permit);
+                drop((permit, flight));
             });
         }
     }
@@ -101,21 +167,26 @@ impl Running {
         if self.ended {
             return None;
         }
-        let said = match &mut self.line {
-            Some((receiver, _)) => receiver.recv().await,
-            None => None,
-        };
-        let pieces = said.map_or(Err(ModelError::Incomplete), request::pieces);
+        let (receiver, _, flight) = self.line.as_mut()?;
+        let pieces = receiver.recv().await.map_or(Err(ModelError::Incomplete), request::pieces);
         match &pieces {
             Err(_) => self.ended = true,
             Ok(pieces) => {
                 if let Some(Piece::End(usage)) = pieces.last() {
                     self.ended = true;
-                    self.engine.0.generations.count(usage.prompt_tokens + usage.completion_tokens);
+                    flight.generations().count(usage.prompt_tokens + usage.completion_tokens);
                 }
             }
         }
         Some((pieces, self))
+    }
+
+    /// The answer, piece by piece.
+    fn pieces(self) -> Answer {
+        stream::unfold(self, Self::next)
+            .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
+            .try_flatten()
+            .boxed()
     }
 }
 
@@ -131,12 +202,7 @@ impl Model for Engine {
     fn stream(&self, mut prompt: Prompt) -> Answer {
         let stop = std::mem::take(&mut prompt.stop);
         let asked = prompt.messages.iter().map(|m| self.count_tokens(&m.content) + FRAME).sum::<usize>();
-        let answer = stream::once(self.clone().start(prompt))
-            .map_ok(|running| stream::unfold(running, Running::next))
-            .try_flatten()
-            .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
-            .try_flatten()
-            .boxed();
+        let answer = stream::once(self.clone().start(prompt)).map_ok(Running::pieces).try_flatten().boxed();
         if stop.is_empty() { answer } else { stop_at(answer, stop, asked as u32) }
     }
 
@@ -146,20 +212,47 @@ impl Model for Engine {
 
     fn score<'a>(
         &'a self,
-        messages: Vec<Message>,
+        prompt: Prompt,
         labels: &'a [String],
     ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>> {
-        Box::pin(score::score(self, messages, labels))
+        Box::pin(score::score(self, prompt, labels))
     }
 
     fn warm(&self, prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>> {
-        let prompt = Prompt { max_tokens: 1, ..prompt };
-        self.0.generations.remember_prefix(prompt.clone());
-        Box::pin(drain(self.stream(prompt)))
+        Box::pin(self.warm_all(Prompt { max_tokens: 1, adapter: None, stop: Vec::new(), ..prompt }))
+    }
+
+    fn install(&self, adapter: Bundle) -> BoxFuture<'_, Result<(), ModelError>> {
+        Box::pin(self.build(adapter))
+    }
+
+    fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            let variant = lock(&self.0.variants).remove(adapter);
+            if let Some(variant) = variant {
+                variant.remove().await;
+            }
+        })
+    }
+
+    fn variants(&self) -> Vec<String> {
+        lock(&self.0.variants).keys().cloned().collect()
+    }
+
+    fn log_likelihood(&self, passage: Passage) -> BoxFuture<'_, Result<Vec<f32>, ModelError>> {
+        Box::pin(likelihood::log_likelihood(self, passage))
+    }
+
+    fn go_on(&self, opening: Opening) -> BoxFuture<'_, Result<String, ModelError>> {
+        Box::pin(likelihood::go_on(self, opening))
     }
 
     fn health(&self) -> Health {
-        if self.0.generations.alive() { Health::Ready } else { Health::Failed }
+        if self.0.base.alive() && lock(&self.0.variants).values().all(|variant| variant.alive()) {
+            Health::Ready
+        } else {
+            Health::Failed
+        }
     }
 
     fn facts(&self) -> &Facts {

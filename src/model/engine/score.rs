@@ -5,23 +5,24 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::Tensor;
-use futures_util::StreamExt;
+use candle_core::{DType, Tensor};
 use mistralrs::{NormalRequest, Response};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::{Engine, ModelError, Running, request};
-use crate::domain::prompt::{Message, Prompt};
+use super::generation::InFlight;
+use super::{Engine, ModelError, drain, request};
+use crate::domain::prompt::Prompt;
 
 /// Natural log-probabilities of the labels, normalised over them. See [`super::Model::score`].
 pub(super) async fn score(
     engine: &Engine,
-    messages: Vec<Message>,
+    prompt: Prompt,
     labels: &[String],
 ) -> Result<Vec<f32>, ModelError> {
     let first: Vec<u32> = labels.iter().map(|label| first_token(engine, label)).collect::<Result<_, _>>()?;
-    let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
-    let logits = logits(engine, |sender| request::chat(prompt, sender)).await?;
+    let adapter = prompt.adapter;
+    let prompt = Prompt { messages: prompt.messages, max_tokens: 1, ..Prompt::default() };
+    let logits = logits(engine, adapter.as_deref(), |sender| request::chat(prompt, sender)).await?;
     let picked: Vec<f32> =
         first.iter().map(|id| logits.get(*id as usize).copied().unwrap_or(f32::NEG_INFINITY)).collect();
     let max = picked.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -43,38 +44,47 @@ fn first_token(engine: &Engine, label: &str) -> Result<u32, ModelError> {
 }
 
 impl Engine {
-    /// The logits of the token after `ids`, one per vocabulary entry.
-    pub async fn logits_after(&self, ids: Vec<u32>) -> Result<Vec<f32>, ModelError> {
-        logits(self, |sender| Ok(request::tokens(ids, sender))).await
+    /// The logits of the token after `ids`, one per vocabulary entry, with the adapter `name@version` or the base.
+    pub async fn logits_after(&self, ids: Vec<u32>, adapter: Option<&str>) -> Result<Vec<f32>, ModelError> {
+        logits(self, adapter, |sender| Ok(request::tokens(ids, sender))).await
     }
 }
 
 async fn logits(
     engine: &Engine,
+    adapter: Option<&str>,
+    make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>,
+) -> Result<Vec<f32>, ModelError> {
+    let flight = engine.enter(adapter)?;
+    let permit = engine.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
+    logits_of(engine, flight, permit, make).await
+}
+
+/// The logits of one token, from a request that the engine takes for an ordinary one.
+pub(super) async fn logits_of(
+    engine: &Engine,
+    flight: InFlight,
+    permit: OwnedSemaphorePermit,
     make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>,
 ) -> Result<Vec<f32>, ModelError> {
     let seen: Arc<Mutex<Option<Vec<f32>>>> = Arc::default();
     let slot = seen.clone();
     // It must never fail: an error here would cost the other answers of the batch a token.
     let read = move |logits: &Tensor, _: &[u32]| {
-        if let (Ok(values), Ok(mut slot)) =
-            (logits.flatten_all().and_then(|l| l.to_vec1::<f32>()), slot.lock())
-        {
+        if let (Ok(values), Ok(mut slot)) = (
+            logits.flatten_all().and_then(|l| l.to_dtype(DType::F32)).and_then(|l| l.to_vec1::<f32>()),
+            slot.lock(),
+        ) {
             slot.get_or_insert(values);
         }
         Ok(logits.clone())
     };
-    let permit = engine.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
-    let (sender, receiver) = mpsc::channel(1);
-    let mut request = make(sender)?;
-    request.logits_processors = Some(vec![Arc::new(read)]);
-    let (model, request) = engine.0.generations.address(request);
-    engine.0.generations.send(&model, request).await?;
-    let running = Running { engine: engine.clone(), line: Some((receiver, permit)), ended: false };
-    let mut answer = std::pin::pin!(futures_util::stream::unfold(running, Running::next));
-    while let Some(pieces) = answer.next().await {
-        pieces?;
-    }
+    let made = move |sender| {
+        let mut request = make(sender)?;
+        request.logits_processors = Some(vec![Arc::new(read)]);
+        Ok(request)
+    };
+    drain(engine.send(flight, permit, made).await?.pieces()).await?;
     let logits = seen.lock().ok().and_then(|mut slot| slot.take());
     logits.ok_or(ModelError::Incomplete)
 }

@@ -38,7 +38,7 @@ pub(super) fn scaling(
     let kind = keys.header.text(&keys.key("rope.scaling.type")).unwrap_or("none");
     match (kind, keys.number("rope.scaling.factor")?) {
         ("none", _) | (_, None) => Ok(None),
-        (_, Some(factor)) if factor == 1.0 => Ok(None),
+        (_, Some(1.0)) => Ok(None),
         ("linear", Some(factor)) if keys.family == Family::Llama && factor > 1.0 => {
             Ok(Some(json!({ "rope_type": "linear", "factor": tidy(factor) })))
         }

@@ -76,7 +76,8 @@ impl Caller {
     }
 
     fn of_cookie(request: &HttpRequest, state: &State, nobody: Self) -> Result<Self, ApiError> {
-        let Some(seat) = cookie::read(request).and_then(|token| state.staff.accounts.authenticate(&token)) else {
+        let Some(seat) = cookie::read(request).and_then(|token| state.staff.accounts.authenticate(&token))
+        else {
             return Ok(nobody);
         };
         csrf::check(request, &state.settings)?;
@@ -95,10 +96,9 @@ impl Caller {
                 ApiError::unauthorized(TokenError::Expired.code(), TokenError::Expired.to_string())
             }
             Principal::Anonymous => ApiError::unauthorized(denied.code(), denied.to_string()),
-            Principal::Shopper(_)
-            | Principal::ApiKey(..)
-            | Principal::Agent(_)
-            | Principal::Admin(_) => ApiError::forbidden(denied.code(), denied.to_string()),
+            Principal::Shopper(_) | Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) => {
+                ApiError::forbidden(denied.code(), denied.to_string())
+            }
         })
     }
 }

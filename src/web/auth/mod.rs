@@ -59,12 +59,18 @@ pub enum Action {
     Stop,
     /// Retry, rate, ask for a person or the assistant: the shopper's own choices.
     Choose,
-    /// Take, release, note, resolve.
+    /// Take, release, note, correct, tag, resolve; to say what the model drafted.
     Staff,
     /// Completions and the list of models.
     Complete,
+    /// Extraction, sentiment, question-answer pairs.
+    Tools,
     /// The numbers at `/metrics`.
     Metrics,
+    /// To start, watch and stop training runs.
+    Train,
+    /// To choose which adapter serves.
+    Promote,
     /// One's own account: password, second factor, sessions, a ticket for a socket.
     Account,
     /// To read what the team reads: the list, search, numbers, canned replies.
@@ -76,7 +82,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Public,
         Self::Connect,
         Self::Read,
@@ -86,7 +92,10 @@ impl Action {
         Self::Choose,
         Self::Staff,
         Self::Complete,
+        Self::Tools,
         Self::Metrics,
+        Self::Train,
+        Self::Promote,
         Self::Account,
         Self::Browse,
         Self::Arrange,
@@ -98,7 +107,8 @@ impl Action {
         match self {
             Self::Connect | Self::Read | Self::Browse => Some(Scope::Read),
             Self::Say | Self::Typing | Self::Stop | Self::Staff | Self::Arrange => Some(Scope::Write),
-            Self::Complete => Some(Scope::Complete),
+            Self::Complete | Self::Tools => Some(Scope::Complete),
+            Self::Train | Self::Promote => Some(Scope::Train),
             Self::Metrics => Some(Scope::Metrics),
             Self::Public | Self::Choose | Self::Account | Self::Administer => None,
         }
@@ -148,7 +158,14 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
         ) => Ok(()),
         (
             Principal::ApiKey(_, scopes),
-            Action::Connect | Action::Complete | Action::Metrics | Action::Browse | Action::Arrange,
+            Action::Connect
+            | Action::Complete
+            | Action::Tools
+            | Action::Metrics
+            | Action::Train
+            | Action::Promote
+            | Action::Browse
+            | Action::Arrange,
             Resource::Shop,
         )
         | (
@@ -158,7 +175,7 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
         ) if action.scope().is_some_and(|scope| scopes.contains(&scope)) => Ok(()),
         (
             Principal::Agent(_) | Principal::Admin(_),
-            Action::Connect | Action::Account | Action::Browse | Action::Arrange,
+            Action::Connect | Action::Account | Action::Browse | Action::Arrange | Action::Tools,
             Resource::Shop,
         )
         | (
@@ -166,7 +183,9 @@ pub fn authorize(who: &Principal, action: Action, on: Resource) -> Result<(), De
             Action::Read | Action::Say | Action::Typing | Action::Stop | Action::Staff,
             Resource::OwnConversation | Resource::OtherConversation,
         )
-        | (Principal::Admin(_), Action::Administer, Resource::Shop) => Ok(()),
+        | (Principal::Admin(_), Action::Administer | Action::Train | Action::Promote, Resource::Shop) => {
+            Ok(())
+        }
         _ => Err(Denied::Forbidden),
     }
 }
@@ -221,6 +240,7 @@ mod tests {
             "agent Stop OtherConversation",
             "agent Staff OwnConversation",
             "agent Staff OtherConversation",
+            "agent Tools Shop",
             "agent Account Shop",
             "agent Browse Shop",
             "agent Arrange Shop",
@@ -240,8 +260,11 @@ mod tests {
             "writer Staff OtherConversation",
             "writer Arrange Shop",
             "trainer Public Shop",
+            "trainer Train Shop",
+            "trainer Promote Shop",
             "completer Public Shop",
             "completer Complete Shop",
+            "completer Tools Shop",
             "meter Public Shop",
             "meter Metrics Shop",
         ];
@@ -249,11 +272,20 @@ mod tests {
         for action in Action::ALL {
             for on in [Resource::Shop, Resource::OwnConversation, Resource::OtherConversation] {
                 let may = |who: &Principal| authorize(who, action, on).is_ok();
-                let administers = action == Action::Administer && on == Resource::Shop;
+                let administers = matches!(action, Action::Administer | Action::Train | Action::Promote)
+                    && on == Resource::Shop;
                 let (agent, admin) = (may(&Principal::Agent(name())), may(&Principal::Admin(name())));
-                assert_eq!(admin, agent || administers, "an admin is an agent who administers: {action:?} {on:?}");
+                assert_eq!(
+                    admin,
+                    agent || administers,
+                    "an admin is an agent who administers: {action:?} {on:?}"
+                );
                 let one = Scope::ALL.iter().any(|scope| may(&key(*scope)));
-                assert_eq!(may(&Principal::api()), one, "the key of the environment has every scope: {action:?}");
+                assert_eq!(
+                    may(&Principal::api()),
+                    one,
+                    "the key of the environment has every scope: {action:?}"
+                );
             }
         }
     }

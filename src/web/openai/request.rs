@@ -156,6 +156,7 @@ impl CompletionRequest {
             grammar: grammar(self.response_format)?,
             seed: self.seed.map_or_else(rand::random, |seed| seed as u64),
             logprobs,
+            adapter: None,
         })
     }
 

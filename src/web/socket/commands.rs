@@ -4,7 +4,7 @@ use super::End;
 use super::follow::Follow;
 use super::session::Socket;
 use crate::chat::{DeskError, Replay, Say};
-use crate::domain::{ConvId, Said, Seq, Speaker, StaffId};
+use crate::domain::{ConvId, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
@@ -48,10 +48,13 @@ impl Socket {
         match frame {
             // Answered above: it needs no conversation.
             ClientFrame::Hello { .. } | ClientFrame::List { .. } | ClientFrame::Open { .. } => {}
-            ClientFrame::Say { conv, cmid, text } => {
+            ClientFrame::Say { conv, cmid, text, draft } => {
                 let say =
                     Say { conv, cmid, by: self.speaker(), text: Said::parse(&text)?, address: Some(self.ip) };
-                let ack = desk.say(say).await?;
+                let ack = match draft {
+                    Some(draft) => desk.say_drafted(say, Said::parse(&draft)?).await?,
+                    None => desk.say(say).await?,
+                };
                 return Ok(Some(ServerFrame::Ack { cmid, seq: ack.seq }));
             }
             ClientFrame::Stop { conv } => desk.stop(conv),
@@ -67,6 +70,10 @@ impl Socket {
             ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
             ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
             ClientFrame::Note { conv, text } => desk.note(conv, self.staff(), Said::parse(&text)?).await?,
+            ClientFrame::Correct { conv, seq, text } => {
+                desk.correct(conv, self.staff(), seq, Said::parse(&text)?).await?;
+            }
+            ClientFrame::Tag { conv, tags } => desk.tag(conv, self.staff(), Tags::parse(&tags)?).await?,
             ClientFrame::Resolve { conv } => desk.resolve(conv).await?,
             ClientFrame::Close { conv } => self.close(conv),
             ClientFrame::Seen { conv, seq } => self.state.staff.board.seen(conv, seq),
@@ -166,10 +173,7 @@ impl Socket {
     fn may(&self, action: Action, conv: ConvId) -> Result<(), Denied> {
         let own = match &self.principal {
             Principal::Shopper(shopper) => self.state.desk.owns(*shopper, conv).unwrap_or(false),
-            Principal::ApiKey(..)
-            | Principal::Agent(_)
-            | Principal::Admin(_)
-            | Principal::Anonymous => false,
+            Principal::ApiKey(..) | Principal::Agent(_) | Principal::Admin(_) | Principal::Anonymous => false,
         };
         let on = if own { Resource::OwnConversation } else { Resource::OtherConversation };
         authorize(&self.principal, action, on)
@@ -199,16 +203,20 @@ impl Socket {
 pub(super) fn action_of(frame: &ClientFrame) -> Action {
     match frame {
         ClientFrame::Hello { .. } => Action::Read,
-        ClientFrame::Say { .. } => Action::Say,
+        ClientFrame::Say { draft: None, .. } => Action::Say,
         ClientFrame::Typing { .. } => Action::Typing,
         ClientFrame::Stop { .. } => Action::Stop,
         ClientFrame::Retry { .. }
         | ClientFrame::Rate { .. }
         | ClientFrame::Person { .. }
         | ClientFrame::Assistant { .. } => Action::Choose,
-        ClientFrame::Take { .. }
+        // Only staff have drafts.
+        ClientFrame::Say { draft: Some(_), .. }
+        | ClientFrame::Take { .. }
         | ClientFrame::Release { .. }
         | ClientFrame::Note { .. }
+        | ClientFrame::Correct { .. }
+        | ClientFrame::Tag { .. }
         | ClientFrame::Resolve { .. }
         | ClientFrame::Seen { .. } => Action::Staff,
         ClientFrame::List { .. } | ClientFrame::Open { .. } | ClientFrame::Close { .. } => Action::Browse,

@@ -231,7 +231,8 @@ pub(in crate::web) async fn make_key(
     let (staff, entry, by) = (state.staff.clone(), asker.did("key_made"), asker.name());
     let (key, secret) = on_disk(move || {
         let (key, secret) = staff.accounts.make_key(&name, &scopes, &by.0)?;
-        let scopes: Vec<String> = key.scopes.iter().map(|scope| format!("{scope:?}").to_lowercase()).collect();
+        let scopes: Vec<String> =
+            key.scopes.iter().map(|scope| format!("{scope:?}").to_lowercase()).collect();
         staff.audit.note(entry.on(&key.name).detail(&scopes.join(" ")))?;
         Ok((key, secret))
     })
@@ -276,7 +277,8 @@ pub(in crate::web) async fn audit(
     query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, ApiError> {
     Asker::of(&request, &state, Action::Administer)?;
-    let (audit, before, limit) = (state.staff.audit.clone(), query.before, query.limit.unwrap_or(50).clamp(1, 200));
+    let (audit, before, limit) =
+        (state.staff.audit.clone(), query.before, query.limit.unwrap_or(50).clamp(1, 200));
     let page = on_disk(move || audit.page(before, limit)).await?;
     Ok(ok().json(page))
 }

@@ -39,7 +39,10 @@ impl Me {
 
 /// Who is logged in.
 #[utoipa::path(get, path = "/v1/staff/me", tag = "staff", responses((status = 200, body = Me), (status = 401, body = ErrorBody)))]
-pub(in crate::web) async fn me(request: HttpRequest, state: web::Data<State>) -> Result<HttpResponse, ApiError> {
+pub(in crate::web) async fn me(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
     let asker = Asker::of(&request, &state, Action::Account)?;
     Ok(ok().json(Me::of(&state, asker.seat()?)))
 }
@@ -67,7 +70,8 @@ pub(in crate::web) async fn password(
     check_password(&new, &name)?;
     let verified = verify(&state, &name, old).await?;
     let hash = state.staff.passwords.hash(new).await?;
-    let (staff, entry, from) = (state.staff.clone(), asker.did("password_changed"), origin_of(&request, &state));
+    let (staff, entry, from) =
+        (state.staff.clone(), asker.did("password_changed"), origin_of(&request, &state));
     let entered = on_disk(move || {
         let entered = staff.accounts.set_password(&name, &verified, hash, from)?;
         staff.audit.note(entry)?;

@@ -53,7 +53,9 @@ async fn tidy(state: &State) {
     let written = tokio::task::spawn_blocking(move || staff.accounts.tidy().and_then(|()| staff.board.save()));
     match written.await {
         Ok(Ok(())) => {}
-        Ok(Err(fault)) => tracing::error!(code = fault.code(), %fault, "sessions and read marks were not written"),
+        Ok(Err(fault)) => {
+            tracing::error!(code = fault.code(), %fault, "sessions and read marks were not written");
+        }
         Err(_) => tracing::error!("sessions and read marks were not written"),
     }
 }

@@ -33,6 +33,10 @@ pub enum ClientFrame {
         #[ts(type = "string")]
         cmid: Cmid,
         text: String,
+        /// Staff only: what the model had suggested, before it was edited.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        draft: Option<String>,
     },
     /// Stops the reply being made.
     Stop {
@@ -83,6 +87,19 @@ pub enum ClientFrame {
         #[ts(type = "string")]
         conv: ConvId,
         text: String,
+    },
+    /// Staff only: what the model should have said in its reply `seq`.
+    Correct {
+        #[ts(type = "string")]
+        conv: ConvId,
+        seq: Seq,
+        text: String,
+    },
+    /// Staff only: the conversation's tags, all of them.
+    Tag {
+        #[ts(type = "string")]
+        conv: ConvId,
+        tags: Vec<String>,
     },
     /// Staff only.
     Resolve {
@@ -189,6 +206,8 @@ impl ClientFrame {
             | Self::Take { conv }
             | Self::Release { conv }
             | Self::Note { conv, .. }
+            | Self::Correct { conv, .. }
+            | Self::Tag { conv, .. }
             | Self::Resolve { conv }
             | Self::Open { conv, .. }
             | Self::Close { conv }

@@ -91,6 +91,12 @@ pub enum WireKind {
     Note { staff: String, text: String },
     /// Staff only.
     Summary { text: String },
+    /// Staff only: what the model should have said in its reply `of`.
+    Correction { of: Seq, staff: String, text: String },
+    /// Staff only: what the model had suggested for the staff message `of`.
+    Draft { of: Seq, staff: String, text: String },
+    /// Staff only: the conversation's tags, all of them.
+    Tags { staff: String, tags: Vec<String> },
     /// Something only the shop's side may read; its number is shown so that there is no gap.
     Hidden,
 }
@@ -153,6 +159,15 @@ impl WireKind {
             }
             EventKind::Note { by, text } => Self::Note { staff: by.0.clone(), text: text.clone() },
             EventKind::Summary { text } => Self::Summary { text: text.clone() },
+            EventKind::Correction { of, by, text } => {
+                Self::Correction { of: *of, staff: by.0.clone(), text: text.clone() }
+            }
+            EventKind::Draft { of, by, text } => {
+                Self::Draft { of: *of, staff: by.0.clone(), text: text.clone() }
+            }
+            EventKind::Tags { by, tags } => {
+                Self::Tags { staff: by.0.clone(), tags: tags.as_slice().to_vec() }
+            }
         }
     }
 }

@@ -22,16 +22,8 @@ enum Who {
     Completer,
 }
 
-const EVERYBODY: [Who; 8] = [
-    Who::Nobody,
-    Who::Owner,
-    Who::Stranger,
-    Who::Agent,
-    Who::Admin,
-    Who::Api,
-    Who::Reader,
-    Who::Completer,
-];
+const EVERYBODY: [Who; 8] =
+    [Who::Nobody, Who::Owner, Who::Stranger, Who::Agent, Who::Admin, Who::Api, Who::Reader, Who::Completer];
 
 /// One of each.
 struct Cast {
@@ -84,6 +76,8 @@ fn may(action: Action, who: Who) -> bool {
         Action::Connect => matches!(who, Owner | Stranger | Agent | Admin | Api | Reader),
         Action::Read => matches!(who, Owner | Agent | Admin | Api | Reader),
         Action::Complete => matches!(who, Api | Completer),
+        Action::Tools => matches!(who, Agent | Admin | Api | Completer),
+        Action::Train | Action::Promote => matches!(who, Admin | Api),
         Action::Account => matches!(who, Agent | Admin),
         Action::Browse => matches!(who, Agent | Admin | Api | Reader),
         Action::Arrange => matches!(who, Agent | Admin | Api),
@@ -135,6 +129,7 @@ async fn visit(site: &Site, route: &Route, who: Who, cast: &Cast) -> u16 {
         .replace("{conv}", conv)
         .replace("{shopper}", "0190a3b4-0000-7000-8000-000000000000")
         .replace("{name}", "nobody")
+        .replace("{file}", "recipe.toml")
         .replace("{id}", "nothing");
     let path = match route.path {
         "/v1/shopper/history" => format!("{path}?conv={conv}"),
@@ -165,11 +160,13 @@ async fn connect(site: &Site, who: Who, cast: &Cast) -> Result<Socket, u16> {
     if let Some(cookie) = cast.cookie(who) {
         return site.try_seated(cookie).await;
     }
-    let mut headers =
-        vec![("Origin", site.origin()), ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned())];
+    let mut headers = vec![("Origin", site.origin()), ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned())];
     headers.extend(cast.token(who).map(|token| ("Authorization", format!("Bearer {token}"))));
     site.upgrade(&headers).await
 }
+
+/// Those who see the list.
+const BROWSE: &[Who] = &[Who::Agent, Who::Admin, Who::Api, Who::Reader];
 
 /// Every frame, and who may send it about the owner's conversation.
 fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
@@ -190,6 +187,16 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (plain("typing"), TALK),
         (plain("take"), STAFF),
         (json!({"t": "note", "conv": conv, "text": "a note"}), STAFF),
+        (
+            json!({"t": "say", "conv": conv, "cmid": uuid::Uuid::now_v7(), "text": "hi", "draft": "hello"}),
+            STAFF,
+        ),
+        (json!({"t": "correct", "conv": conv, "seq": 1, "text": "the right answer"}), STAFF),
+        (json!({"t": "tag", "conv": conv, "tags": ["refund"]}), STAFF),
+        (json!({"t": "list", "tab": "all"}), BROWSE),
+        (json!({"t": "open", "conv": conv, "seq": 0}), BROWSE),
+        (plain("close"), BROWSE),
+        (json!({"t": "seen", "conv": conv, "seq": 1}), STAFF),
         (plain("release"), STAFF),
         (plain("resolve"), STAFF),
     ]
@@ -201,8 +208,7 @@ async fn every_frame_for_everybody() {
     let cast = Cast::of(&site).await;
     let conv = &cast.owner.conv;
     let kinds: Vec<String> = fixtures_kinds();
-    let tested: Vec<String> =
-        frames(conv).iter().map(|(f, _)| f["t"].as_str().unwrap().to_owned()).collect();
+    let tested: Vec<String> = frames(conv).iter().map(|(f, _)| f["t"].as_str().unwrap().to_owned()).collect();
     assert!(kinds.iter().all(|kind| tested.contains(kind)), "{kinds:?} against {tested:?}");
     for who in EVERYBODY {
         if !may(Action::Connect, who) {
@@ -219,7 +225,9 @@ async fn every_frame_for_everybody() {
             socket.send(&json!({"t": "nonsense"})).await;
             let mut forbidden = false;
             loop {
-                let answer = socket.until_any(&["error", "event"]).await;
+                let answer = socket.until_any(&["error", "event", "list", "opened", "rows"]).await;
+                let lists = ["list", "opened", "rows"].iter().any(|t| answer["t"] == *t);
+                assert!(!lists || BROWSE.contains(&who), "{who:?} was told {answer}");
                 assert!(
                     answer["t"] != "event" || answer["conv"] != conv.as_str() || who != Who::Stranger,
                     "a stranger was told {answer}"

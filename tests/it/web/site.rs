@@ -9,10 +9,12 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
-use shopclerk::model::Scripted;
+use shopclerk::model::adapters::Adapters;
+use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
 use shopclerk::staff::{From, Role, Staff};
 use shopclerk::store::Store;
+use shopclerk::tools::{self, Toolbox};
 use shopclerk::web::{self, Running};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -62,9 +64,12 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         ..chat::Settings::default()
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
+    let model: SharedModel = Arc::new(Scripted::default());
+    let adapters = Adapters::none(model.clone());
     let desk = Desk::open_with(chat::Parts {
         store: store.clone(),
-        model: Arc::new(Scripted::default()),
+        adapters: adapters.clone(),
+        model: model.clone(),
         playbook,
         settings: generous,
         clock: clock.clone(),
@@ -72,18 +77,27 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     })
     .unwrap();
     desk.warm().await.unwrap();
+    let tools = Toolbox::new(tools::Parts {
+        model,
+        adapters,
+        prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
+        settings: tools::Settings::default(),
+        busy: Some(desk.busy()),
+    });
     let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
+            tools,
             staff: staff.clone(),
             settings,
             clock: clock.clone(),
             secret: [7; 32],
             api_key: Some(API_KEY.to_owned()),
             metrics: None,
+            runs: None,
         },
         listener,
     )

@@ -115,12 +115,17 @@ async fn a_second_factor_over_the_wire() {
     let site = site_at(roomy(), clock.clone()).await;
     let anna = set_up(&site).await;
     let wrong = json!({"password": "not the password"});
-    assert_eq!(code(&site.page("POST", "/v1/staff/totp", &anna, &wrong).await), (401, "password_wrong".into()));
+    assert_eq!(
+        code(&site.page("POST", "/v1/staff/totp", &anna, &wrong).await),
+        (401, "password_wrong".into())
+    );
     let begun = site.page("POST", "/v1/staff/totp", &anna, &json!({"password": PASSWORD})).await.json();
     assert!(begun["qr"].as_str().unwrap().contains("<svg"));
     let app = || {
-        let secret = totp_rs::Secret::Encoded(begun["secret"].as_str().unwrap().to_owned()).to_bytes().unwrap();
-        let totp = totp_rs::TOTP::new_unchecked(totp_rs::Algorithm::SHA1, 6, 1, 30, secret, None, String::new());
+        let secret =
+            totp_rs::Secret::Encoded(begun["secret"].as_str().unwrap().to_owned()).to_bytes().unwrap();
+        let totp =
+            totp_rs::TOTP::new_unchecked(totp_rs::Algorithm::SHA1, 6, 1, 30, secret, None, String::new());
         totp.generate(clock.now() / 1000)
     };
     let confirmed = site.page("PUT", "/v1/staff/totp", &anna, &json!({"code": app()})).await.json();
@@ -136,7 +141,10 @@ async fn a_second_factor_over_the_wire() {
     assert_eq!(login(&site, with(recovery[0].as_str().unwrap())).await.status, 200);
     let me = site.page("GET", "/v1/staff/me", &anna, &Value::Null).await.json();
     assert_eq!((&me["totp"], &me["recovery_left"]), (&json!(true), &json!(9)));
-    assert_eq!(site.page("DELETE", "/v1/staff/totp", &anna, &json!({"password": PASSWORD})).await.status, 204);
+    assert_eq!(
+        site.page("DELETE", "/v1/staff/totp", &anna, &json!({"password": PASSWORD})).await.status,
+        204
+    );
     assert_eq!(login(&site, right).await.status, 200);
 }
 
@@ -224,8 +232,10 @@ async fn whoever_is_put_out_loses_the_socket_at_once() {
         assert_eq!(socket.end().await, 4001, "{what}");
     }
     let (key, secret) = site.staff.accounts.make_key("k", &[Scope::Read], "anna").unwrap();
-    let headers =
-        [("Authorization", format!("Bearer {secret}")), ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned())];
+    let headers = [
+        ("Authorization", format!("Bearer {secret}")),
+        ("Sec-WebSocket-Protocol", "shopclerk.v1".to_owned()),
+    ];
     let mut socket = site.upgrade(&headers).await.unwrap();
     socket.send(&json!({"t": "hello", "resume": []})).await;
     socket.until("welcome").await;

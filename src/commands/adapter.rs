@@ -1,0 +1,221 @@
+//! `shopclerk adapter`: which adapters there are, which serve, and changing that, also under a running server.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::run::{Manifest, Scorecard};
+use crate::model::adapters::{
+    AdapterError, AdapterId, Base, Force, Listed, Promotion, Registry, Role, State,
+};
+use crate::model::library;
+
+/// How changes made here are signed.
+const BY: &str = "command line";
+/// How long a running server may take to load what was promoted.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  shopclerk adapter list\n  shopclerk adapter promote shop@3 --share 10%\n  shopclerk adapter rollback shop"
+)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List all versions of all adapters
+    #[command(after_help = "Example:\n  shopclerk adapter list --json")]
+    List {
+        /// Print a JSON list for programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what serves under a name, or everything about one version, as JSON
+    #[command(after_help = "Examples:\n  shopclerk adapter show shop\n  shopclerk adapter show shop@3")]
+    Show {
+        #[arg(value_name = "NAME[@VERSION]")]
+        adapter: String,
+    },
+    /// Have a version answer, once it has been checked; a running server follows within seconds
+    #[command(
+        after_help = "Examples:\n  shopclerk adapter promote shop@3\n  shopclerk adapter promote shop@4 --share 10%"
+    )]
+    Promote {
+        #[arg(value_name = "NAME@VERSION")]
+        adapter: AdapterId,
+        /// Part of the conversations that go to it; each stays where it is
+        #[arg(long, value_name = "10%", value_parser = share)]
+        share: Option<f64>,
+        /// Promote it although its scorecard did not pass; this is recorded
+        #[arg(long)]
+        force: bool,
+    },
+    /// Take the version on trial back; without one, bring back what served before
+    #[command(after_help = "Example:\n  shopclerk adapter rollback shop")]
+    Rollback { name: String },
+    /// Remove a version that answers nobody
+    #[command(after_help = "Example:\n  shopclerk adapter remove shop@2")]
+    Remove {
+        #[arg(value_name = "NAME@VERSION")]
+        adapter: AdapterId,
+    },
+    /// Take in a PEFT folder made elsewhere, as the next version of a name
+    #[command(after_help = "Example:\n  shopclerk adapter import ./my-peft-folder shop")]
+    Import { dir: PathBuf, name: String },
+}
+
+/// `10%` or `0.1`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, whole) = text.strip_suffix('%').map_or((text, 1.0), |number| (number, 100.0));
+    let share = number.trim().parse::<f64>().map_err(|fault| fault.to_string())? / whole;
+    if share > 0.0 && share <= 1.0 {
+        Ok(share)
+    } else {
+        Err("write a share above 0 and up to 100%".to_owned())
+    }
+}
+
+pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
+    let registry = config.adapters();
+    match args.action {
+        Action::List { json: true } => print_json(&registry.list()?),
+        Action::List { json: false } => list(&registry, &config),
+        Action::Show { adapter } => show(&registry, &adapter),
+        Action::Promote { adapter, share, force } => {
+            let force = if force { Force::Yes } else { Force::No };
+            let wish = Promotion { id: adapter, share, by: BY.to_owned(), force, at: Clock::System.now() };
+            let state = registry.promote(&wish, base(&config)?.as_ref())?;
+            follow(&registry, wish.id.name(), &state).await
+        }
+        Action::Rollback { name } => {
+            let state = registry.roll_back(&name, BY, Clock::System.now())?;
+            follow(&registry, &name, &state).await
+        }
+        Action::Remove { adapter } => {
+            registry.remove(&adapter)?;
+            println!("{adapter} is removed");
+            Ok(())
+        }
+        Action::Import { dir, name } => import(&registry, &config, &dir, name),
+    }
+}
+
+/// The configured model as adapters see it; `None` if it has no files (`scripted`).
+pub(super) fn base(config: &Config) -> anyhow::Result<Option<Base>> {
+    if config.model.name == "scripted" {
+        return Ok(None);
+    }
+    let folder = library::find(&config.models_dir(), &config.model.name)?;
+    match Base::read(&folder.path, &config.adapters().cache()) {
+        Ok(base) => Ok(Some(base)),
+        // The model can chat all the same.
+        Err(AdapterError::Damaged { file, problem, .. }) => {
+            tracing::warn!(file = %file.display(), problem, "adapters cannot be used with this model");
+            Ok(Some(Base::unknown()))
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn list(registry: &Registry, config: &Config) -> anyhow::Result<()> {
+    let found = registry.list()?;
+    if found.is_empty() {
+        println!("There is no adapter in {}.", config.data.join("adapters").display());
+        return Ok(());
+    }
+    println!("{:<24} {:<14} {:<8} BASE", "ADAPTER", "ROLE", "GATE");
+    for one in found {
+        let gate = match one.passed {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "none",
+        };
+        println!("{:<24} {:<14} {gate:<8} {}", one.id.to_string(), role(&one), one.base);
+        if let Some(fault) = one.fault {
+            println!("  damaged: {fault}");
+        }
+    }
+    Ok(())
+}
+
+fn role(one: &Listed) -> String {
+    match (one.role, one.share) {
+        (Role::Current, _) => "current".to_owned(),
+        (Role::Candidate, Some(share)) => format!("trial {:.0}%", share * 100.0),
+        (Role::Candidate, None) => "trial".to_owned(),
+        (Role::Idle, _) => "-".to_owned(),
+    }
+}
+
+fn show(registry: &Registry, adapter: &str) -> anyhow::Result<()> {
+    if adapter.contains('@') {
+        return print_json(&registry.manifest(&adapter.parse()?)?);
+    }
+    print_json(&registry.state(adapter)?)
+}
+
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// Waits until a running server has done what the files say, and tells how it went.
+async fn follow(registry: &Registry, name: &str, state: &State) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let mut running = false;
+    while let Some(noticed) = registry.noticed(name)? {
+        running = true;
+        if noticed >= state.revision {
+            break;
+        }
+        if started.elapsed() > PATIENCE {
+            bail!(
+                "the running server has not taken notice within {} s; its log says why",
+                PATIENCE.as_secs()
+            );
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let state = registry.state(name)?;
+    if let Some(fault) = &state.fault {
+        bail!("{fault}");
+    }
+    let serves = state.current.version.map_or("the base model".to_owned(), |v| format!("{name}@{v}"));
+    let trial = state.candidate.as_ref().and_then(|c| Some((c.served.version?, c.share * 100.0)));
+    let trial =
+        trial.map_or(String::new(), |(v, share)| format!("; {name}@{v} is on trial with {share:.0}%"));
+    let when = if running { "now" } else { "from the next start on" };
+    println!("{serves} answers {when}{trial}");
+    Ok(())
+}
+
+fn import(registry: &Registry, config: &Config, dir: &std::path::Path, name: String) -> anyhow::Result<()> {
+    let base = base(config)?.context("give the model the adapter belongs to with `model.name`")?;
+    let manifest = Manifest {
+        name,
+        version: 0,
+        base: config.model.name.clone(),
+        base_fingerprint: base.fingerprint().to_owned(),
+        weights_hash: String::new(),
+        data_hash: String::new(),
+        recipe: String::new(),
+        scorecard: None::<Scorecard>,
+        run: None,
+        created_at: Clock::System.now(),
+        forced_by: None,
+        tainted: false,
+    };
+    let id = registry.publish(dir, manifest)?;
+    if let Err(fault) = registry.check(&id, Some(&base)) {
+        registry.remove(&id)?;
+        return Err(fault).context("it was not taken in");
+    }
+    println!("{id} is there; `shopclerk adapter promote {id} --force` has it answer (it has no scorecard)");
+    Ok(())
+}

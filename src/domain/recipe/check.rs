@@ -1,0 +1,107 @@
+//! Reading a recipe, and what is wrong with one.
+
+use super::{Recipe, SearchMethod, TARGETS};
+
+/// Everything wrong with a recipe.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the recipe has {} fault(s):\n{}", .0.len(), .0.iter().map(|f| format!("  - {f}")).collect::<Vec<_>>().join("\n"))]
+pub struct RecipeError(pub Vec<String>);
+
+impl Recipe {
+    /// Reads and checks a recipe.
+    ///
+    /// # Errors
+    /// All faults at once, each with its key and the fix.
+    pub fn from_toml(text: &str) -> Result<Self, RecipeError> {
+        let recipe: Self = toml::from_str(text).map_err(|fault| RecipeError(vec![fault.to_string()]))?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The whole recipe, defaults written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).expect("a recipe is plain data. This is a bug.")
+    }
+
+    /// What multiplies B(A(x)): alpha / rank, or alpha / sqrt(rank) with `rslora`.
+    pub fn scale(&self) -> f64 {
+        let rank = self.lora.rank as f64;
+        self.lora.alpha / if self.lora.rslora { rank.sqrt() } else { rank }
+    }
+
+    pub fn check(&self) -> Result<(), RecipeError> {
+        let mut faults = Vec::new();
+        let mut need = |ok: bool, fault: String| {
+            if !ok {
+                faults.push(fault);
+            }
+        };
+        need(
+            is_name(&self.name),
+            format!("name: {:?}: use lower-case letters, digits and dashes, at most 40", self.name),
+        );
+        need(!self.base.is_empty(), "base: name a model, e.g. smollm2-135m-instruct".to_owned());
+        let data = &self.data;
+        for (key, share) in [("data.dev", data.dev), ("data.test", data.test)] {
+            need((0.0..0.9).contains(&share), format!("{key}: {share}: use a share from 0 to below 0.9"));
+        }
+        need(data.dev + data.test < 0.95, "data.dev and data.test leave nothing to train on".to_owned());
+        need(data.max_tokens >= 16, format!("data.max_tokens: {}: use 16 or more", data.max_tokens));
+        let lora = &self.lora;
+        need((1..=512).contains(&lora.rank), format!("lora.rank: {}: use 1 to 512", lora.rank));
+        need(
+            lora.alpha > 0.0 && lora.alpha.is_finite(),
+            format!("lora.alpha: {}: use a positive number", lora.alpha),
+        );
+        need((0.0..1.0).contains(&lora.dropout), format!("lora.dropout: {}: use 0 to below 1", lora.dropout));
+        need(
+            lora.plus >= 1.0 && lora.plus.is_finite(),
+            format!("lora.plus: {}: use 1 or more (16 is common)", lora.plus),
+        );
+        need(!lora.targets.is_empty(), format!("lora.targets: name at least one of {}", TARGETS.join(", ")));
+        for target in &lora.targets {
+            need(
+                TARGETS.contains(&target.as_str()),
+                format!("lora.targets: {target:?}: use any of {}", TARGETS.join(", ")),
+            );
+        }
+        let train = &self.train;
+        need(
+            train.epochs > 0.0 && train.epochs <= 1000.0,
+            format!("train.epochs: {}: use above 0, at most 1000", train.epochs),
+        );
+        need((1..=4096).contains(&train.batch), format!("train.batch: {}: use 1 to 4096", train.batch));
+        need(
+            train.lr > 0.0 && train.lr <= 1.0,
+            format!("train.lr: {}: use above 0, at most 1 (2e-4 is common)", train.lr),
+        );
+        need((0.0..1.0).contains(&train.warmup), format!("train.warmup: {}: use 0 to below 1", train.warmup));
+        for (key, beta) in [("train.beta1", train.beta1), ("train.beta2", train.beta2)] {
+            need((0.0..1.0).contains(&beta), format!("{key}: {beta}: use 0 to below 1"));
+        }
+        need(train.eps > 0.0, format!("train.eps: {}: use a small positive number", train.eps));
+        for (key, value) in [
+            ("train.clip", train.clip),
+            ("train.weight_decay", train.weight_decay),
+            ("train.minutes", train.minutes),
+            ("search.minutes", self.search.minutes),
+            ("gate.tool_loss", self.gate.tool_loss),
+        ] {
+            need(value >= 0.0 && value.is_finite(), format!("{key}: {value}: use 0 or more"));
+        }
+        need(train.keep >= 1, "train.keep: 0 would throw the result away; use 1 or more".to_owned());
+        need(
+            self.search.method == SearchMethod::None || !self.search.space.is_empty(),
+            "search.space: name at least one field to search, e.g. \"train.lr\"".to_owned(),
+        );
+        if faults.is_empty() { Ok(()) } else { Err(RecipeError(faults)) }
+    }
+}
+
+/// A name that is safe as a folder: lower-case letters, digits and dashes, 1 to 40, no dash at the ends.
+pub fn is_name(name: &str) -> bool {
+    (1..=40).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !name.starts_with('-')
+        && !name.ends_with('-')
+}

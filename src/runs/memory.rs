@@ -1,0 +1,192 @@
+//! Whether a run fits into the memory that is free.
+
+use std::path::Path;
+
+use super::error::RunsError;
+use crate::domain::recipe::{BaseWeights, Recipe};
+
+const MIB: u64 = 1024 * 1024;
+/// What a trainer takes before it has a model: code, tokenizer, threads.
+const GROUND: u64 = 96 * MIB;
+
+/// What a run is expected to take, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Need {
+    /// The frozen weights.
+    pub(super) weights: u64,
+    /// The adapter with its gradients and moments, and what one row keeps for the way back.
+    pub(super) work: u64,
+}
+
+/// The sizes in a model's `config.json` that decide.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    layers: u64,
+    hidden: u64,
+    inner: u64,
+    heads: u64,
+    queries: u64,
+    keys: u64,
+    vocabulary: u64,
+    tied: bool,
+}
+
+/// An estimate from above: parameters by their kind, and activations of one row of `data.max_tokens` (rows of a batch
+/// are done one after the other).
+///
+/// Returns `None` if `config.json` does not say enough.
+pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
+    let shape = Shape::read(base)?;
+    // Bytes of a frozen weight, times 32: a block of 32 8-bit weights is 34 bytes, of 4-bit ones 18.
+    let frozen = match recipe.lora.base {
+        BaseWeights::Full => 128,
+        BaseWeights::Q8_0 => 34,
+        BaseWeights::Q4_0 => 18,
+    };
+    let linear = shape.layers * shape.linear();
+    let table = shape.vocabulary * shape.hidden * if shape.tied { 1 } else { 2 };
+    let weights = linear * frozen / 32 + table * 4;
+    // Weight, gradient, two moments, and the sum of the gradients of a step: five numbers of four bytes.
+    let adapter = shape.layers * shape.adapter(recipe) * 20;
+    let tokens = recipe.data.max_tokens as u64;
+    let kept = shape.kept(tokens);
+    let layers = if recipe.train.recompute {
+        kept + shape.layers * tokens * shape.hidden
+    } else {
+        shape.layers * kept
+    };
+    // Logits of a chunk of targets, their probabilities and their gradient.
+    let logits = 3 * tokens.min(128) * shape.vocabulary;
+    Some(Need { weights, work: GROUND + adapter + 4 * (layers + logits) })
+}
+
+/// Refuses a run that would not fit.
+pub(super) fn check(base: &Path, recipe: &Recipe, reserve_mib: u64) -> Result<(), RunsError> {
+    let (Some(need), Some(free)) = (need(base, recipe), free()) else { return Ok(()) };
+    fits(need, free, reserve_mib)
+}
+
+fn fits(need: Need, free: u64, reserve_mib: u64) -> Result<(), RunsError> {
+    let whole = need.weights + need.work;
+    if whole + reserve_mib * MIB <= free {
+        return Ok(());
+    }
+    Err(RunsError::Memory {
+        need_mib: whole.div_ceil(MIB),
+        free_mib: free / MIB,
+        weights_mib: need.weights.div_ceil(MIB),
+        work_mib: need.work.div_ceil(MIB),
+        reserve_mib,
+    })
+}
+
+impl Shape {
+    fn read(base: &Path) -> Option<Self> {
+        let text = fs_err::read_to_string(base.join("config.json")).ok()?;
+        let config: serde_json::Value = serde_json::from_str(&text).ok()?;
+        let number = |key: &str| config.get(key).and_then(serde_json::Value::as_u64);
+        let (hidden, heads) = (number("hidden_size")?, number("num_attention_heads")?.max(1));
+        let width = number("head_dim").unwrap_or(hidden / heads);
+        Some(Self {
+            layers: number("num_hidden_layers")?,
+            hidden,
+            inner: number("intermediate_size")?,
+            heads,
+            queries: heads * width,
+            keys: number("num_key_value_heads").unwrap_or(heads) * width,
+            vocabulary: number("vocab_size")?,
+            tied: config.get("tie_word_embeddings").and_then(serde_json::Value::as_bool).unwrap_or(false),
+        })
+    }
+
+    /// Weights of the seven linear layers of one block.
+    fn linear(&self) -> u64 {
+        self.sizes().iter().map(|(_, rows, columns)| rows * columns).sum()
+    }
+
+    /// Weights of the adapter of one block.
+    fn adapter(&self, recipe: &Recipe) -> u64 {
+        let rank = recipe.lora.rank as u64;
+        let chosen = |name: &str| recipe.lora.targets.iter().any(|target| target == name);
+        self.sizes()
+            .iter()
+            .filter(|(name, ..)| chosen(name))
+            .map(|(_, rows, columns)| rank * (rows + columns))
+            .sum()
+    }
+
+    fn sizes(&self) -> [(&'static str, u64, u64); 7] {
+        let (h, q, k, i) = (self.hidden, self.queries, self.keys, self.inner);
+        [
+            ("q_proj", h, q),
+            ("k_proj", h, k),
+            ("v_proj", h, k),
+            ("o_proj", q, h),
+            ("gate_proj", h, i),
+            ("up_proj", h, i),
+            ("down_proj", i, h),
+        ]
+    }
+
+    /// Numbers that one block keeps for the way back, for a row of `tokens`.
+    fn kept(&self, tokens: u64) -> u64 {
+        let streams = 8 * self.hidden + 3 * (self.queries + 2 * self.keys) + 5 * self.inner;
+        tokens * streams + 3 * self.heads * tokens * tokens
+    }
+}
+
+/// Bytes that can be had without swapping: of the machine, or of the control group if that is less.
+fn free() -> Option<u64> {
+    let machine = fs_err::read_to_string("/proc/meminfo").ok().and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * 1024)
+    });
+    match (machine, group()) {
+        (Some(machine), Some(group)) => Some(machine.min(group)),
+        (machine, group) => machine.or(group),
+    }
+}
+
+/// Bytes left in this process's control group, if it has a limit; the file cache counts as free.
+fn group() -> Option<u64> {
+    let number = |name: &str| {
+        fs_err::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse::<u64>().ok()
+    };
+    let (limit, used) = (number("memory.max")?, number("memory.current")?);
+    let stat = fs_err::read_to_string("/sys/fs/cgroup/memory.stat").ok()?;
+    let cache =
+        stat.lines().find_map(|l| l.strip_prefix("inactive_file ")?.trim().parse::<u64>().ok()).unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(cache)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The sizes of SmolLM2-135M: 134.5 million weights, 538 MB as float32.
+    const CONFIG: &str = r#"{"hidden_size":576,"intermediate_size":1536,"num_attention_heads":9,"num_key_value_heads":3,
+        "num_hidden_layers":30,"vocab_size":49152,"tie_word_embeddings":true}"#;
+
+    #[test]
+    fn weights_are_counted_by_kind() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("config.json"), CONFIG).unwrap();
+        let mut recipe = Recipe::default();
+        let full = need(dir.path(), &recipe).unwrap();
+        // Without the norms, which are 61 x 576 numbers.
+        assert_eq!(full.weights, 4 * (134_515_008 - 61 * 576));
+        recipe.lora.base = BaseWeights::Q8_0;
+        let small = need(dir.path(), &recipe).unwrap();
+        assert!(small.weights < full.weights / 2 && small.work == full.work);
+        recipe.train.recompute = true;
+        assert!(need(dir.path(), &recipe).unwrap().work < full.work);
+    }
+
+    #[test]
+    fn a_refusal_says_the_numbers() {
+        let need = Need { weights: 500 * MIB, work: 700 * MIB };
+        assert!(fits(need, 1456 * MIB, 256).is_ok());
+        let fault = fits(need, 1455 * MIB, 256).unwrap_err();
+        insta::assert_snapshot!(fault, @r#"the run needs about 1200 MiB and 1455 MiB are free (500 for the base, 700 for the work, 256 in reserve); set lora.base = "q8_0", or lower train.batch or data.max_tokens"#);
+    }
+}

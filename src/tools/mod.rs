@@ -1,0 +1,225 @@
+//! What the model does for the staff and for programs beside talking: attributes of a product text, the sentiment of a
+//! customer's words, and question-answer pairs from a source, each with its evidence in the text.
+//!
+//! A text goes in; spans of it come out, as offsets in Unicode characters. The form of an answer is forced by a grammar or
+//! read from the probabilities of label words, so that no text can talk its way out of it. A tool uses the adapter of its
+//! own name if one is installed. Knows neither shoppers nor conversations.
+
+mod batch;
+mod calibration;
+mod extract;
+mod grammar;
+mod qa;
+mod sentiment;
+mod settings;
+mod span;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::domain::prompt::{Piece, Prompt};
+use crate::model::adapters::{AdapterError, Adapters, Lease};
+use crate::model::{ModelError, SharedModel};
+use crate::prompt::{PromptError, ToolPrompts};
+
+pub use batch::{Batch, BatchError, Progress};
+pub use calibration::Calibration;
+pub use extract::{Attribute, ExtractItem, Extracted};
+pub use qa::{Pair, QaItem, QaPairs};
+pub use sentiment::{CALIBRATION, LABELS, Label, Scores, Sentiment, SentimentItem};
+pub use settings::Settings;
+use span::harmless;
+pub use span::{Span, Text};
+
+/// The tools there are; each name is also that of its adapter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tool {
+    Extract,
+    Sentiment,
+    Qa,
+}
+
+impl Tool {
+    pub const ALL: [Self; 3] = [Self::Extract, Self::Sentiment, Self::Qa];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extract => "extract",
+            Self::Sentiment => "sentiment",
+            Self::Qa => "qa",
+        }
+    }
+}
+
+/// Why a tool cannot answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    #[error("{field}: {fault}")]
+    Item { field: &'static str, fault: String },
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    #[error(transparent)]
+    Adapter(#[from] AdapterError),
+    #[error("{0}")]
+    Calibration(String),
+}
+
+impl ToolError {
+    fn item(field: &'static str, fault: impl Into<String>) -> Self {
+        Self::Item { field, fault: fault.into() }
+    }
+
+    /// The stable code a client sees.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Item { .. } => "bad_item",
+            Self::Model(fault) => fault.code(),
+            Self::Prompt(_) => "prompt_failed",
+            Self::Adapter(fault) => fault.code(),
+            Self::Calibration(_) => "bad_calibration",
+        }
+    }
+}
+
+/// How many shoppers are answered or wait for an answer now. Tools stand back while it is not 0.
+pub type Busy = watch::Receiver<usize>;
+
+/// The tools over one model.
+#[derive(Clone)]
+pub struct Toolbox(Arc<Inner>);
+
+struct Inner {
+    model: SharedModel,
+    adapters: Adapters,
+    prompts: ToolPrompts,
+    settings: Settings,
+    control: Vec<String>,
+    busy: Option<Busy>,
+    calibration: tokio::sync::Mutex<calibration::Known>,
+}
+
+/// What a toolbox is made of.
+pub struct Parts {
+    pub model: SharedModel,
+    pub adapters: Adapters,
+    pub prompts: ToolPrompts,
+    pub settings: Settings,
+    /// `None` where no shoppers are served.
+    pub busy: Option<Busy>,
+}
+
+impl Toolbox {
+    pub fn new(parts: Parts) -> Self {
+        let Parts { model, adapters, prompts, settings, busy } = parts;
+        let control = model.facts().control_tokens.clone();
+        Self(Arc::new(Inner {
+            model,
+            adapters,
+            prompts,
+            settings,
+            control,
+            busy,
+            calibration: Default::default(),
+        }))
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub fn prompts(&self) -> &ToolPrompts {
+        &self.0.prompts
+    }
+
+    /// The text as the model may read it; an empty or too long one is refused.
+    fn clean(&self, text: &str) -> Result<Text, ToolError> {
+        let limit = self.0.settings.max_chars;
+        if text.chars().all(char::is_whitespace) {
+            return Err(ToolError::item("text", "is empty"));
+        }
+        if text.chars().count() > limit {
+            return Err(ToolError::item(
+                "text",
+                format!("is {} characters long; the limit is {limit}", text.chars().count()),
+            ));
+        }
+        Ok(Text::new(text, &self.0.control))
+    }
+
+    /// Runs `prompt` to its end. While shoppers wait it is given up and started again afterwards: they come first.
+    async fn run(&self, prompt: &Prompt) -> Result<Vec<Said>, ToolError> {
+        loop {
+            self.wait_for_quiet().await;
+            let answer = self.collect(prompt);
+            tokio::select! {
+                biased;
+                () = self.disturbed() => {}
+                said = answer => return said,
+            }
+        }
+    }
+
+    async fn collect(&self, prompt: &Prompt) -> Result<Vec<Said>, ToolError> {
+        let mut answer = self.0.model.stream(prompt.clone());
+        let mut said = Vec::new();
+        while let Some(piece) = answer.next().await {
+            match piece? {
+                Piece::Text { text, logprob } => {
+                    said.push(Said { text, logprob: logprob.map(|l| l.logprob) })
+                }
+                Piece::End(_) => return Ok(said),
+            }
+        }
+        Err(ModelError::Incomplete.into())
+    }
+
+    /// The adapter that serves `tool`; it stays as long as the lease.
+    async fn lease(&self, tool: Tool) -> Lease {
+        self.0.adapters.for_tool(tool.name(), &[]).await
+    }
+
+    /// Log-probabilities of `labels`, in quiet.
+    async fn score(&self, prompt: &Prompt, labels: &[String]) -> Result<Vec<f32>, ToolError> {
+        loop {
+            self.wait_for_quiet().await;
+            let scores = self.0.model.score(prompt.clone(), labels);
+            tokio::select! {
+                biased;
+                () = self.disturbed() => {}
+                scores = scores => return Ok(scores?),
+            }
+        }
+    }
+
+    async fn wait_for_quiet(&self) {
+        if let Some(mut busy) = self.0.busy.clone() {
+            // The sender lives as long as the server; without one nobody waits.
+            let _ = busy.wait_for(|shoppers| *shoppers == 0).await;
+        }
+    }
+
+    /// Resolves when a shopper comes.
+    async fn disturbed(&self) {
+        match self.0.busy.clone() {
+            Some(mut busy) => {
+                if busy.wait_for(|shoppers| *shoppers > 0).await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// A piece of the model's answer and the natural logarithm of its probability.
+#[derive(Clone, Debug, PartialEq)]
+struct Said {
+    text: String,
+    logprob: Option<f32>,
+}

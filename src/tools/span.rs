@@ -1,0 +1,212 @@
+//! A text with its characters counted, and spans of it.
+
+use serde::Serialize;
+use unicode_segmentation::UnicodeSegmentation;
+use utoipa::ToSchema;
+
+/// A piece of a text: from character `start` up to, but not including, `end`. Characters are Unicode scalar values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+}
+
+/// A text as it came, and as the model reads it: on one line and without control tokens. Character n of the one is character
+/// n of the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Text {
+    original: String,
+    /// The byte at which each character of the original begins, and the end.
+    bytes: Vec<usize>,
+    shown: String,
+}
+
+/// `text` with spaces in the place of control tokens, line breaks and other controls; as many characters as before.
+/// Spaces, unlike nothing, cannot join what stood on both sides into another control token.
+pub(super) fn harmless(text: &str, control: &[String]) -> String {
+    let mut shown: String =
+        text.chars().map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();
+    for token in control.iter().filter(|token| !token.trim().is_empty()) {
+        if shown.contains(token.as_str()) {
+            shown = shown.replace(token.as_str(), &" ".repeat(token.chars().count()));
+        }
+    }
+    shown
+}
+
+impl Text {
+    /// `control`: the control tokens of the model.
+    pub fn new(text: &str, control: &[String]) -> Self {
+        let mut bytes: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        bytes.push(text.len());
+        Self { original: text.to_owned(), bytes, shown: harmless(text, control) }
+    }
+
+    /// As the model reads it.
+    pub fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    /// The characters of a span, as they came.
+    pub fn slice(&self, span: Span) -> &str {
+        &self.original[self.bytes[span.start]..self.bytes[span.end]]
+    }
+
+    /// Where `value`, a piece of the shown text, stands: the first place that begins and ends with a word, else the first
+    /// place at all. `None` if it is nowhere, or nothing but spaces.
+    pub fn find(&self, value: &str) -> Option<Span> {
+        let value = value.trim();
+        if value.is_empty() {
+            return None;
+        }
+        let hits: Vec<usize> = self.shown.match_indices(value).map(|(at, _)| at).collect();
+        let whole = hits.iter().find(|at| self.is_whole(**at, **at + value.len()));
+        let at = *whole.or(hits.first())?;
+        let start = self.shown[..at].chars().count();
+        Some(Span { start, end: start + value.chars().count() })
+    }
+
+    /// True if no word is cut at either end of the bytes `from..to` of the shown text.
+    fn is_whole(&self, from: usize, to: usize) -> bool {
+        let joins = |at: usize| {
+            let before = self.shown[..at].chars().next_back();
+            let after = self.shown[at..].chars().next();
+            matches!((before, after), (Some(b), Some(a)) if b.is_alphanumeric() && a.is_alphanumeric())
+        };
+        !joins(from) && !joins(to)
+    }
+
+    /// The sentences of the text, without the spaces around them, in order.
+    pub fn sentences(&self) -> Vec<Span> {
+        let mut start = 0;
+        let mut found = Vec::new();
+        for sentence in self.original.split_sentence_bounds() {
+            let chars: Vec<char> = sentence.chars().collect();
+            if chars.iter().any(|c| c.is_alphanumeric()) {
+                let first = chars.iter().take_while(|c| c.is_whitespace()).count();
+                let last = chars.len() - chars.iter().rev().take_while(|c| c.is_whitespace()).count();
+                found.push(Span { start: start + first, end: start + last });
+            }
+            start += chars.len();
+        }
+        found
+    }
+
+    /// The parts of the text that may each praise or blame: sentences, cut again at "but" and its like and at semicolons.
+    pub fn clauses(&self) -> Vec<Span> {
+        let mut clauses = Vec::new();
+        for sentence in self.sentences() {
+            let words: Vec<char> = self.slice(sentence).chars().collect();
+            let mut from = 0;
+            for at in cuts(&words) {
+                clauses.extend(trimmed(&words, from, at, sentence.start));
+                from = at;
+            }
+            clauses.extend(trimmed(&words, from, words.len(), sentence.start));
+        }
+        clauses
+    }
+
+    /// The whole text without the spaces around it.
+    pub fn whole(&self) -> Option<Span> {
+        self.find(self.shown.trim())
+    }
+}
+
+/// Words before which a sentence may turn round.
+const TURNS: [&str; 6] = [" but ", " however ", " although ", " though ", " yet ", " except "];
+
+fn cuts(chars: &[char]) -> Vec<usize> {
+    let turns: Vec<Vec<char>> = TURNS.iter().map(|turn| turn.chars().collect()).collect();
+    (1..chars.len())
+        .filter(|at| {
+            let rest = &chars[*at..];
+            chars[at - 1] == ';'
+                || turns.iter().any(|turn| {
+                    rest.len() >= turn.len()
+                        && turn.iter().zip(rest).all(|(t, c)| *t == c.to_ascii_lowercase())
+                })
+        })
+        .collect()
+}
+
+/// The characters `from..to`, which begin at `offset` in the text, without spaces and punctuation at the ends.
+fn trimmed(chars: &[char], from: usize, to: usize, offset: usize) -> Option<Span> {
+    let first = (from..to).find(|at| chars[*at].is_alphanumeric())?;
+    let last = (from..to).rev().find(|at| !chars[*at].is_whitespace())?;
+    Some(Span { start: offset + first, end: offset + last + 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(text: &str) -> Text {
+        Text::new(text, &["<|im_end|>".to_owned()])
+    }
+
+    #[test]
+    fn whole_words_come_first() {
+        let text = text("Redmi red phone");
+        let span = text.find("red").expect("found");
+        assert_eq!((span, text.slice(span)), (Span { start: 6, end: 9 }, "red"));
+    }
+
+    #[test]
+    fn a_control_token_does_not_shift_what_follows() {
+        let text = text("Nike<|im_end|> Air\nMax 👟 90");
+        assert_eq!(text.shown(), "Nike           Air Max 👟 90");
+        for value in ["Nike", "Air Max", "👟", "90"] {
+            let span = text.find(value).expect("found");
+            assert_eq!(text.slice(span).replace('\n', " "), value);
+        }
+    }
+
+    #[test]
+    fn what_is_taken_out_does_not_join_into_a_new_one() {
+        assert_eq!(
+            harmless("<|im<|im_end|>_end|>", &["<|im_end|>".to_owned()]).trim(),
+            "<|im          _end|>"
+        );
+    }
+
+    #[test]
+    fn sentences_keep_their_places() {
+        let text = text("  Great phone! 电池很好。 Too slow…\n\nBad.");
+        let found: Vec<&str> = text.sentences().into_iter().map(|s| text.slice(s)).collect();
+        assert_eq!(found, ["Great phone!", "电池很好。", "Too slow…", "Bad."]);
+    }
+
+    #[test]
+    fn clauses_part_praise_from_blame() {
+        let text = text("Great screen, but the battery dies fast; case is nice. Fine.");
+        let found: Vec<&str> = text.clauses().into_iter().map(|s| text.slice(s)).collect();
+        assert_eq!(found, ["Great screen,", "but the battery dies fast;", "case is nice.", "Fine."]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_piece_is_where_it_is_said_to_be(
+            parts in prop::collection::vec("[a-zA-Z0-9éß👩‍👧\u{0301}汉字עברית \n.,!-]{0,12}", 1..8),
+            from in 0usize..64, len in 1usize..20,
+        ) {
+            let source = parts.concat();
+            let text = text(&source);
+            let chars: Vec<char> = text.shown().chars().collect();
+            let from = from.min(chars.len());
+            let value: String = chars[from..(from + len).min(chars.len())].iter().collect();
+            if let Some(span) = text.find(&value) {
+                let same: String = text.slice(span).chars()
+                    .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c }).collect();
+                prop_assert_eq!(same, value.trim());
+            } else {
+                prop_assert!(value.trim().is_empty());
+            }
+            for span in text.sentences() {
+                prop_assert!(span.start < span.end && span.end <= source.chars().count());
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The tools over HTTP, for the shop's own programs and its staff.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::auth::extract::Caller;
+use super::auth::{Action, Resource};
+use super::error::{ApiError, ErrorBody};
+use super::shopper;
+use super::state::State;
+use crate::model::ModelError;
+use crate::tools::{ExtractItem, Extracted, QaItem, QaPairs, Sentiment, SentimentItem, ToolError, Toolbox};
+
+/// Several items at once; the answers come in the same order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Items<T> {
+    items: Vec<T>,
+}
+
+/// One answer an item.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Answers<T> {
+    items: Vec<T>,
+}
+
+/// Attributes of product texts. `start` and `end` count Unicode characters; `text[start..end]` is the value.
+#[utoipa::path(
+    post, path = "/v1/tools/extract", tag = "tools", security(("bearer" = [])),
+    request_body = Items<ExtractItem>,
+    responses(
+        (status = 200, body = Answers<Extracted>),
+        (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
+        (status = 401, body = ErrorBody),
+        (status = 502, body = ErrorBody, description = "The model failed"),
+    ),
+)]
+pub(super) async fn extract(
+    request: HttpRequest,
+    state: web::Data<State>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, ApiError> {
+    run(&request, &state, body, async |tools: &Toolbox, item: ExtractItem| tools.extract(&item).await).await
+}
+
+/// Sentiment of customers' words, with calibrated probabilities.
+#[utoipa::path(
+    post, path = "/v1/tools/sentiment", tag = "tools", security(("bearer" = [])),
+    request_body = Items<SentimentItem>,
+    responses(
+        (status = 200, body = Answers<Sentiment>),
+        (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
+        (status = 401, body = ErrorBody),
+        (status = 502, body = ErrorBody, description = "The model failed"),
+    ),
+)]
+pub(super) async fn sentiment(
+    request: HttpRequest,
+    state: web::Data<State>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, ApiError> {
+    run(&request, &state, body, async |tools: &Toolbox, item: SentimentItem| tools.sentiment(&item).await)
+        .await
+}
+
+/// Question-answer pairs; every answer is a piece of the text.
+#[utoipa::path(
+    post, path = "/v1/tools/qa", tag = "tools", security(("bearer" = [])),
+    request_body = Items<QaItem>,
+    responses(
+        (status = 200, body = Answers<QaPairs>),
+        (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
+        (status = 401, body = ErrorBody),
+        (status = 502, body = ErrorBody, description = "The model failed"),
+    ),
+)]
+pub(super) async fn qa(
+    request: HttpRequest,
+    state: web::Data<State>,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<HttpResponse, ApiError> {
+    run(&request, &state, body, async |tools: &Toolbox, item: QaItem| tools.qa(&item).await).await
+}
+
+async fn run<I: DeserializeOwned, O: Serialize>(
+    request: &HttpRequest,
+    state: &State,
+    body: Result<web::Bytes, actix_web::Error>,
+    tool: impl AsyncFn(&Toolbox, I) -> Result<O, ToolError>,
+) -> Result<HttpResponse, ApiError> {
+    Caller::of(request, state)?.may(Action::Tools, Resource::Shop)?;
+    if state.is_draining() {
+        return Err(ApiError::draining());
+    }
+    let asked: Items<I> = shopper::parse(&shopper::body(body)?)?;
+    let most = state.tools.settings().max_items;
+    if asked.items.is_empty() || asked.items.len() > most {
+        return Err(ApiError::bad_request("bad_item", format!("items: send 1 to {most} of them")));
+    }
+    let mut items = Vec::with_capacity(asked.items.len());
+    for (n, item) in asked.items.into_iter().enumerate() {
+        items.push(tool(&state.tools, item).await.map_err(|fault| refuse(n, &fault))?);
+    }
+    Ok(HttpResponse::Ok().json(Answers { items }))
+}
+
+fn refuse(n: usize, fault: &ToolError) -> ApiError {
+    match fault {
+        ToolError::Item { .. } => ApiError::bad_request(fault.code(), format!("items[{n}].{fault}")),
+        ToolError::Model(ModelError::TooLong { .. } | ModelError::Invalid(_)) => {
+            ApiError::bad_request(fault.code(), format!("items[{n}]: {fault}"))
+        }
+        ToolError::Model(_) | ToolError::Prompt(_) | ToolError::Adapter(_) | ToolError::Calibration(_) => {
+            ApiError::new(
+                actix_web::http::StatusCode::BAD_GATEWAY,
+                fault.code(),
+                format!("items[{n}]: {fault}"),
+            )
+        }
+    }
+}

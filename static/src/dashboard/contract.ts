@@ -1,0 +1,213 @@
+// What the staff's side of the server says and takes; see docs/staff-api.md.
+
+export type Role = "admin" | "agent";
+export type Owner = "ai" | "queue" | "staff";
+export type Mood = "positive" | "neutral" | "negative";
+export type Thumb = "up" | "down";
+export type Tab = "waiting" | "mine" | "all" | "resolved";
+
+export interface Me {
+  name: string;
+  display: string;
+  role: Role;
+  totp: boolean;
+  recovery_left: number;
+  expires_at: number;
+}
+
+export interface Door {
+  setup: boolean;
+  shop: string;
+}
+
+export interface Invite {
+  kind: "setup" | "invite" | "reset";
+  name?: string;
+  display?: string;
+  role: Role;
+}
+
+export interface Preview {
+  by: "shopper" | "staff" | "ai";
+  text: string;
+}
+
+export interface RowShopper {
+  id: string;
+  name?: string;
+  email?: string;
+  verified: boolean;
+  blocked: boolean;
+}
+
+/** One conversation in a list. */
+export interface Row {
+  conv: string;
+  seq: number;
+  owner: Owner;
+  staff?: string;
+  status: "open" | "resolved";
+  waiting_since?: number;
+  unread: number;
+  preview?: Preview;
+  shopper: RowShopper;
+  rating?: Thumb;
+  tags: string[];
+  mood?: Mood;
+  viewers: string[];
+  created_at: number;
+  updated_at: number;
+}
+
+export interface Counts {
+  waiting: number;
+  mine: number;
+  all: number;
+  resolved: number;
+  unread: number;
+}
+
+export interface RowPage {
+  rows: Row[];
+  next?: string;
+  counts: Counts;
+}
+
+export interface Shopper extends RowShopper {
+  external?: string;
+  created_at?: number;
+  conversations: number;
+}
+
+export interface Detail {
+  row: Row;
+  shopper: Shopper;
+  others: Row[];
+}
+
+export interface Hit {
+  conv: string;
+  seq: number;
+  at: number;
+  by: "shopper" | "staff" | "ai" | "note";
+  text: string;
+  marks: [start: number, end: number][];
+  row: Row;
+}
+
+export interface Hits {
+  hits: Hit[];
+  next?: string;
+  total: number;
+  ms: number;
+  behind: number;
+}
+
+export interface Canned {
+  id: string;
+  shortcut: string;
+  title: string;
+  text: string;
+  by: string;
+  updated_at: number;
+}
+
+export interface Agent {
+  name: string;
+  display: string;
+  role: Role;
+  state: "active" | "invited";
+  totp: boolean;
+  created_at: number;
+  login_at?: number;
+}
+
+export type Scope = "read" | "write" | "train" | "complete" | "metrics";
+
+export interface Key {
+  id: string;
+  name: string;
+  scopes: Scope[];
+  by: string;
+  created_at: number;
+  used_at?: number;
+}
+
+export interface AuditEntry {
+  at: number;
+  who: string;
+  what: string;
+  on?: string;
+  detail?: string;
+  address?: string;
+}
+
+export interface SessionInfo {
+  id: string;
+  created_at: number;
+  seen_at: number;
+  address: string;
+  agent: string;
+  current: boolean;
+}
+
+export interface DeskSettings {
+  hours: string;
+  handoff_words: string[];
+}
+
+/** Milliseconds; no percentiles if there is nothing to take them of. */
+export interface Times {
+  n: number;
+  p50?: number;
+  p95?: number;
+}
+
+export interface Figures {
+  conversations: number;
+  messages: number;
+  replies: number;
+  by_staff: number;
+  handoffs: number;
+  resolved_by_model: number;
+  resolved_by_staff: number;
+  up: number;
+  down: number;
+  first_ms: Times;
+  total_ms: Times;
+  staff_wait_ms: Times;
+}
+
+export interface ModelFigures {
+  model: string;
+  adapter?: string;
+  replies: number;
+  up: number;
+  down: number;
+  handoffs: number;
+  first_ms: Times;
+  total_ms: Times;
+}
+
+export interface Numbers {
+  from: string;
+  to: string;
+  ready: boolean;
+  total: Figures;
+  days: (Figures & { day: string })[];
+  hours: [weekday: number, hour: number, messages: number][];
+  models: ModelFigures[];
+  unanswered: { text: string; count: number; convs: string[] }[];
+}
+
+/** The public look of the widget. */
+export interface Look {
+  name: string;
+  assistant: string;
+  color: string;
+  greeting: string;
+  suggestions: string[];
+  hours: string;
+  email: string;
+  language: string;
+}

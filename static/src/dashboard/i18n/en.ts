@@ -1,0 +1,6 @@
+// English.
+
+import { desk } from "./en/desk";
+import { pages } from "./en/pages";
+
+export const en = { ...desk, ...pages };

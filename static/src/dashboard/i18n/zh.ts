@@ -1,0 +1,7 @@
+// Chinese, simplified. The same keys as in English; the compiler sees to it.
+
+import type { en } from "./en";
+import { desk } from "./zh/desk";
+import { pages } from "./zh/pages";
+
+export const zh: Record<keyof typeof en, string> = { ...desk, ...pages };

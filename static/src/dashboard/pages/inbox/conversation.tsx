@@ -1,0 +1,146 @@
+// The open conversation: who it is with, who answers, what was said, and the composer.
+
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import { call, download, query } from "../../api";
+import { span, t } from "../../i18n";
+import { complain, desk, nameOf, shopperName } from "../../state/app";
+import { panelOpen, wantComposer, wantTags } from "../../state/signals";
+import { Icon, type Shape } from "../../ui/icon";
+import { Avatar, Button, Empty, minute, Sheet, Spin, toast, useAway } from "../../ui/kit";
+import { Composer } from "./composer";
+import { Transcript } from "./transcript";
+
+export function Conversation({ back, mark }: { back: string; mark: number | undefined }): JSX.Element {
+  const here = desk.value!;
+  const thread = here.open.value?.thread;
+  void here.listed.value;
+  if (here.missing.value) return <section class="talk" aria-label={t("talk.label")}><Empty icon="warn" title={t("talk.missing")}><a href={back}>{t("talk.back")}</a></Empty></section>;
+  if (!thread) return <section class="talk" aria-label={t("talk.label")} />;
+  const row = here.row(thread.conv);
+  const name = row ? shopperName(row.shopper) : "…";
+  return (
+    <section class="talk" aria-label={t("talk.with", { name })}>
+      <header class="talk-head">
+        <a class="btn plain square back" href={back} aria-label={t("talk.back")}><Icon shape="back" /></a>
+        <Avatar name={row?.shopper.name || row?.shopper.email} />
+        <div class="talk-who">
+          <h1 class="cut" dir="auto">{name}</h1>
+          <Answering />
+        </div>
+        <Viewers names={(row?.viewers ?? []).filter((one) => one !== here.me)} />
+        <Actions />
+      </header>
+      {thread.seq === 0 && !here.detail.value ? <div class="empty"><Spin /></div> : <Transcript thread={thread} mark={mark} />}
+      <Composer conv={thread.conv} key={thread.conv} />
+    </section>
+  );
+}
+
+/** Who answers now, in one line. */
+function Answering(): JSX.Element {
+  const here = desk.value!;
+  const { thread } = here.open.value!;
+  const row = here.row(thread.conv);
+  const [shape, words, look]: [Shape, string, string] = thread.resolved
+    ? ["check", t("talk.resolved"), ""]
+    : thread.owner === "ai"
+      ? ["spark", t("talk.ai_answers"), ""]
+      : thread.owner === "queue"
+        ? ["clock", row?.waiting_since ? t("talk.waiting_for", { time: span(minute.value - row.waiting_since) }) : t("talk.waiting"), "hot"]
+        : ["person", here.isMine ? t("talk.you_answer") : t("talk.staff_answers", { name: nameOf(thread.staff) }), here.isMine ? "mine" : ""];
+  return <p class={`owner ${look}`} aria-live="polite"><Icon shape={shape} /><span class="cut">{words}</span></p>;
+}
+
+function Viewers({ names }: { names: string[] }): JSX.Element | null {
+  if (!names.length) return null;
+  const words = t("talk.also_here", { names: names.map(nameOf).join(", ") });
+  return (
+    <div class="viewers" title={words}>
+      {names.slice(0, 3).map((one) => <Avatar key={one} small kind="staff" name={nameOf(one)} />)}
+      <span class="sr">{words}</span>
+    </div>
+  );
+}
+
+function Actions(): JSX.Element {
+  const here = desk.value!;
+  const { thread } = here.open.value!;
+  const { conv } = thread;
+  const theirs = thread.owner === "staff" && !here.isMine;
+  return (
+    <div class="talk-acts">
+      {here.isMine ? (
+        <Button look="wide" icon="back_to_ai" onClick={() => here.send({ t: "release", conv })} tip={`${t("talk.release")} (h)`}><span class="words">{t("talk.release")}</span></Button>
+      ) : (
+        !theirs && <Button look={thread.owner === "queue" ? "primary wide" : "wide"} icon="hand" onClick={takeOver} tip={`${t("talk.take")} (t)`}><span class="words">{t("talk.take")}</span></Button>
+      )}
+      {!thread.resolved && <Button look="wide" icon="check" onClick={() => resolve()} tip={`${t("talk.resolve")} (e)`}><span class="words">{t("talk.resolve")}</span></Button>}
+      <More />
+      <Button look="plain" icon="panel" label={t("talk.panel")} aria-pressed={panelOpen.value} onClick={() => (panelOpen.value = !panelOpen.value)} />
+    </div>
+  );
+}
+
+/** The model is silent from here on, and the cursor is where the answer goes. */
+export function takeOver(): void {
+  if (desk.value?.take()) wantComposer.value = { mode: "reply" };
+}
+
+export function resolve(): void {
+  const thread = desk.value?.open.value?.thread;
+  if (thread && !thread.resolved && desk.value!.send({ t: "resolve", conv: thread.conv })) toast(t("talk.resolved_toast"));
+}
+
+function More(): JSX.Element {
+  const [open, setOpen] = useState(false);
+  const [blocking, setBlocking] = useState(false);
+  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const here = desk.value!;
+  const { conv } = here.open.value!.thread;
+  const shopper = here.row(conv)?.shopper;
+  const save = (format: "text" | "json"): void => {
+    setOpen(false);
+    const path = query(`/v1/staff/conversations/${encodeURIComponent(conv)}/export`, { format, offset: -new Date().getTimezoneOffset() });
+    void download(path, `conversation-${conv}.${format === "text" ? "txt" : "json"}`).catch(complain);
+  };
+  return (
+    <div class="anchor" ref={box}>
+      <Button look="plain" icon="more" label={t("talk.more")} aria-expanded={open} aria-haspopup="true" onClick={() => setOpen(!open)} />
+      {open && (
+        <div class="menu end">
+          <button type="button" onClick={() => (setOpen(false), (panelOpen.value = true), wantTags.value++)}><Icon shape="tag" />{t("talk.edit_tags")}</button>
+          <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>
+          <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>
+          {shopper && <hr />}
+          {shopper && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper.blocked ? t("talk.unblock") : t("talk.block")}</button>}
+        </div>
+      )}
+      {blocking && shopper && <Block shopper={shopper.id} blocked={shopper.blocked} onDone={() => setBlocking(false)} />}
+    </div>
+  );
+}
+
+function Block({ shopper, blocked, onDone }: { shopper: string; blocked: boolean; onDone: () => void }): JSX.Element {
+  const [reason, setReason] = useState("");
+  const act = async (): Promise<void> => {
+    try {
+      await call(blocked ? "DELETE" : "POST", `/v1/staff/shoppers/${encodeURIComponent(shopper)}/block`, blocked ? undefined : reason.trim() ? { reason: reason.trim() } : {});
+      toast(blocked ? t("talk.unblocked") : t("talk.blocked"));
+      void desk.value?.refresh();
+    } catch (fault) {
+      complain(fault);
+    }
+    onDone();
+  };
+  return (
+    <Sheet
+      title={blocked ? t("talk.unblock") : t("talk.block")}
+      onClose={onDone}
+      footer={<><Button onClick={onDone}>{t("ui.cancel")}</Button><Button look={blocked ? "primary" : "danger"} onClick={() => void act()}>{blocked ? t("talk.unblock") : t("talk.block")}</Button></>}
+    >
+      <p>{blocked ? t("talk.unblock_text") : t("talk.block_text")}</p>
+      {!blocked && <label class="field"><span class="legend">{t("talk.block_reason")}</span><input class="input" maxLength={200} value={reason} onInput={(event) => setReason(event.currentTarget.value)} /></label>}
+    </Sheet>
+  );
+}

@@ -1,0 +1,114 @@
+// How the desk does: resolution, hand-offs, times, ratings, hours, and what nobody could answer.
+
+import "../../style/pages.css";
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { download, get, query } from "../../api";
+import type { Figures, Numbers } from "../../contract";
+import { number, percent, shortDay, t, took } from "../../i18n";
+import { complain } from "../../state/app";
+import { Chart, Spark } from "../../ui/chart";
+import { Button, Empty, Spin } from "../../ui/kit";
+import { dayOf, share, span } from "./days";
+import { Hours, Models, Unanswered } from "./tables";
+
+const RANGES = [7, 30, 90] as const;
+
+export default function NumbersPage(): JSX.Element {
+  const [days, setDays] = useState<number>(30);
+  const [data, setData] = useState<Numbers | undefined>();
+  const asked = span(days, new Date());
+  useEffect(() => {
+    let mine = true;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const read = (): void => {
+      get<Numbers>(query("/v1/staff/numbers", { ...asked })).then(
+        (one) => {
+          if (!mine) return;
+          setData(one);
+          // The server still counts what is old.
+          if (!one.ready) timer = setTimeout(read, 1_500);
+        },
+        complain,
+      );
+    };
+    read();
+    return () => {
+      mine = false;
+      clearTimeout(timer);
+    };
+  }, [days]);
+  return (
+    <div class="page">
+      <div class="page-in">
+        <header class="page-head">
+          <h1>{t("nav.numbers")}</h1>
+          <div class="tabs" role="group" aria-label={t("num.range")}>
+            {RANGES.map((one) => <button type="button" class="tab" key={one} aria-current={one === days ? "true" : undefined} onClick={() => setDays(one)}>{t("num.days", { n: one })}</button>)}
+          </div>
+          <Button icon="download" onClick={() => void download(query("/v1/staff/numbers.csv", { ...asked }), `numbers-${asked.from}-${asked.to}.csv`).catch(complain)}>CSV</Button>
+        </header>
+        {!data ? <div class="empty"><Spin /></div> : data.total.conversations === 0 ? <div class="card"><Empty icon="chart" title={t("num.none")}>{t("num.none_hint")}</Empty></div> : <All data={data} />}
+      </div>
+    </div>
+  );
+}
+
+function All({ data }: { data: Numbers }): JSX.Element {
+  const x = data.days.map((one) => dayOf(one.day));
+  const sayX = (at: number): string => shortDay(at * 1000);
+  const each = (read: (one: Figures) => number | null | undefined): (number | null)[] => data.days.map((one) => read(one) ?? null);
+  return (
+    <>
+      {!data.ready && <p class="ok" role="status">{t("num.counting")}</p>}
+      <Tiles data={data} />
+      <div class="two">
+        <Card title={t("num.per_day")}>
+          <Chart label={t("num.per_day")} x={x} sayX={sayX} days say={(v) => number(v)} series={[{ name: t("num.conversations"), color: 1, kind: "area", values: each((d) => d.conversations) }, { name: t("num.handoffs"), color: 3, values: each((d) => d.handoffs) }]} />
+        </Card>
+        <Card title={t("num.resolved")}>
+          <Chart label={t("num.resolved")} x={x} sayX={sayX} days say={(v) => number(v)} series={[{ name: t("num.all_resolved"), color: 2, kind: "bars", faint: true, values: each((d) => d.resolved_by_model + d.resolved_by_staff) }, { name: t("num.by_model"), color: 1, kind: "bars", values: each((d) => d.resolved_by_model) }]} />
+        </Card>
+        <Card title={t("num.first_word")}>
+          <Chart label={t("num.first_word")} x={x} sayX={sayX} days say={took} series={[{ name: t("num.median"), color: 1, values: each((d) => d.first_ms.p50) }, { name: t("num.p95"), color: 4, faint: true, values: each((d) => d.first_ms.p95) }]} />
+        </Card>
+        <Card title={t("num.ratings")}>
+          <Chart label={t("num.ratings")} x={x} sayX={sayX} days say={(v) => number(v)} series={[{ name: t("rating.up"), color: 2, kind: "area", values: each((d) => d.up) }, { name: t("rating.down"), color: 3, values: each((d) => d.down) }]} />
+        </Card>
+      </div>
+      <Card title={t("num.models")}><Models models={data.models} /></Card>
+      <div class="two">
+        <Card title={t("num.hours")}><Hours hours={data.hours} /></Card>
+        <Card title={t("num.unanswered")}><Unanswered groups={data.unanswered} /></Card>
+      </div>
+    </>
+  );
+}
+
+function Card({ title, children }: { title: string; children: JSX.Element }): JSX.Element {
+  return <section class="card"><header><h2>{title}</h2></header><div class="in">{children}</div></section>;
+}
+
+function Tiles({ data }: { data: Numbers }): JSX.Element {
+  const { total, days } = data;
+  const tile = (name: string, value: string, sub: string, values: number[], color: 1 | 2 | 3 | 4 = 1): JSX.Element => (
+    <div class="card tile">
+      <dt>{name}</dt>
+      <dd class="value">{value}</dd>
+      <dd class="sub">{sub}</dd>
+      <Spark values={values} color={color} />
+    </div>
+  );
+  const resolved = total.resolved_by_model + total.resolved_by_staff;
+  const part = (a: number, b: number): string => (a + b ? percent(a / (a + b)) : "–");
+  return (
+    <dl class="tiles">
+      {tile(t("num.by_model_share"), part(total.resolved_by_model, total.resolved_by_staff), t("num.of_resolved", { n: number(resolved) }), days.map((d) => share(d.resolved_by_model, d.resolved_by_staff)))}
+      {tile(t("num.conversations"), number(total.conversations), t("num.messages", { n: number(total.messages) }), days.map((d) => d.conversations))}
+      {tile(t("num.handoffs"), number(total.handoffs), total.conversations ? t("num.of_conversations", { n: percent(total.handoffs / total.conversations) }) : "", days.map((d) => d.handoffs), 3)}
+      {tile(t("num.first_word"), took(total.first_ms.p50), t("num.p95_is", { n: took(total.first_ms.p95) }), days.map((d) => d.first_ms.p50 ?? 0))}
+      {tile(t("num.good"), part(total.up, total.down), t("num.of_ratings", { n: number(total.up + total.down) }), days.map((d) => share(d.up, d.down)), 2)}
+      {tile(t("num.staff_wait"), took(total.staff_wait_ms.p50), t("num.p95_is", { n: took(total.staff_wait_ms.p95) }), days.map((d) => d.staff_wait_ms.p50 ?? 0), 4)}
+    </dl>
+  );
+}

@@ -1,0 +1,138 @@
+// Who is here, and what everybody on the page shares.
+
+import { computed, signal } from "@preact/signals";
+import type { Agent, Canned, Door, Me } from "../contract";
+import { Fault, get, post, query, whenSignedOut } from "../api";
+import { t, known } from "../i18n";
+import { toast } from "../ui/kit";
+import { uuidv7 } from "../../widget/ids";
+import { Refused, type Session } from "../../widget/session";
+import { Desk } from "./desk";
+import { badge, chime, news, notify } from "./notify";
+import { forget, keep } from "./prefs";
+import { go, route } from "./router";
+import { tidy } from "./list";
+
+/** undefined: not known yet; null: nobody is logged in. */
+export const me = signal<Me | null | undefined>(undefined);
+export const door = signal<Door | undefined>(undefined);
+/** The server could not be asked who we are. */
+export const unreachable = signal(false);
+export const people = signal<Agent[]>([]);
+export const canned = signal<Canned[]>([]);
+export const desk = signal<Desk | undefined>(undefined);
+export const isAdmin = computed(() => me.value?.role === "admin");
+
+/** A colleague's name as people say it. */
+export function nameOf(staff: string | undefined): string {
+  if (!staff) return "";
+  return people.value.find((one) => one.name === staff)?.display ?? (staff === me.value?.name ? me.value.display : staff);
+}
+
+export const shopperName = (shopper: { name?: string; email?: string; id: string }): string => shopper.name || shopper.email || t("inbox.visitor", { id: shopper.id.slice(-4) });
+
+/** Shows what went wrong in plain words. */
+export function complain(fault: unknown): void {
+  toast(wordsOf(fault));
+}
+
+export function wordsOf(fault: unknown): string {
+  if (!(fault instanceof Fault)) return t("fault.other");
+  const seconds = fault.retryAfter ?? 0;
+  return known(`fault.${fault.code}`)?.replace("{s}", String(seconds)) ?? (fault.message || t("fault.other"));
+}
+
+export async function boot(): Promise<void> {
+  whenSignedOut(() => {
+    if (me.value) me.value = null;
+  });
+  await enter();
+}
+
+/** Asks who we are. */
+export async function enter(): Promise<void> {
+  unreachable.value = false;
+  try {
+    signedIn(await get<Me>("/v1/staff/me"));
+  } catch (fault) {
+    if (fault instanceof Fault && fault.status === 401) {
+      me.value = null;
+      door.value = await get<Door>("/v1/staff/door").catch(() => undefined);
+    } else unreachable.value = true;
+  }
+}
+
+export function signedIn(who: Me): void {
+  const before = desk.value;
+  me.value = who;
+  if (before?.me === who.name) return before.wake();
+  const fresh = makeDesk(who.name);
+  desk.value = fresh;
+  fresh.start();
+  void readPeople();
+  void readCanned();
+  void get<Door>("/v1/staff/door").then((one) => (door.value = one), () => {});
+}
+
+export async function readPeople(): Promise<void> {
+  people.value = await get<{ agents: Agent[] }>("/v1/staff/agents").then((one) => one.agents, () => people.value);
+}
+
+export async function readCanned(): Promise<void> {
+  canned.value = await get<{ canned: Canned[] }>("/v1/staff/canned").then((one) => one.canned, () => canned.value);
+}
+
+export async function logout(): Promise<void> {
+  await post("/v1/staff/logout").catch(() => {});
+  forget();
+  location.hash = "";
+  location.reload();
+}
+
+async function ticket(): Promise<Session> {
+  try {
+    const { ticket: token, expires_at } = await post<{ ticket: string; expires_at: number }>("/v1/staff/ticket");
+    return { shopper: "", conversation: "", token, expires_at };
+  } catch (fault) {
+    if (!(fault instanceof Fault)) throw fault;
+    // 403 tells the link to stop: without a login there is nothing to connect.
+    throw new Refused(fault.code, fault.status === 401 ? 403 : fault.status || 599, fault.retryAfter);
+  }
+}
+
+function makeDesk(name: string): Desk {
+  const made: Desk = new Desk({
+    me: name,
+    keep,
+    ticket,
+    connect: ([protocol, token]) => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`, [protocol!, token!.replace(/^token\./, "ticket.")]),
+    page: (view, after) => get(query("/v1/staff/conversations", { ...tidy(view), after, limit: 100 })),
+    detail: (conv) => get(`/v1/staff/conversations/${encodeURIComponent(conv)}`),
+    events: (conv, before) => get(query(`/v1/staff/conversations/${encodeURIComponent(conv)}/events`, { before, limit: 200 })),
+    newId: () => uuidv7(),
+    now: Date.now,
+    random: Math.random,
+    onRows: (before, rows) => {
+      for (const { row, why } of news(before, rows, name)) {
+        const looked = !document.hidden && made.open.value?.thread.conv === row.conv;
+        if (looked) continue;
+        chime();
+        if (!document.hidden) continue;
+        const who = shopperName(row.shopper);
+        notify(why === "waits" ? t("notice.waits", { name: who }) : t("notice.wrote", { name: who }), row.preview?.text ?? "", row.conv, () =>
+          go({ page: "inbox", tab: why === "waits" ? "waiting" : "mine", conv: row.conv, filters: {} }),
+        );
+      }
+    },
+    onFault: (code, message) => complain(new Fault(code, 400, message)),
+  });
+  return made;
+}
+
+/** The tab's title follows what waits and where we are. */
+export function showBadge(): void {
+  const counts = desk.value?.listed.value !== undefined ? desk.value.list.counts : undefined;
+  const page = route.value.page;
+  const where = page === "numbers" || page === "training" || page === "settings" ? t(`nav.${page}`) : t("nav.inbox");
+  badge(me.value && counts ? counts.waiting : 0, `${where} · Shopclerk`);
+}

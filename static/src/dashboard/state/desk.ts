@@ -1,0 +1,383 @@
+// The agent's side of the server: the list, the open conversation, and what is on its way.
+//
+// Frames and wishes meet here; what they mean is decided in list.ts and thread.ts, which know no sockets.
+
+import { signal } from "@preact/signals";
+import type { Detail, Row, RowPage } from "../contract";
+import type { Keep } from "../../widget/keep";
+import { Link, type LinkState } from "../../widget/link";
+import { type Letter, Outbox } from "../../widget/outbox";
+import type { Session } from "../../widget/session";
+import type { ClientFrame, ServerFrame } from "../../wire";
+import type { DeskHears, DeskSays } from "./frames";
+import { List, type View, isFine, sameView } from "./list";
+import { applyDelta, applyEvent, newThread, prepend, type StaffEvent, type Thread } from "./thread";
+
+export interface Deps {
+  me: string;
+  keep: Keep;
+  /** A one-time ticket in the place of a shopper's token. */
+  ticket(): Promise<Session>;
+  connect(protocols: string[]): WebSocket;
+  page(view: View, after?: string): Promise<RowPage>;
+  detail(conv: string): Promise<Detail>;
+  events(conv: string, before: number): Promise<{ events: StaffEvent[]; more: boolean }>;
+  newId(): string;
+  now(): number;
+  random(): number;
+  /** Rows as they were and as they are. */
+  onRows(before: (Row | undefined)[], rows: Row[]): void;
+  onFault(code: string, message: string): void;
+}
+
+export interface Typist {
+  who: "shopper" | "staff" | "ai";
+  staff?: string;
+  at: number;
+}
+
+const PAGE = 100;
+const TYPING_EVERY_MS = 3_000;
+export const TYPING_SHOWN_MS = 6_000;
+const DRAW_MS = 16;
+/** Conversations whose events are kept after they were left. */
+const KEPT_THREADS = 12;
+
+export class Desk {
+  readonly link = signal<LinkState>("idle");
+  readonly list: List;
+  /** Grows with every change of the list. */
+  readonly listed = signal(0);
+  /** The open conversation; a new wrapper with every change of it. */
+  readonly open = signal<{ thread: Thread } | undefined>(undefined);
+  readonly detail = signal<Detail | undefined>(undefined);
+  /** 404 or 403 on the open conversation. */
+  readonly missing = signal(false);
+  readonly typists = signal<Typist[]>([]);
+  readonly letters = signal<Letter[]>([]);
+  readonly loadingEarlier = signal(false);
+  #epoch: string | undefined;
+  #kept = new Map<string, Thread>();
+  #sent = new Set<string>();
+  #typedAt = 0;
+  #seen = new Map<string, number>();
+  #drawList: ReturnType<typeof setTimeout> | undefined;
+  #drawThread: ReturnType<typeof setTimeout> | undefined;
+  #asking: string | undefined;
+  readonly #link: Link;
+  readonly #outbox: Outbox;
+
+  constructor(private readonly deps: Deps) {
+    this.list = new List(deps.me);
+    this.#outbox = new Outbox(deps.keep, () => deps.newId(), () => deps.now());
+    this.#link = new Link({
+      session: () => deps.ticket(),
+      renew: () => deps.ticket(),
+      connect: (protocols) => deps.connect(protocols),
+      hello: () => this.#hello(),
+      onFrame: (frame) => this.hear(frame as DeskHears),
+      onState: (state) => this.#linked(state),
+      now: () => deps.now(),
+      random: () => deps.random(),
+    });
+  }
+
+  get me(): string {
+    return this.deps.me;
+  }
+
+  start(): void {
+    this.#link.start();
+  }
+
+  wake(): void {
+    this.#link.wake();
+  }
+
+  send(frame: DeskSays): boolean {
+    return this.#link.send(frame as ClientFrame);
+  }
+
+  // The list
+
+  show(view: View): void {
+    if (sameView(view, this.list.view) && (this.list.loaded || this.#asking !== undefined)) return;
+    this.list.show(view);
+    this.#touchList();
+    this.#ask();
+  }
+
+  /** The next page, if there is one. */
+  more(): void {
+    if (this.list.next !== undefined && this.#asking === undefined) this.#ask(this.list.next);
+  }
+
+  #ask(after?: string): void {
+    const { view } = this.list;
+    const key = after ?? "";
+    if (!isFine(view)) {
+      const { tab, tag, staff } = view;
+      const asked = this.send({ t: "list", tab, ...(tag && { tag }), ...(staff && { staff }), ...(after && { after }), limit: PAGE });
+      this.#asking = asked ? key : undefined;
+      return;
+    }
+    this.#asking = key;
+    this.deps.page(view, after).then(
+      (page) => sameView(view, this.list.view) && this.#paged(page, after),
+      (fault: { code?: string; message?: string }) => {
+        this.#asking = undefined;
+        this.deps.onFault(fault.code ?? "other", fault.message ?? "");
+      },
+    );
+  }
+
+  #paged(page: RowPage, after?: string): void {
+    this.#asking = undefined;
+    this.list.page(page.rows, page.next ?? undefined, page.counts, after);
+    this.#touchList();
+  }
+
+  #touchList(): void {
+    this.#drawList ??= setTimeout(() => {
+      this.#drawList = undefined;
+      this.listed.value++;
+    }, DRAW_MS);
+  }
+
+  row(conv: string): Row | undefined {
+    return this.list.rows.get(conv) ?? (this.detail.value?.row.conv === conv ? this.detail.value.row : undefined);
+  }
+
+  // The open conversation
+
+  visit(conv: string | undefined): void {
+    const left = this.open.value?.thread;
+    if (left?.conv === conv) return;
+    if (left) {
+      this.send({ t: "close", conv: left.conv });
+      this.#kept.delete(left.conv);
+      this.#kept.set(left.conv, left);
+      if (this.#kept.size > KEPT_THREADS) this.#kept.delete(this.#kept.keys().next().value!);
+    }
+    this.typists.value = [];
+    this.detail.value = undefined;
+    this.missing.value = false;
+    if (conv === undefined) {
+      this.open.value = undefined;
+      return;
+    }
+    const thread = this.#kept.get(conv) ?? newThread(conv);
+    this.open.value = { thread };
+    this.send({ t: "open", conv, seq: thread.seq });
+    this.#letters();
+    void this.refresh();
+  }
+
+  /** Reads who the shopper is again. */
+  async refresh(): Promise<void> {
+    const conv = this.open.value?.thread.conv;
+    if (!conv) return;
+    try {
+      const detail = await this.deps.detail(conv);
+      if (this.open.value?.thread.conv === conv) this.detail.value = detail;
+    } catch (fault) {
+      const { status, code, message } = fault as { status?: number; code?: string; message?: string };
+      if (this.open.value?.thread.conv !== conv) return;
+      if (status === 404 || status === 403 || status === 400) this.missing.value = true;
+      else if (status !== 401 && status !== 0) this.deps.onFault(code ?? "other", message ?? "");
+    }
+  }
+
+  async earlier(): Promise<void> {
+    const thread = this.open.value?.thread;
+    if (!thread || thread.first <= 1 || this.loadingEarlier.value) return;
+    this.loadingEarlier.value = true;
+    try {
+      const { events } = await this.deps.events(thread.conv, thread.first);
+      prepend(thread, events);
+      this.#touchThread();
+    } catch (fault) {
+      const { code, message } = fault as { code?: string; message?: string };
+      this.deps.onFault(code ?? "other", message ?? "");
+    } finally {
+      this.loadingEarlier.value = false;
+    }
+  }
+
+  /** Everything that is shown was read by a person. */
+  seen(): void {
+    const thread = this.open.value?.thread;
+    if (!thread || thread.asked === 0 || (this.#seen.get(thread.conv) ?? 0) >= thread.seq) return;
+    if (this.send({ t: "seen", conv: thread.conv, seq: thread.seq })) this.#seen.set(thread.conv, thread.seq);
+  }
+
+  get isMine(): boolean {
+    const thread = this.open.value?.thread;
+    return thread?.owner === "staff" && thread.staff === this.deps.me;
+  }
+
+  take(): boolean {
+    const thread = this.open.value?.thread;
+    return thread !== undefined && this.send({ t: "take", conv: thread.conv });
+  }
+
+  /** Sends a reply, once it can be sent; who answers takes the conversation over first. */
+  say(text: string, draft?: string): void {
+    const thread = this.open.value?.thread;
+    if (!thread) return;
+    const letter = this.#outbox.add(thread.conv, text);
+    if (draft) this.deps.keep.set(`pair.${letter.cmid}`, draft);
+    this.#flush();
+  }
+
+  resend(cmid: string): void {
+    this.#outbox.again(cmid);
+    this.#sent.delete(cmid);
+    this.#flush();
+  }
+
+  discard(cmid: string): void {
+    this.#outbox.remove(cmid);
+    this.deps.keep.set(`pair.${cmid}`, undefined);
+    this.#letters();
+  }
+
+  typing(): void {
+    const thread = this.open.value?.thread;
+    const now = this.deps.now();
+    if (!thread || now - this.#typedAt < TYPING_EVERY_MS) return;
+    if (this.send({ t: "typing", conv: thread.conv })) this.#typedAt = now;
+  }
+
+  #flush(): void {
+    const thread = this.open.value?.thread;
+    if (thread && this.link.value === "online") {
+      const { conv } = thread;
+      for (const { cmid, text } of this.#outbox.due(conv)) {
+        if (this.#sent.has(cmid)) continue;
+        // A take-over that is not needed any more is refused, and harms nobody.
+        if (!this.isMine && this.#sent.size === 0) this.send({ t: "take", conv });
+        const draft = this.deps.keep.get<string>(`pair.${cmid}`);
+        if (this.send({ t: "say", conv, cmid, text, ...(draft && { draft }) })) this.#sent.add(cmid);
+      }
+    }
+    this.#letters();
+  }
+
+  #letters(): void {
+    const conv = this.open.value?.thread.conv;
+    this.letters.value = conv ? this.#outbox.shown(conv) : [];
+  }
+
+  #touchThread(): void {
+    this.#drawThread ??= setTimeout(() => {
+      this.#drawThread = undefined;
+      const thread = this.open.value?.thread;
+      if (thread) this.open.value = { thread };
+    }, DRAW_MS);
+  }
+
+  // Frames
+
+  #hello(): ClientFrame {
+    const thread = this.open.value?.thread;
+    const known = thread !== undefined && thread.seq > 0;
+    return { t: "hello", resume: thread ? [{ conv: thread.conv, seq: thread.seq }] : [], ...(this.#epoch !== undefined && known ? { epoch: this.#epoch } : {}) };
+  }
+
+  #linked(state: LinkState): void {
+    this.link.value = state;
+    this.#asking = undefined;
+    if (state !== "online") return;
+    this.#sent.clear();
+    this.list.loaded = false;
+    this.#ask();
+    this.#flush();
+  }
+
+  hear(frame: DeskHears): void {
+    const thread = this.open.value?.thread;
+    switch (frame.t) {
+      case "welcome":
+        this.#epoch = frame.epoch;
+        break;
+      case "list": {
+        const { tab, tag, staff, after } = frame;
+        const { view } = this.list;
+        if (sameView({ tab, ...(tag && { tag }), ...(staff && { staff }) }, view)) this.#paged(frame, after ?? undefined);
+        break;
+      }
+      case "rows": {
+        const before = frame.rows.map((row) => this.list.rows.get(row.conv));
+        this.list.change(frame.rows, frame.gone, frame.counts);
+        this.#touchList();
+        this.deps.onRows(before, frame.rows);
+        break;
+      }
+      case "relist":
+        this.#ask();
+        break;
+      case "opened":
+        if (frame.conv === thread?.conv) this.#touchThread();
+        break;
+      case "hb":
+        if (thread && (frame.heads[thread.conv] ?? 0) > thread.seq) this.#link.resume();
+        break;
+      case "reset":
+        if (frame.conv === thread?.conv) this.open.value = { thread: newThread(frame.conv) };
+        break;
+      case "ack":
+        this.deps.keep.set(`pair.${frame.cmid}`, undefined);
+        this.#outbox.acked(frame.cmid);
+        this.#sent.delete(frame.cmid);
+        this.#letters();
+        break;
+      case "typing":
+        if (frame.conv === thread?.conv) this.#typed(frame);
+        break;
+      case "error":
+        this.#refused(frame);
+        break;
+      case "event":
+      case "delta":
+      case "queued":
+        if (frame.conv === thread?.conv) this.#follow(thread, frame);
+        break;
+      case "bye":
+        break;
+    }
+  }
+
+  #follow(thread: Thread, frame: Extract<ServerFrame, { t: "event" | "delta" | "queued" }>): void {
+    if (frame.t === "queued") thread.place = frame.position;
+    else if (frame.t === "delta") {
+      if (applyDelta(thread, frame) === "gap") this.#link.resume();
+    } else if (applyEvent(thread, frame as StaffEvent) === "gap") this.#link.resume();
+    else if (frame.kind === "said") {
+      this.#outbox.seen(frame.cmid);
+      this.#letters();
+      this.typists.value = this.typists.value.filter((one) => one.who !== frame.by);
+    }
+    this.#touchThread();
+  }
+
+  #typed(frame: Extract<DeskHears, { t: "typing" }>): void {
+    const staff = "staff" in frame ? frame.staff : undefined;
+    if (staff === this.deps.me) return;
+    const at = this.deps.now();
+    this.typists.value = [...this.typists.value.filter((one) => one.who !== frame.who || one.staff !== staff), { who: frame.who, staff, at }];
+    setTimeout(() => {
+      this.typists.value = this.typists.value.filter((one) => one.at + TYPING_SHOWN_MS > this.deps.now());
+    }, TYPING_SHOWN_MS + 50);
+  }
+
+  #refused(error: Extract<ServerFrame, { t: "error" }>): void {
+    const { code, cmid, message, retry_after: wait } = error;
+    if (cmid) {
+      this.#sent.delete(cmid);
+      this.#outbox.refused(cmid, code, wait);
+      this.#letters();
+      if (wait !== undefined) setTimeout(() => this.#flush(), wait * 1000 + 50);
+    } else if (code !== "nothing_to_do") this.deps.onFault(code, message);
+  }
+}

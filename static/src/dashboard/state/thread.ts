@@ -1,0 +1,216 @@
+// One conversation as staff see it: the fold of its numbered events, plus the reply in the making.
+//
+// Knows nothing of sockets or of the page, so every frame can be tested as data.
+
+import type { Mood, Owner, Thumb } from "../contract";
+import type { WireEvent, WireKind, WireProvenance } from "../../wire";
+import type { TeachEvent } from "./frames";
+
+type Of<K extends WireKind["kind"]> = Extract<WireKind, { kind: K }>;
+export type Ended = Of<"reply">["ended"];
+export type StaffEvent = WireEvent | ({ conv: string; seq: number; at: number } & TeachEvent);
+
+interface Base {
+  /** Stays the same while a streamed reply becomes a final one. */
+  id: string;
+  seq: number;
+  at: number;
+}
+
+export interface Written extends Base {
+  kind: "shopper" | "staff" | "note" | "summary";
+  text: string;
+  staff?: string;
+  /** What the model had suggested for this message. */
+  draft?: string;
+}
+
+export interface Reply extends Base {
+  kind: "reply";
+  text: string;
+  ended: Ended;
+  provenance?: WireProvenance;
+  thumb?: Thumb;
+  comment?: string;
+  /** What it should have said. */
+  correction?: { text: string; staff: string; at: number };
+}
+
+export interface Mark extends Base {
+  kind: "mark";
+  what: Owner | "resolved" | "open" | "retry";
+  staff?: string;
+}
+
+export interface Tool extends Base {
+  kind: "tool";
+  name: string;
+  outcome: unknown;
+}
+
+/** One entry of the transcript. */
+export type Line = Written | Reply | Mark | Tool;
+
+export interface Live {
+  mid: string;
+  text: string;
+  /** Length in Unicode characters, as the server counts offsets. */
+  length: number;
+}
+
+export interface MoodPoint {
+  at: number;
+  label: Mood;
+  /** From -1 (all negative) to 1. */
+  value: number;
+}
+
+export interface Thread {
+  conv: string;
+  /** The number of the last event applied; 0 before the first. */
+  seq: number;
+  /** The number of the oldest event known. */
+  first: number;
+  /** The next event may have any number. */
+  anywhere: boolean;
+  lines: Line[];
+  live: Live | null;
+  place: number;
+  owner: Owner;
+  staff: string | undefined;
+  resolved: boolean;
+  /** Newest message of the shopper, and the newest that was answered. */
+  asked: number;
+  answered: number;
+  tags: string[];
+  moods: MoodPoint[];
+  said: Set<string>;
+  finished: Set<string>;
+}
+
+/** What became of a frame. `gap` means that something is missing. */
+export type Outcome = "applied" | "ignored" | "gap";
+
+export function newThread(conv: string): Thread {
+  return {
+    conv, seq: 0, first: 1, anywhere: true, lines: [], live: null, place: 0, owner: "ai", staff: undefined, resolved: false,
+    asked: 0, answered: 0, tags: [], moods: [], said: new Set(), finished: new Set(),
+  };
+}
+
+/** True while the assistant owes an answer that has not begun to show. */
+export function isWaiting(thread: Thread): boolean {
+  return thread.owner === "ai" && !thread.live && !thread.resolved && thread.asked > thread.answered;
+}
+
+/** Puts older events, without gaps up to the oldest known, in front. */
+export function prepend(thread: Thread, events: StaffEvent[]): void {
+  const older = newThread(thread.conv);
+  for (const event of events) if (event.seq < thread.first) applyEvent(older, event);
+  if (older.seq !== thread.first - 1) return;
+  thread.lines = [...older.lines, ...thread.lines];
+  thread.moods = [...older.moods, ...thread.moods];
+  thread.first = older.first;
+}
+
+export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
+  if (thread.anywhere) {
+    thread.anywhere = false;
+    thread.first = event.seq;
+    thread.seq = event.seq - 1;
+  }
+  if (event.seq <= thread.seq) return "ignored";
+  if (event.seq > thread.seq + 1) return "gap";
+  thread.seq = event.seq;
+  const { seq, at } = event;
+  const base = { id: `e${seq}`, seq, at };
+  switch (event.kind) {
+    case "said":
+      thread.said.add(event.cmid);
+      thread.lines.push({ ...base, id: event.cmid, kind: event.by, text: event.text, staff: event.staff });
+      if (event.by === "shopper") thread.asked = seq;
+      else thread.answered = thread.asked;
+      break;
+    case "reply":
+      thread.finished.add(event.mid);
+      thread.lines.push({ ...base, id: event.mid, kind: "reply", text: event.text, ended: event.ended, provenance: event.provenance });
+      thread.answered = Math.max(thread.answered, event.upto);
+      thread.live = null;
+      thread.place = 0;
+      break;
+    case "status":
+      if (event.status === "retry") thread.answered = thread.asked - 1;
+      else thread.resolved = event.status === "resolved";
+      if (event.status === "resolved") {
+        thread.answered = thread.asked;
+        thread.live = null;
+      }
+      // The first event opens the conversation; that goes without saying.
+      if (seq > 1) thread.lines.push({ ...base, kind: "mark", what: event.status });
+      break;
+    case "owner":
+      thread.owner = event.owner;
+      thread.staff = event.staff;
+      thread.live = null;
+      thread.place = 0;
+      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff });
+      break;
+    case "rating":
+      change(thread, event.of, { thumb: event.value, comment: event.comment });
+      break;
+    case "correction":
+      change(thread, event.of, { correction: { text: event.text, staff: event.staff, at } });
+      break;
+    case "draft": {
+      const index = thread.lines.findIndex((line) => line.seq === event.of && line.kind === "staff");
+      const line = thread.lines[index];
+      if (line?.kind === "staff") thread.lines[index] = { ...line, draft: event.text };
+      break;
+    }
+    case "tags":
+      thread.tags = event.tags;
+      break;
+    case "note":
+      thread.lines.push({ ...base, kind: "note", text: event.text, staff: event.staff });
+      break;
+    case "summary":
+      thread.lines.push({ ...base, kind: "summary", text: event.text });
+      break;
+    case "tool": {
+      const mood = event.name === "sentiment" ? moodOf(event.outcome) : undefined;
+      if (mood) thread.moods.push({ at, ...mood });
+      thread.lines.push({ ...base, kind: "tool", name: event.name, outcome: event.outcome });
+      break;
+    }
+    default:
+      break;
+  }
+  return "applied";
+}
+
+/** A new object for the changed reply, so that the page knows. */
+function change(thread: Thread, of: number, what: Partial<Reply>): void {
+  const index = thread.lines.findIndex((line) => line.seq === of);
+  const line = thread.lines[index];
+  if (line?.kind === "reply") thread.lines[index] = { ...line, ...what };
+}
+
+export function applyDelta(thread: Thread, piece: { mid: string; off: number; text: string }): Outcome {
+  if (thread.finished.has(piece.mid)) return "ignored";
+  const live = thread.live?.mid === piece.mid ? thread.live : { mid: piece.mid, text: "", length: 0 };
+  if (piece.off > live.length) return "gap";
+  const kept = piece.off === live.length ? live.text : [...live.text].slice(0, piece.off).join("");
+  thread.live = { mid: piece.mid, text: kept + piece.text, length: piece.off + [...piece.text].length };
+  thread.place = 0;
+  return "applied";
+}
+
+/** What a finding about sentiment says, if it is one. */
+export function moodOf(outcome: unknown): { label: Mood; value: number } | undefined {
+  const bag = outcome as { label?: unknown; scores?: Record<string, unknown> } | null;
+  const label = bag?.label;
+  if (label !== "positive" && label !== "neutral" && label !== "negative") return undefined;
+  const score = (name: string): number => (typeof bag?.scores?.[name] === "number" ? (bag.scores[name] as number) : NaN);
+  const value = score("positive") - score("negative");
+  return { label, value: Number.isFinite(value) ? value : label === "positive" ? 1 : label === "negative" ? -1 : 0 };
+}

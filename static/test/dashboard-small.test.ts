@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { expect, it, vi } from "vitest";
+
+vi.stubGlobal("matchMedia", () => ({ matches: false, addEventListener: () => {} }));
+vi.stubGlobal("localStorage", { getItem: () => null, setItem: () => {}, removeItem: () => {} });
+const { fillCanned, slashWord } = await import("../src/dashboard/state/drafts");
+const { href, parse } = await import("../src/dashboard/state/router");
+const { Keys, SHORTCUTS } = await import("../src/dashboard/state/keys");
+const { news } = await import("../src/dashboard/state/notify");
+const { browserLang } = await import("../src/dashboard/state/prefs");
+const { query } = await import("../src/dashboard/api");
+const { merge, placeholders, recipeOf, thin, DEFAULTS } = await import("../src/dashboard/training");
+const { dayOf, share, span } = await import("../src/dashboard/pages/numbers/days");
+const { en } = await import("../src/dashboard/i18n/en");
+const { zh } = await import("../src/dashboard/i18n/zh");
+const { row } = await import("./dashboard-rows");
+
+it("addresses are read and written the same way; nonsense is the inbox", () => {
+  for (const hash of ["#/inbox/mine/a%2Fb?tag=x+y", "#/search/c?q=%22a%22&by=note&seq=4", "#/numbers", "#/training", "#/training/new", "#/training/run/r1", "#/settings/keys", "#setup=a.b", "#invite=%2B"]) {
+    expect(href(parse(hash))).toBe(hash);
+  }
+  expect(parse("#/%E0%A4%A/<script>")).toEqual({ page: "inbox", tab: "waiting", filters: {} });
+  expect(parse("")).toEqual({ page: "inbox", tab: "waiting", filters: {} });
+  expect(parse("#/inbox/all?evil=1&tag=shoes")).toEqual({ page: "inbox", tab: "all", filters: { tag: "shoes" } });
+});
+
+it("shortcuts: alone, after g, and never in a field or with a modifier", () => {
+  const keys = new Keys();
+  const press = (key: string, change = {}, inField = false): string | undefined => keys.press({ key, ctrlKey: false, metaKey: false, altKey: false, isComposing: false, ...change }, inField);
+  expect(press("j")).toBe("next");
+  expect(press("t")).toBe("take");
+  expect(press("g")).toBeUndefined();
+  expect(press("t")).toBe("training");
+  expect(press("t")).toBe("take");
+  expect(press("r", { metaKey: true })).toBeUndefined();
+  expect(press("r", {}, true)).toBeUndefined();
+  expect(new Set(SHORTCUTS.map((one) => one.keys)).size).toBe(SHORTCUTS.length);
+});
+
+it("canned replies are filled; what is not known leaves no hole before a comma", () => {
+  const values = { name: "Ada", shop: "Brackenfold", agent: "Mara" };
+  expect(fillCanned("Hello {{name}}, {{ agent }} of {{shop}} here. {{other}}", values)).toBe("Hello Ada, Mara of Brackenfold here. {{other}}");
+  expect(fillCanned("Hello {{name}}, welcome.", { ...values, name: "" })).toBe("Hello, welcome.");
+  expect(fillCanned("{{name}}", { ...values, name: "$& {{shop}}" })).toBe("$& {{shop}}");
+});
+
+it("a slash begins a canned reply only at the beginning of a word", () => {
+  expect(slashWord("/he", 3)).toEqual({ from: 0, word: "he" });
+  expect(slashWord("Well /RET", 9)).toEqual({ from: 5, word: "ret" });
+  expect(slashWord("https://x", 9)).toBeUndefined();
+  expect(slashWord("and/or", 6)).toBeUndefined();
+});
+
+it("news is who begins to wait, and who writes to me", () => {
+  const waits = row(1, { owner: "queue" });
+  const wrote = row(2, { owner: "staff", staff: "mara", unread: 1, preview: { by: "shopper", text: "x" } });
+  const told = (before: Parameters<typeof news>[0], rows: Parameters<typeof news>[1]): string[] => news(before, rows, "mara").map((one) => one.why);
+  expect(told([undefined, undefined], [waits, wrote])).toEqual(["waits", "wrote"]);
+  expect(told([waits, wrote], [waits, wrote])).toEqual([]);
+  expect(told([undefined], [{ ...wrote, staff: "tom" }])).toEqual([]);
+});
+
+it("languages, queries, days", () => {
+  expect([browserLang(["zh-Hans-CN"]), browserLang(["de", "zh"]), browserLang(["fr"])]).toEqual(["zh", "zh", "en"]);
+  expect(query("/x", { a: 1, b: undefined, c: "", d: "y z" })).toBe("/x?a=1&d=y+z");
+  expect(span(7, new Date("2026-11-23T12:00:00Z"))).toMatchObject({ from: expect.stringMatching(/^2026-11-1[67]$/) as string, to: expect.stringMatching(/^2026-11-2[34]$/) as string });
+  expect(dayOf("1970-01-02")).toBe(86_400);
+  expect([share(1, 3), share(0, 0)]).toEqual([0.25, 0]);
+});
+
+it("both dictionaries have the same places to fill", () => {
+  const places = (text: string): string[] => [...new Set(text.match(/\{\w+\}/g) ?? [])].sort();
+  for (const key of Object.keys(en) as (keyof typeof en)[]) {
+    expect(places(zh[key]), key).toEqual(places(en[key]));
+    expect(zh[key].trim(), key).not.toBe("");
+  }
+});
+
+it("a journal joins in order, thins to means, and keeps what was held out", () => {
+  const step = (n: number, more = {}): Parameters<typeof merge>[0][number] => ({ step: n, of: 9, epoch: 0, lr: 1, tokens_per_second: 1, tokens: 1, memory_mib: 1, seconds: 1, ...more });
+  expect(merge([step(1)], [step(2), step(1, { loss: 5 })]).map((one) => [one.step, one.loss])).toEqual([[1, 5], [2, undefined]]);
+  const thinned = thin([step(1, { loss: 2 }), step(2, { loss: 4, dev_loss: 3 }), step(3, { loss: 1 })], 2);
+  expect(thinned).toEqual([{ step: 2, loss: 3, dev: 3 }, { step: 3, loss: 1, dev: null }]);
+});
+
+it("a recipe says what was chosen, and placeholders stand out", () => {
+  const recipe = recipeOf({ ...DEFAULTS, tags: "Shoes， sizes,", since: "2026-11-01" }) as { data: { store: { tags: string[]; since: number } } };
+  expect(recipe.data.store.tags).toEqual(["shoes", "sizes"]);
+  expect(new Date(recipe.data.store.since).getDate()).toBe(1);
+  expect(placeholders("I am [NAME_2], [x] [EMAIL]")).toEqual([
+    { text: "I am ", redacted: false },
+    { text: "[NAME_2]", redacted: true },
+    { text: ", [x] ", redacted: false },
+    { text: "[EMAIL]", redacted: true },
+  ]);
+});
+
+it("text becomes nodes by Preact alone, and the mock is in nothing but itself", () => {
+  const root = new URL("../src/dashboard/", import.meta.url);
+  for (const name of readdirSync(root, { recursive: true, encoding: "utf8" })) {
+    if (!/\.tsx?$/.test(name)) continue;
+    const source = readFileSync(new URL(name, root), "utf8");
+    expect(source, name).not.toMatch(/innerHTML|outerHTML|insertAdjacentHTML|document\.write|srcdoc|DOMParser|\beval\(|new Function|javascript:/);
+    if (!name.startsWith("mock/")) expect(source, name).not.toMatch(/from "[./]*mock/);
+    expect(source.split("\n").length, `${name} is too long`).toBeLessThan(400);
+  }
+});

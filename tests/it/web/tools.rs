@@ -1,0 +1,78 @@
+//! The tools over HTTP: shapes, offsets, refusals. What the scripted model answers is written into the text itself.
+
+use serde_json::{Value, json};
+
+use super::site::{API_KEY, roomy, site};
+
+async fn ask(path: &str, key: Option<&str>, body: Value) -> (u16, Value) {
+    let site = site(roomy()).await;
+    let answer = site.post(path, key, &body).await;
+    (answer.status, answer.json())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attributes_with_their_places() {
+    let text = "Crocs 👟 Jayna\u{301} Flat [[raw]]Brand: Crocs[[br]]Model: Jayna\u{301}[[br]]Color: [[end]]";
+    let body = json!({"items": [{"text": text, "attributes": ["Brand", "Model", "Color"]}]});
+    let (status, answer) = ask("/v1/tools/extract", Some(API_KEY), body).await;
+    assert_eq!(status, 200, "{answer}");
+    let found = answer["items"][0]["attributes"].as_array().unwrap();
+    let chars: Vec<char> = text.chars().collect();
+    for attribute in found {
+        let at = |key: &str| attribute[key].as_u64().unwrap() as usize;
+        let value: String = chars[at("start")..at("end")].iter().collect();
+        assert_eq!(attribute["value"], value);
+    }
+    let names: Vec<&str> = found.iter().map(|a| a["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Brand", "Model"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentiment_sums_to_one_and_says_why() {
+    let body = json!({"items": [
+        {"text": "It is negative. I mean negative.", "explain": true, "aspects": true},
+        {"text": "positive"},
+    ]});
+    let (status, answer) = ask("/v1/tools/sentiment", Some(API_KEY), body).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(answer["items"][1]["label"], "positive");
+    for item in answer["items"].as_array().unwrap() {
+        let total: f64 = item["scores"].as_object().unwrap().values().map(|v| v.as_f64().unwrap()).sum();
+        assert!((total - 1.0).abs() < 1e-5, "{item}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_pieces_of_the_source() {
+    let text = "Hi! Returns are free for 30 days after delivery. Bye.";
+    let body = json!({"items": [{"text": text, "count": 2, "title": "[[raw]]Are returns free?[[end]]"}]});
+    let (status, answer) = ask("/v1/tools/qa", Some(API_KEY), body).await;
+    assert_eq!(status, 200, "{answer}");
+    let pairs = answer["items"][0]["pairs"].as_array().unwrap();
+    assert_eq!(pairs.len(), 1, "a greeting is no answer");
+    assert_eq!(pairs[0]["question"], "Are returns free?");
+    let at = |key: &str| pairs[0][key].as_u64().unwrap() as usize;
+    assert_eq!(pairs[0]["answer"], text[at("start")..at("end")]);
+    assert!(text[at("start")..].starts_with("Returns"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals() {
+    let text = |text: &str| json!({"items": [{"text": text}]});
+    let cases = [
+        (None, "/v1/tools/sentiment", text("x")),
+        (Some(API_KEY), "/v1/tools/sentiment", json!({"items": []})),
+        (Some(API_KEY), "/v1/tools/sentiment", text("  \n")),
+        (Some(API_KEY), "/v1/tools/sentiment", text(&"long ".repeat(2000))),
+        (Some(API_KEY), "/v1/tools/sentiment", json!({"items": [{"text": "x", "mood": 1}]})),
+        (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "attributes": ["a:b"]}]})),
+        (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "attributes": ["a", "a"]}]})),
+        (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"text": "x", "count": 99}]})),
+    ];
+    let mut said = Vec::new();
+    for (key, path, body) in cases {
+        let (status, answer) = ask(path, key, body).await;
+        said.push(format!("{status} {}: {}", answer["error"]["code"], answer["error"]["message"]));
+    }
+    insta::assert_snapshot!(said.join("\n"));
+}
