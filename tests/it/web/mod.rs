@@ -10,6 +10,7 @@ mod rights;
 mod site;
 mod slow;
 mod staff_door;
+mod staff_list;
 mod take;
 mod tools;
 mod training;

@@ -77,7 +77,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     .await;
     let runs = crate::runs::open(&folder.path().join("training"), &Arc::default());
     let desk = Desk::open_with(chat::Parts {
-        store,
+        store: store.clone(),
         adapters: adapters.clone(),
         model: model.clone(),
         playbook,
@@ -94,7 +94,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         settings: tools::Settings::default(),
         busy: Some(desk.busy()),
     });
-    let staff = Staff::open(&folder.path().join("staff"), clock.clone()).unwrap();
+    let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
