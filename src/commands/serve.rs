@@ -58,12 +58,8 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
-<<<<<<< HEAD
     let runs = runs(&config)?;
-    let staff = Staff::open(&config.staff_dir(), shop.clock.clone())?;
-=======
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
->>>>>>> staff
     let first = staff.accounts.setup_link()?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
