@@ -108,6 +108,11 @@ impl Config {
         self.data.join("models")
     }
 
+    /// Where the training runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
     /// The adapters: those of the data folder, and those that came with the program, in a folder `adapters` beside it or in
     /// the working directory.
     pub fn adapters(&self) -> Registry {
@@ -117,11 +122,6 @@ impl Config {
         let shipped =
             beside.into_iter().chain(here).filter(|place| place.is_dir() && *place != own).collect();
         Registry::new(own, shipped)
-    }
-
-    /// Where the training runs are.
-    pub fn runs_dir(&self) -> PathBuf {
-        self.data.join("runs")
     }
 
     fn faults(&self) -> Vec<String> {

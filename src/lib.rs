@@ -18,12 +18,14 @@ pub mod tools;
 
 pub mod chat;
 
+#[cfg(feature = "train")]
+pub mod train;
+
+pub mod eval;
+
 pub mod runs;
 
 pub mod staff;
-
-#[cfg(feature = "train")]
-pub mod train;
 
 pub mod web;
 

@@ -15,8 +15,10 @@ pub mod metric {
     pub const FIRST_TOKEN: &str = "shopclerk_first_token_seconds";
     /// Histogram: tokens per second of one reply.
     pub const TOKEN_RATE: &str = "shopclerk_tokens_per_second";
-    /// Counter: replies by how they ended (label `ended`).
+    /// Counter: replies by how they ended (label `ended`) and who made them (label `by`).
     pub const REPLIES: &str = "shopclerk_replies_total";
+    /// Counter: thumbs by who made the reply (label `by`: an adapter's `name@version` or the model) and label `value`.
+    pub const RATINGS: &str = "shopclerk_ratings_total";
     /// Histogram: seconds from a command's arrival at the writer to its fsync.
     pub const COMMIT: &str = "shopclerk_commit_seconds";
     /// Counter: requests by route and status.

@@ -264,7 +264,9 @@ impl Desk {
         comment: Option<Said>,
     ) -> Result<(), DeskError> {
         let comment = comment.map(Said::into_string);
-        self.run(conv, Command::Rate { of, value, comment }).await
+        self.run(conv, Command::Rate { of, value, comment }).await?;
+        self.count_rating(conv, of, value);
+        Ok(())
     }
 
     /// A member of staff takes over: when this returns, nothing more of the model's answer reaches anybody.
@@ -324,7 +326,29 @@ impl Desk {
     /// adapter unless the prompt names one.
     pub async fn complete(
         &self,
+        prompt: Prompt,
+        address: Option<IpAddr>,
+    ) -> Result<Completion, DeskError> {
+        let named = prompt.adapter.clone();
+        let lease = self.0.adapters.current();
+        let adapter = named.or_else(|| lease.name());
+        self.answer(Prompt { adapter, ..prompt }, lease, address).await
+    }
+
+    /// As [`Desk::complete`], by whoever holds the lease: the base model, or an adapter that nobody is served with yet.
+    pub async fn complete_as(
+        &self,
+        prompt: Prompt,
+        lease: Lease,
+        address: Option<IpAddr>,
+    ) -> Result<Completion, DeskError> {
+        self.answer(Prompt { adapter: lease.name(), ..prompt }, lease, address).await
+    }
+
+    async fn answer(
+        &self,
         mut prompt: Prompt,
+        lease: Lease,
         address: Option<IpAddr>,
     ) -> Result<Completion, DeskError> {
         self.0.limits.admit(&askers(None, address))?;
@@ -338,8 +362,6 @@ impl Desk {
             message.content = self.0.guard.strip(&message.content);
         }
         let permit = self.0.line.enter(Box::new(|_| {})).await;
-        let lease = self.0.adapters.current();
-        prompt.adapter = prompt.adapter.or_else(|| lease.name());
         let desk = self.0.clone();
         let answer = self.0.model.stream(prompt).inspect(move |piece| {
             if let Ok(Piece::End(usage)) = piece {

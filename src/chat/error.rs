@@ -20,6 +20,8 @@ pub enum DeskError {
     AllowanceUsed { retry_after: Duration },
     #[error("too many people are waiting; try again in {} s", .retry_after.as_secs().max(1))]
     Busy { retry_after: Duration },
+    #[error("the shop takes no more messages here; write to its e-mail address if you think this is a mistake")]
+    Blocked,
     #[error("the server is about to restart; your message can be sent again in a moment")]
     Draining,
     #[error(transparent)]
@@ -48,6 +50,7 @@ impl DeskError {
             Self::RateLimited { .. } => "rate_limited",
             Self::AllowanceUsed { .. } => "allowance_used",
             Self::Busy { .. } => "busy",
+            Self::Blocked => "blocked",
             Self::Draining => "restarting",
             Self::Store(fault) => fault.code(),
             Self::Model(fault) => fault.code(),
@@ -62,7 +65,7 @@ impl DeskError {
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::Draining => Some(Duration::from_secs(5)),
             Self::Store(fault) => fault.is_passing().then_some(Duration::from_secs(5)),
-            Self::Refused(_) | Self::Text(_) | Self::Tags(_) | Self::Model(_) => None,
+            Self::Blocked | Self::Refused(_) | Self::Text(_) | Self::Tags(_) | Self::Model(_) => None,
         }
     }
 }

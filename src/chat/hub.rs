@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
-use crate::domain::{ConvId, Event, MessageId};
+use crate::domain::{ConvId, Event, MessageId, StaffId};
 
 /// What a listener is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub enum Notice {
     Typing {
         conv: ConvId,
         who: Who,
+        /// Which member of staff, if it is one.
+        by: Option<StaffId>,
     },
 }
 
@@ -126,6 +128,17 @@ impl Hub {
             outlets.retain(|o| o.id != outlet.id);
             !outlets.is_empty()
         });
+    }
+
+    /// `outlet` hears of `conv` no more.
+    pub fn detach_from(&self, conv: ConvId, outlet: &Outlet) {
+        let mut map = self.lock();
+        if let Some(outlets) = map.get_mut(&conv) {
+            outlets.retain(|o| o.id != outlet.id);
+            if outlets.is_empty() {
+                map.remove(&conv);
+            }
+        }
     }
 
     /// Tells everybody who listens to `conv`.

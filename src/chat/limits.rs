@@ -1,10 +1,10 @@
 //! How much one shopper, and one address, may ask: messages a minute and tokens an hour.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
@@ -44,6 +44,7 @@ pub(super) struct Limits {
     tokens: Allowances<Who>,
     shopper_tokens: u64,
     address_tokens: u64,
+    blocked: RwLock<HashSet<ShopperId>>,
 }
 
 impl Limits {
@@ -55,11 +56,22 @@ impl Limits {
             tokens: Allowances { clock, windows: Mutex::default() },
             shopper_tokens: settings.tokens_per_hour.into(),
             address_tokens: settings.address_tokens_per_hour.into(),
+            blocked: RwLock::default(),
         }
+    }
+
+    /// Refuses these shoppers, and no others.
+    pub(super) fn block(&self, shoppers: HashSet<ShopperId>) {
+        *self.blocked.write().unwrap_or_else(PoisonError::into_inner) = shoppers;
     }
 
     /// Counts one message of each of `who`, or says how long to wait.
     pub(super) fn admit(&self, who: &[Who]) -> Result<(), DeskError> {
+        let blocked = self.blocked.read().unwrap_or_else(PoisonError::into_inner);
+        if who.iter().any(|one| matches!(one, Who::Shopper(shopper) if blocked.contains(shopper))) {
+            return Err(DeskError::Blocked);
+        }
+        drop(blocked);
         for one in who {
             let (limiter, allowance) = match one {
                 Who::Shopper(_) => (&self.shoppers, self.shopper_tokens),

@@ -1,9 +1,11 @@
 //! Listening to a conversation: what was missed, then what happens.
 
+use std::collections::HashSet;
+
 use super::DeskError;
 use super::desk::Desk;
 use super::hub::{Delta, Notice, Outlet, Who};
-use crate::domain::{ConvId, Event, Seq};
+use crate::domain::{ConvId, Event, Seq, ShopperId, StaffId};
 
 /// How many events are replayed to a listener; who is further behind reads the history.
 const REPLAY: usize = 1_000;
@@ -22,9 +24,15 @@ pub struct Replay {
 }
 
 impl Desk {
-    /// Tells the others in the conversation that somebody types.
-    pub fn typing(&self, conv: ConvId, who: Who) {
-        self.0.hub.publish(conv, Notice::Typing { conv, who });
+    /// Tells the others in the conversation that somebody types; `by` names a member of staff.
+    pub fn typing(&self, conv: ConvId, by: Option<StaffId>) {
+        let who = if by.is_some() { Who::Staff } else { Who::Shopper };
+        self.0.hub.publish(conv, Notice::Typing { conv, who, by });
+    }
+
+    /// Messages of these shoppers, and of no others, are refused from now on.
+    pub fn block(&self, shoppers: HashSet<ShopperId>) {
+        self.0.limits.block(shoppers);
     }
 
     /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
@@ -40,6 +48,11 @@ impl Desk {
             None => (None, None),
         };
         Ok(Replay { head, events, partial, queued, reset })
+    }
+
+    /// `outlet` hears of `conv` no more.
+    pub fn leave(&self, conv: ConvId, outlet: &Outlet) {
+        self.0.hub.detach_from(conv, outlet);
     }
 
     pub fn unsubscribe(&self, outlet: &Outlet) {

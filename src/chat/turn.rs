@@ -89,7 +89,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let made = match no_need(desk, &head, job, live)? {
             Some((ended, text)) => Made::Ended { ended, usage: None, text: Some(text) },
             None => {
-                desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai });
+                desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai, by: None });
                 let watch = Watch { desk, conv, live, job, asked_at, started };
                 watch.generate(ask(desk, &head, conv, &provenance)?, &mut provenance).await?
             }
@@ -212,7 +212,8 @@ fn note(
     }
     let name =
         serde_json::to_value(ended).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
-    metrics::counter!(metric::REPLIES, "ended" => name).increment(1);
+    let by = provenance.adapter.clone().unwrap_or_else(|| provenance.model.clone());
+    metrics::counter!(metric::REPLIES, "ended" => name, "by" => by).increment(1);
 }
 
 fn millis(since: Instant) -> u32 {

@@ -4,12 +4,16 @@
 mod adapter;
 mod bench;
 mod data;
+#[cfg(feature = "train")]
+mod eval;
 mod model;
 mod serve;
 mod staff;
 mod tool;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod training;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,9 @@ enum Command {
     /// Train an adapter for the model from a recipe, or go on with a run
     #[cfg(feature = "train")]
     Train(train::Args),
+    /// Judge an adapter beside the base, on rows that nobody trained on
+    #[cfg(feature = "train")]
+    Eval(eval::Args),
     /// Measure this machine against a reference
     Bench(bench::Args),
 }
@@ -77,6 +84,8 @@ pub fn run() -> ExitCode {
             Command::Staff(args) => staff::run(args, config).await,
             #[cfg(feature = "train")]
             Command::Train(args) => train::run(args, config).await,
+            #[cfg(feature = "train")]
+            Command::Eval(args) => eval::run(args, config).await,
             Command::Bench(args) => bench::run(args, config).await,
         }
     });

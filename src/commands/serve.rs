@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
 use crate::prompt::{Playbook, ToolPrompts};
+use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::store::Store;
 use crate::telemetry::metric;
@@ -57,8 +58,9 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
-    let staff = Staff::open(&config.staff_dir(), shop.clock.clone())?;
+    let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
+    let runs = runs(&config)?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
         tools: shop.tools.clone(),
@@ -68,7 +70,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         secret: web::auth::secret::load_or_create(&config.data)?,
         api_key: std::env::var("SHOPCLERK_API_KEY").ok().filter(|key| !key.is_empty()),
         metrics: Some(metrics),
-        runs: None,
+        runs: runs.clone(),
     };
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
@@ -94,18 +96,34 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     }
     warming.abort();
     tokio::select! {
-        () = shut_down(server, shop) => {}
+        () = shut_down(server, shop, runs) => {}
         () = stop_signal() => tracing::warn!("stopping at once"),
     }
     Ok(())
 }
 
 /// Answers first, so that shoppers see them end; then goodbye; then the disk.
-async fn shut_down(server: web::Running, shop: Rooms) {
-    shop.desk.drain(FINISH).await;
+async fn shut_down(server: web::Running, shop: Rooms, runs: Option<Runs>) {
+    let trainer = async {
+        if let Some(runs) = runs {
+            runs.shut_down().await;
+        }
+    };
+    tokio::join!(shop.desk.drain(FINISH), trainer);
     server.drain().await;
     server.stop().await;
     shop.store.close().await;
+}
+
+/// Fine-tuning; runs that a stop interrupted go on now.
+#[cfg(feature = "train")]
+fn runs(config: &Config) -> anyhow::Result<Option<Runs>> {
+    Ok(Some(super::training::open(config)?))
+}
+
+#[cfg(not(feature = "train"))]
+fn runs(_config: &Config) -> anyhow::Result<Option<Runs>> {
+    Ok(None)
 }
 
 /// Resolves at Ctrl-C or SIGTERM.

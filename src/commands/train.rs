@@ -20,8 +20,8 @@ use crate::train::lora::Lora;
 use crate::train::run::control::ControlFile;
 use crate::train::run::{Folder, Net, Order, Outcome, Show, Start};
 
-/// Who asked for a run that the command line made.
-const BY: &str = "command line";
+/// Who asked for a run that the command line made: a server leaves it alone.
+const BY: &str = crate::runs::COMMAND_LINE;
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -39,6 +39,9 @@ pub(super) struct Args {
     /// Give way to everything else on this machine, such as a server
     #[arg(long)]
     nice: bool,
+    /// End when standard input does, as a child of a server must
+    #[arg(long, hide = true)]
+    leash: bool,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -54,6 +57,9 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
 fn work(args: &Args, config: &Config) -> anyhow::Result<()> {
     if args.nice {
         rustix::process::nice(10).context("the priority cannot be lowered")?;
+    }
+    if args.leash {
+        crate::runs::leash::hold()?;
     }
     let folder = if args.what.is_dir() { Folder::new(&args.what) } else { begin(&args.what, config)? };
     let own = read_run(&folder).is_some_and(|run| run.by == BY);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use futures_util::stream::BoxStream;
 use serde::Serialize;
 
@@ -59,9 +59,47 @@ pub trait Model: Send + Sync + 'static {
     /// The adapters that prompts may name, `name@version`.
     fn variants(&self) -> Vec<String>;
 
+    /// Natural log-probabilities of given tokens, each given all tokens before it, in one forward pass; as many as the
+    /// passage has targets, in their order.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] for targets outside the passage, and from models that have no tokens.
+    fn log_likelihood(&self, passage: Passage) -> BoxFuture<'_, Result<Vec<f32>, ModelError>> {
+        drop(passage);
+        Box::pin(ready(Err(ModelError::Invalid("this model has no tokens to score".to_owned()))))
+    }
+
+    /// What the model says after `ids`, greedily, at most `max_tokens` tokens, without the end of its turn.
+    ///
+    /// # Errors
+    /// [`ModelError::Invalid`] from models that have no tokens.
+    fn go_on(&self, opening: Opening) -> BoxFuture<'_, Result<String, ModelError>> {
+        drop(opening);
+        Box::pin(ready(Err(ModelError::Invalid("this model has no tokens to go on from".to_owned()))))
+    }
+
     fn health(&self) -> Health;
 
     fn facts(&self) -> &Facts;
+}
+
+/// Tokens, and which of them are to be scored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Passage {
+    pub ids: Vec<u32>,
+    /// Positions in `ids`, from 1 on and rising: nothing stands before token 0.
+    pub targets: Vec<usize>,
+    /// `name@version`; the base if absent.
+    pub adapter: Option<String>,
+}
+
+/// Tokens that an answer follows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    pub ids: Vec<u32>,
+    pub max_tokens: usize,
+    /// `name@version`; the base if absent.
+    pub adapter: Option<String>,
 }
 
 /// A model that can be shared between rooms.

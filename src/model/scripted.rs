@@ -40,6 +40,13 @@ impl Default for Scripted {
 }
 
 impl Scripted {
+    /// The same, counting as too small to answer freely.
+    #[must_use]
+    pub fn small(mut self) -> Self {
+        self.facts.small = true;
+        self
+    }
+
     /// From now on the adapter `name@version` cannot be loaded.
     pub fn refuse(&self, adapter: &str) {
         lock(&self.refused).insert(adapter.to_owned());

@@ -12,6 +12,8 @@ pub enum RunsError {
     Unknown,
     #[error("the run is {}; only one that is {} can be {asked}", word(*.state), words(.wanted))]
     State { state: RunState, asked: &'static str, wanted: Vec<RunState> },
+    #[error("the run was started on the command line; steer it there, or write `pause`, `go` or `cancel` to its file `control`")]
+    Foreign,
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     #[error("base: {0}")]
@@ -39,6 +41,7 @@ impl RunsError {
         match self {
             Self::Unknown => "run_unknown",
             Self::State { .. } => "run_state",
+            Self::Foreign => "run_foreign",
             Self::Recipe(_) => "recipe_invalid",
             Self::Base(fault) => fault.code(),
             Self::Rows(fault) => fault.code(),

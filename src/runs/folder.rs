@@ -2,7 +2,7 @@
 //! at all, and is on the disk when the function returns.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
@@ -62,13 +62,21 @@ impl Folder {
         self.json("run.json")?.ok_or(RunsError::Unknown)
     }
 
-    pub fn write_rows(&self, rows: &[Row]) -> std::io::Result<()> {
-        let mut text = Vec::new();
-        for row in rows {
-            serde_json::to_writer(&mut text, row).map_err(std::io::Error::other)?;
-            text.push(b'\n');
+    /// How many rows there are to train on.
+    pub fn count_rows(&self) -> std::io::Result<usize> {
+        let Some(file) = open(&self.file("rows.jsonl"))? else { return Ok(0) };
+        let mut count = 0;
+        for line in BufReader::new(file).lines() {
+            count += usize::from(!line?.trim().is_empty());
         }
-        self.write("rows.jsonl", &text)
+        Ok(count)
+    }
+
+    /// The first rows.
+    pub fn first_rows(&self, limit: usize) -> std::io::Result<Vec<Row>> {
+        let Some(file) = open(&self.file("rows.jsonl"))? else { return Ok(Vec::new()) };
+        let rows = BufReader::new(file).lines().take(limit);
+        rows.map(|line| serde_json::from_str(&line?).map_err(std::io::Error::other)).collect()
     }
 
     /// Tells the trainer what to do before its next step.

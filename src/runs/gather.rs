@@ -1,22 +1,16 @@
 //! Where a run's rows come from.
 
-use serde::Serialize;
+use std::path::Path;
 
 use crate::domain::recipe::Recipe;
-use crate::domain::run::Row;
-
-/// The rows of a run, and what was left out of them and why.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Gathered {
-    pub rows: Vec<Row>,
-    pub report: serde_json::Value,
-}
 
 /// Chooses rows as a recipe says. It may read the store and files, and takes as long as it takes: call it off the runtime.
 pub trait Gather: Send + Sync {
+    /// Writes `rows.jsonl` to `folder` and returns the report: what was left out and why.
+    ///
     /// # Errors
     /// A file that cannot be read, a line that is no row; each names the place and the fix.
-    fn gather(&self, recipe: &Recipe) -> Result<Gathered, GatherError>;
+    fn gather(&self, recipe: &Recipe, folder: &Path) -> Result<serde_json::Value, GatherError>;
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -1,25 +1,25 @@
 //! What anybody may ask of runs: submit, look, cancel, pause, resume, listen.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::path::{Component, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::broadcast;
 
 use super::child::Launch;
 use super::error::RunsError;
 use super::folder::Folder;
-use super::gather::{Gather, GatherError, Gathered};
+use super::gather::Gather;
+use super::inner::{Inner, Wish};
 use super::publish::Publish;
 use super::{Settings, memory, work};
 use crate::clock::Clock;
-use crate::domain::recipe::Recipe;
+use crate::domain::recipe::{Recipe, RecipeError};
 use crate::domain::run::{Control, Row, Run, RunState, Scorecard, StepLog, Trial};
 use crate::model::library;
 
-/// Events that a slow listener may lag behind before it has to look at the files.
-const EVENTS: usize = 1024;
+/// Who asked for a run that `shopclerk train` made on the command line: it is shown, and left alone.
+pub const COMMAND_LINE: &str = "command line";
 
 /// What the service is made of.
 pub struct Parts {
@@ -73,47 +73,6 @@ pub struct Preview {
 #[derive(Clone)]
 pub struct Runs(pub(super) Arc<Inner>);
 
-pub(super) struct Inner {
-    pub(super) parts: Parts,
-    state: Mutex<State>,
-    pub(super) events: broadcast::Sender<RunEvent>,
-    /// There may be something to do.
-    pub(super) wake: Notify,
-    /// What the worker is to do with its child.
-    pub(super) wish: watch::Sender<Wish>,
-    /// True once the worker has ended.
-    pub(super) idle: watch::Sender<bool>,
-}
-
-#[derive(Default)]
-struct State {
-    runs: BTreeMap<String, Run>,
-    /// The run whose child is alive.
-    active: Option<String>,
-}
-
-impl State {
-    /// The run, if it is in one of the states in which it can be `asked`.
-    fn in_state(&self, id: &str, wanted: &[RunState], asked: &'static str) -> Result<Run, RunsError> {
-        let run = self.runs.get(id).ok_or(RunsError::Unknown)?;
-        if wanted.contains(&run.state) {
-            return Ok(run.clone());
-        }
-        Err(RunsError::State { state: run.state, asked, wanted: wanted.to_vec() })
-    }
-}
-
-/// What is asked of the one child.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Wish {
-    #[default]
-    Go,
-    /// End this run for good.
-    Cancel(String),
-    /// End whatever runs; it goes on after the next start.
-    Stop,
-}
-
 impl Runs {
     /// Reads the runs on the disk and goes on with those that were not finished. Needs a tokio runtime.
     ///
@@ -121,27 +80,11 @@ impl Runs {
     /// The folder cannot be made or read. A run that cannot be read is left alone, and said in the log.
     pub fn open(parts: Parts) -> Result<Self, RunsError> {
         fs_err::create_dir_all(&parts.root)?;
-        let mut runs = BTreeMap::new();
-        for entry in fs_err::read_dir(&parts.root)? {
-            let folder = Folder::new(entry?.path());
-            match folder.run() {
-                Ok(run) => {
-                    super::child::reap(&folder);
-                    runs.insert(run.id.clone(), run);
-                }
-                Err(fault) => {
-                    tracing::warn!(folder = %folder.path().display(), %fault, "a folder that is no run was left alone");
-                }
-            }
+        let inner = Arc::new(Inner::new(parts));
+        inner.refresh()?;
+        for run in inner.lock().runs.values() {
+            super::child::reap(&inner.folder(&run.id));
         }
-        let inner = Arc::new(Inner {
-            parts,
-            state: Mutex::new(State { runs, active: None }),
-            events: broadcast::Sender::new(EVENTS),
-            wake: Notify::new(),
-            wish: watch::Sender::new(Wish::Go),
-            idle: watch::Sender::new(false),
-        });
         inner.forget_unprepared()?;
         tokio::spawn(work::work(inner.clone()));
         Ok(Self(inner))
@@ -155,7 +98,7 @@ impl Runs {
     pub fn submit(&self, recipe: &Recipe, by: &str) -> Result<Run, RunsError> {
         let inner = &self.0;
         inner.refuse_if_stopping()?;
-        recipe.check()?;
+        admit(recipe)?;
         let base = library::resolve(&inner.parts.models, &recipe.base).map_err(RunsError::Base)?;
         memory::check(&base.path, recipe, inner.parts.settings.reserve_mib)?;
         let waiting = inner.lock().runs.values().filter(|run| run.state == RunState::Queued).count();
@@ -186,22 +129,31 @@ impl Runs {
 
     /// The rows that `recipe` would train on, without starting anything. Call it off the runtime.
     pub fn preview(&self, recipe: &Recipe, limit: usize) -> Result<Preview, RunsError> {
-        recipe.check()?;
-        let mut gathered = self.0.gather(recipe)?;
-        let count = gathered.rows.len();
-        gathered.rows.truncate(limit);
-        Ok(Preview { rows: gathered.rows, count, report: gathered.report })
+        admit(recipe)?;
+        let scratch = tempfile::Builder::new().prefix(".preview-").tempdir_in(&self.0.parts.root)?;
+        let folder = Folder::new(scratch.path());
+        let (count, report) = self.0.gather(recipe, &folder)?;
+        Ok(Preview { rows: folder.first_rows(limit)?, count, report })
     }
 
     /// All runs, newest first.
     pub fn list(&self) -> Vec<Run> {
+        if let Err(fault) = self.0.refresh() {
+            tracing::warn!(%fault, "the runs cannot be listed afresh");
+        }
         let mut runs: Vec<Run> = self.0.lock().runs.values().cloned().collect();
         runs.sort_by(|a, b| (b.created_at, &b.id).cmp(&(a.created_at, &a.id)));
         runs
     }
 
     pub fn get(&self, id: &str) -> Result<Run, RunsError> {
-        self.0.lock().runs.get(id).cloned().ok_or(RunsError::Unknown)
+        match self.0.current(id) {
+            Some(run) if run.by != COMMAND_LINE => Ok(run),
+            _ => {
+                self.0.refresh()?;
+                self.0.current(id).ok_or(RunsError::Unknown)
+            }
+        }
     }
 
     /// The files of a run that is known.
@@ -276,118 +228,21 @@ impl Runs {
     }
 }
 
-impl Inner {
-    pub(super) fn folder(&self, id: &str) -> Folder {
-        Folder::new(self.parts.root.join(id))
+/// Checks a recipe that came over the wire: besides being right, it may name only what is the server's.
+fn admit(recipe: &Recipe) -> Result<(), RecipeError> {
+    recipe.check()?;
+    let mut faults = Vec::new();
+    if !library::is_name(&recipe.base) {
+        faults
+            .push(format!("base: {:?}: name a model of the server, e.g. smollm2-135m-instruct", recipe.base));
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no code panics while it holds this. This is a bug.")
-    }
-
-    fn refuse_if_stopping(&self) -> Result<(), RunsError> {
-        if *self.wish.borrow() == Wish::Stop { Err(RunsError::Draining) } else { Ok(()) }
-    }
-
-    fn gather(&self, recipe: &Recipe) -> Result<Gathered, RunsError> {
-        let gathered = self.parts.gather.gather(recipe)?;
-        if gathered.rows.is_empty() {
-            let report = gathered.report.to_string();
-            return Err(GatherError::Empty(format!("widen `data`; what was left out: {report}")).into());
-        }
-        Ok(gathered)
-    }
-
-    fn prepare(&self, folder: &Folder, run: &Run, recipe: &Recipe) -> Result<(), RunsError> {
-        folder.save(run)?;
-        folder.write("recipe.toml", recipe.to_toml().as_bytes())?;
-        let gathered = self.gather(recipe)?;
-        folder.write_rows(&gathered.rows)?;
-        let report = serde_json::to_vec_pretty(&gathered.report).map_err(std::io::Error::other)?;
-        folder.write("report.json", &report)?;
-        folder.control(Control::Go)?;
-        Ok(())
-    }
-
-    /// Runs whose rows were being chosen when the server stopped: nobody was told that they are in line.
-    fn forget_unprepared(&self) -> Result<(), RunsError> {
-        let unprepared: Vec<Run> =
-            self.lock().runs.values().filter(|r| r.state == RunState::Preparing).cloned().collect();
-        for run in unprepared {
-            let fault = "the server stopped while the rows were chosen; start it again".to_owned();
-            self.end(&run.id, RunState::Failed, Some(fault))?;
-        }
-        Ok(())
-    }
-
-    /// Keeps a run: on the disk, in the list, then for the listeners.
-    fn keep(&self, state: &mut State, run: Run) -> Result<Run, RunsError> {
-        self.folder(&run.id).save(&run)?;
-        state.runs.insert(run.id.clone(), run.clone());
-        // Under the lock, so that listeners hear changes in their order. Nobody listening is no fault.
-        let _ = self.events.send(RunEvent::Changed { run: run.clone() });
-        self.wake.notify_one();
-        Ok(run)
-    }
-
-    pub(super) fn put(&self, run: Run) -> Result<Run, RunsError> {
-        self.keep(&mut self.lock(), run)
-    }
-
-    /// Moves a run on, unless somebody was faster and it is in none of the states `from`.
-    pub(super) fn advance(
-        &self,
-        id: &str,
-        from: &[RunState],
-        to: impl FnOnce(Run) -> Run,
-    ) -> Result<Option<Run>, RunsError> {
-        let mut state = self.lock();
-        match state.runs.get(id).filter(|run| from.contains(&run.state)).cloned() {
-            Some(run) => self.keep(&mut state, to(run)).map(Some),
-            None => Ok(None),
+    for file in &recipe.data.files {
+        if !file.components().all(|part| matches!(part, Component::Normal(_))) {
+            faults.push(format!(
+                "data.files: {file:?}: put it under `datasets` in the server's data folder and name it from there"
+            ));
         }
     }
-
-    /// Puts a run into a state that it does not leave by itself.
-    pub(super) fn end(&self, id: &str, to: RunState, fault: Option<String>) -> Result<(), RunsError> {
-        let mut state = self.lock();
-        let Some(run) = state.runs.get(id).cloned() else { return Ok(()) };
-        let ended_at = Some(self.parts.clock.now());
-        self.keep(&mut state, Run { state: to, fault, ended_at, ..run })?;
-        Ok(())
-    }
-
-    pub(super) fn current(&self, id: &str) -> Option<Run> {
-        self.lock().runs.get(id).cloned()
-    }
-
-    /// The run to work on next, which from now on is the active one: one that was interrupted, else the oldest in line. A
-    /// paused run keeps its place, so nothing else begins beside it.
-    pub(super) fn take_next(&self) -> Option<Run> {
-        let mut state = self.lock();
-        let oldest = |wanted: &[RunState]| {
-            let fitting = state.runs.values().filter(|run| wanted.contains(&run.state));
-            fitting.min_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id))).cloned()
-        };
-        let interrupted = oldest(&[RunState::Training, RunState::Evaluating]);
-        let paused = oldest(&[RunState::Paused]);
-        let next = match (interrupted, paused) {
-            (Some(run), _) => Some(run),
-            (None, Some(_)) => None,
-            (None, None) => oldest(&[RunState::Queued]),
-        }?;
-        state.active = Some(next.id.clone());
-        Some(next)
-    }
-
-    pub(super) fn leave(&self) {
-        self.lock().active = None;
-        self.wish.send_if_modified(|wish| {
-            let over = matches!(wish, Wish::Cancel(_));
-            if over {
-                *wish = Wish::Go;
-            }
-            over
-        });
-    }
+    if faults.is_empty() { Ok(()) } else { Err(RecipeError(faults)) }
 }
+

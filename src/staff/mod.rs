@@ -1,13 +1,15 @@
 //! The shop's people: their accounts and sessions, what they share, what they see of all conversations at once.
 //!
 //! Accounts, sessions, links and keys are one small document ([`accounts`]), what the team shares another ([`team`]), who did
-//! what a log ([`audit`]). Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
+//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`]. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
 
 pub mod accounts;
 pub mod audit;
+pub mod board;
 mod data;
 mod error;
 mod file;
+mod follow;
 mod keys;
 mod links;
 mod password;
@@ -17,9 +19,11 @@ mod sessions;
 pub mod team;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use accounts::{Accounts, Profile, check_password};
 pub use audit::{Audit, Entry};
+pub use board::Board;
 pub use data::{From, LinkKind, Role, Scope};
 pub use error::StaffError;
 pub use keys::{KEY_PREFIX, KeyGrant, KeyView};
@@ -31,6 +35,7 @@ pub use sessions::{ABSOLUTE, Entered, IDLE, Seat, SessionView};
 pub use team::Team;
 
 use crate::clock::Clock;
+use crate::store::Store;
 
 /// Everything of the staff's side. Clones are one.
 #[derive(Clone, Debug)]
@@ -39,16 +44,24 @@ pub struct Staff {
     pub passwords: Passwords,
     pub team: Team,
     pub audit: Audit,
+    pub board: Board,
+    _following: Arc<follow::Following>,
 }
 
 impl Staff {
-    /// What is kept in `folder`, or nothing yet. Blocks.
-    pub fn open(folder: &Path, clock: Clock) -> Result<Self, StaffError> {
+    /// What is kept in `folder`, or nothing yet; begins to follow `store`. Blocks.
+    pub fn open(folder: &Path, store: &Store, clock: Clock) -> Result<Self, StaffError> {
+        let team = Team::open(folder, clock.clone())?;
+        let board = Board::open(folder, store.clone(), team.clone())?;
+        let followers = follow::Followers { board: board.clone() };
+        let following = follow::start(store, followers).map_err(|e| StaffError::io(folder, &e))?;
         Ok(Self {
             accounts: Accounts::open(folder, clock.clone())?,
             passwords: Passwords::default(),
-            team: Team::open(folder, clock.clone())?,
+            team,
             audit: Audit::open(folder, clock),
+            board,
+            _following: Arc::new(following),
         })
     }
 }

@@ -83,6 +83,11 @@ impl Team {
         self.file.changes()
     }
 
+    /// Notices changes that another process made.
+    pub fn look(&self) {
+        self.file.get();
+    }
+
     /// All canned replies, by shortcut.
     pub fn canned(&self) -> Vec<Canned> {
         let data = self.file.get();

@@ -48,13 +48,13 @@ pub(super) enum Reply {
 }
 
 impl Reply {
-    pub(super) fn give(self, outcome: Result<(), StoreError>, ear: Option<&Ear>) {
+    pub(super) fn give(self, outcome: Result<(), StoreError>, ears: &[Ear]) {
         // Whoever no longer waits is not told; what was written stays written.
         match self {
             Self::Committed { answer, committed, arrived } => {
                 metrics::histogram!(metric::COMMIT).record(arrived.elapsed().as_secs_f64());
-                if let (Ok(()), Some(ear), None) = (&outcome, ear, committed.duplicate) {
-                    ear(&committed);
+                if outcome.is_ok() && committed.duplicate.is_none() {
+                    ears.iter().for_each(|ear| ear(&committed));
                 }
                 let _ = answer.send(outcome.map(|()| *committed));
             }

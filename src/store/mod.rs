@@ -30,7 +30,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
@@ -59,8 +59,11 @@ pub struct Store(Arc<Inner>);
 /// Hears of each commit once it is on the disk.
 pub type Ear = Box<dyn Fn(&Committed) + Send + Sync>;
 
+/// All that hear, in the order in which they began to.
+type Ears = Arc<RwLock<Vec<Ear>>>;
+
 struct Inner {
-    ear: Arc<OnceLock<Ear>>,
+    ears: Ears,
     dir: PathBuf,
     settings: Settings,
     queue: mpsc::Sender<Ask>,
@@ -80,10 +83,10 @@ impl Store {
     pub fn open(dir: &Path, settings: &Settings, clock: Clock) -> Result<Self, StoreError> {
         let opened = open::open(dir, settings, &clock)?;
         let reader = Reader { index: opened.index, files: opened.files };
-        let ear = Arc::<OnceLock<Ear>>::default();
+        let ears = Ears::default();
         let checkpoints = Checkpoints::start(reader.index.clone()).map_err(|e| StoreError::io(dir, &e))?;
         let writer = writer::Writer {
-            ear: ear.clone(),
+            ears: ears.clone(),
             dir: dir.to_owned(),
             settings: settings.clone(),
             clock,
@@ -100,7 +103,7 @@ impl Store {
             .spawn(move || writer.run(asks))
             .map_err(|e| StoreError::io(dir, &e))?;
         Ok(Self(Arc::new(Inner {
-            ear,
+            ears,
             dir: dir.to_owned(),
             settings: settings.clone(),
             queue,
@@ -111,9 +114,9 @@ impl Store {
     }
 
     /// From now on `ear` hears of every commit, on the writer's thread and in order, after it is on the disk and before
-    /// whoever asked for it. It must not block. Only the first call counts.
+    /// whoever asked for it. It must not block. Several ears hear in the order of these calls.
     pub fn listen(&self, ear: Ear) {
-        let _ = self.0.ear.set(ear);
+        self.0.ears.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(ear);
     }
 
     /// A random name, new whenever the index is made: at creation, at import, after damage. A client that knows another

@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
-use super::Ear;
+use super::Ears;
 use super::ask::{Answer, Ask};
 use super::checkpoint::Checkpoints;
 use super::disk::{self, Lock};
@@ -33,7 +32,7 @@ const REMEMBERED: usize = 8_192;
 const MIB: u64 = 1024 * 1024;
 
 pub(super) struct Writer {
-    pub(super) ear: Arc<OnceLock<Ear>>,
+    pub(super) ears: Ears,
     pub(super) dir: PathBuf,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
@@ -121,9 +120,11 @@ impl Writer {
             self.mark = mark;
             self.remember(states);
         }
+        let ears = self.ears.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         for reply in replies {
-            reply.give(outcome.clone(), self.ear.get());
+            reply.give(outcome.clone(), &ears);
         }
+        drop(ears);
         if outcome.is_ok() {
             self.keep_house();
         }

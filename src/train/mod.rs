@@ -11,6 +11,7 @@ pub mod example;
 pub mod files;
 mod kernels;
 pub mod lora;
+pub mod merge;
 pub mod nn;
 pub mod peft;
 pub mod run;

@@ -112,6 +112,7 @@ impl From<DeskError> for ApiError {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             DeskError::Text(_) | DeskError::Tags(_) => StatusCode::BAD_REQUEST,
+            DeskError::Blocked => StatusCode::FORBIDDEN,
             DeskError::Model(fault) => match fault {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
                     StatusCode::BAD_REQUEST

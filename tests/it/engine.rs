@@ -17,9 +17,9 @@ async fn engine() -> Option<&'static Engine> {
 }
 
 /// Tests that count what the engine keeps must not run beside others.
-static ALONE: Mutex<()> = Mutex::const_new(());
+pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
-fn folder() -> Option<PathBuf> {
+pub(crate) fn folder() -> Option<PathBuf> {
     let models = std::env::var_os("SHOPCLERK_MODELS")?;
     Some(PathBuf::from(models).join("smollm2-135m-instruct")).filter(|folder| folder.is_dir())
 }
@@ -32,17 +32,21 @@ async fn load(settings: Settings) -> Option<Engine> {
     Some(Engine::load(&folder, "smollm2-135m-instruct", &settings).await.unwrap())
 }
 
-fn shared(file: &str) -> Option<String> {
+pub(crate) fn shared_path(file: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SHOPCLERK_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let text = fs_err::read_to_string(shared.join(file)).ok();
+    Some(shared.join(file)).filter(|path| path.is_file())
+}
+
+fn shared(file: &str) -> Option<String> {
+    let text = shared_path(file).and_then(|path| fs_err::read_to_string(path).ok());
     if text.is_none() {
         println!("skipped: no shared data ({file})");
     }
     text
 }
 
-fn ask(text: &str) -> Prompt {
+pub(crate) fn ask(text: &str) -> Prompt {
     Prompt {
         messages: vec![
             Message::new(Role::System, "You are the assistant of a shoe shop. Answer in one sentence."),
@@ -53,7 +57,7 @@ fn ask(text: &str) -> Prompt {
     }
 }
 
-async fn answer(engine: &Engine, prompt: Prompt) -> (String, Usage) {
+pub(crate) async fn answer(engine: &Engine, prompt: Prompt) -> (String, Usage) {
     let mut pieces = engine.stream(prompt);
     let mut text = String::new();
     while let Some(piece) = pieces.next().await {
@@ -65,7 +69,7 @@ async fn answer(engine: &Engine, prompt: Prompt) -> (String, Usage) {
     panic!("an answer without an end: {text}");
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
 }
 
@@ -253,7 +257,7 @@ fn the_engine_is_renewed_when_its_cache_is_full() {
     runtime.shutdown_background();
 }
 
-fn resident_mib() -> f64 {
+pub(crate) fn resident_mib() -> f64 {
     let status = fs_err::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0

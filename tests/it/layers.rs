@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runs", &["domain", "clock", "store", "prompt", "model", "telemetry"]),
     // Files in, files out: the trainer is a child process and never opens the store.
     ("train", &["domain"]),
-    ("eval", &["domain", "clock", "prompt", "model", "tools", "chat"]),
+    // What is held out is decided by the trainer's own reader: reading it twice would be two truths.
+    ("eval", &["domain", "clock", "prompt", "model", "tools", "chat", "train"]),
     // Accounts, sessions and the search index of the staff.
     ("staff", &["domain", "clock", "store", "telemetry"]),
     ("web", &["domain", "clock", "store", "prompt", "model", "tools", "chat", "runs", "staff", "telemetry"]),

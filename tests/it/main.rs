@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(clippy::print_stdout, reason = "what was skipped or counted is said")]
 
+mod adapters;
 mod chat;
 mod config;
 #[cfg(feature = "llm")]
@@ -15,6 +16,8 @@ mod model_files_hub;
 mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
+mod runs;
+mod runs_child;
 mod store;
 mod store_child;
 mod store_crash;
@@ -26,4 +29,14 @@ mod train_core;
 mod train_core_golden;
 #[cfg(feature = "train")]
 mod train_core_made;
+#[cfg(feature = "train")]
+mod train_data;
+#[cfg(feature = "train")]
+mod train_kill;
+#[cfg(feature = "train")]
+mod train_loop;
+#[cfg(feature = "train")]
+mod train_made;
+#[cfg(feature = "train")]
+mod train_recipes;
 mod web;

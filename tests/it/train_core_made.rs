@@ -7,7 +7,7 @@ use shopclerk::domain::recipe::{BaseWeights, LoraRecipe, TARGETS};
 use shopclerk::train::example::Example;
 use shopclerk::train::nn::{Network, Options};
 
-pub const WORDS: u32 = 150;
+pub(crate) const WORDS: u32 = 150;
 const HIDDEN: usize = 32;
 const INNER: usize = 64;
 const LAYERS: usize = 2;
@@ -15,14 +15,14 @@ const HEADS: usize = 4;
 const KV: usize = 2;
 
 /// A number that looks random, from -1 to 1.
-pub fn noise(seed: u64) -> f32 {
+pub(crate) fn noise(seed: u64) -> f32 {
     let n = seed.wrapping_add(0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let n = (n ^ (n >> 29)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((n ^ (n >> 32)) & 0xff_ffff) as f32 / (1 << 23) as f32 - 1.0
 }
 
 /// Writes a model of `family` under `dir` and gives its folder. Qwen 3's heads are wider than its hidden size asks for.
-pub fn model(dir: &Path, family: &str) -> PathBuf {
+pub(crate) fn model(dir: &Path, family: &str) -> PathBuf {
     let folder = dir.join(family);
     fs_err::create_dir_all(&folder).unwrap();
     let head = if family == "qwen3" { 16 } else { HIDDEN / HEADS };
@@ -80,7 +80,7 @@ fn shapes(family: &str, head: usize) -> Vec<(String, Vec<usize>)> {
 }
 
 /// Norms near 1, words near ±1, the rest small enough to keep the numbers in bounds.
-pub fn write_tensors(path: &Path, shapes: &[(String, Vec<usize>)]) {
+pub(crate) fn write_tensors(path: &Path, shapes: &[(String, Vec<usize>)]) {
     let mut bytes = Vec::new();
     for (number, (name, shape)) in shapes.iter().enumerate() {
         let size: usize = shape.iter().product();
@@ -107,7 +107,7 @@ pub fn write_tensors(path: &Path, shapes: &[(String, Vec<usize>)]) {
 }
 
 /// A recipe for all modules.
-pub fn lora() -> LoraRecipe {
+pub(crate) fn lora() -> LoraRecipe {
     LoraRecipe {
         rank: 4,
         alpha: 6.0,
@@ -117,12 +117,12 @@ pub fn lora() -> LoraRecipe {
     }
 }
 
-pub fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { seed: 1, recompute: false, threads: 2 }
 }
 
 /// A network whose A and B are both far from zero, so that every path carries a gradient.
-pub fn network(folder: &Path, lora: &LoraRecipe, options: &Options) -> Network {
+pub(crate) fn network(folder: &Path, lora: &LoraRecipe, options: &Options) -> Network {
     let mut network = Network::load(folder, lora, options).unwrap();
     for (number, (_, pair)) in network.adapter_mut().pairs_mut().enumerate() {
         for (at, n) in pair.b.numbers.iter_mut().enumerate() {
@@ -133,7 +133,7 @@ pub fn network(folder: &Path, lora: &LoraRecipe, options: &Options) -> Network {
 }
 
 /// A row of `length` tokens of which about every third is learnt.
-pub fn row(length: usize, seed: u64) -> Example {
+pub(crate) fn row(length: usize, seed: u64) -> Example {
     let id = |at: usize| ((noise(seed * 997 + at as u64) + 1.0) / 2.0 * (WORDS - 1) as f32) as u32;
     let target = |at: usize| at > 0 && noise(seed * 31 + 7 + at as u64) > 0.3;
     Example { ids: (0..length).map(id).collect(), targets: (0..length).map(target).collect() }

@@ -5,6 +5,8 @@ mod child;
 mod client;
 mod sockets;
 mod store;
+#[cfg(feature = "train")]
+mod train;
 
 use serde::Serialize;
 
@@ -28,6 +30,9 @@ enum What {
     Sockets,
     /// Acknowledged messages per second
     Store,
+    /// One epoch of LoRA, beside PEFT on PyTorch
+    #[cfg(feature = "train")]
+    Train(train::Args),
 }
 
 /// One measured figure.
@@ -65,6 +70,8 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Chat => chat::measure(config).await?,
         What::Sockets => sockets::measure(config).await?,
         What::Store => store::measure(config).await?,
+        #[cfg(feature = "train")]
+        What::Train(args) => train::measure(&args, &config)?,
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);

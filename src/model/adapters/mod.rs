@@ -14,6 +14,7 @@ mod registry;
 mod service;
 mod state;
 mod swap;
+mod trial;
 
 pub use base::{Base, TARGETS, fingerprint};
 pub use check::{Bundle, CONFIG, Lora, MANIFEST, WEIGHTS};

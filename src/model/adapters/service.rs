@@ -16,8 +16,8 @@ use super::{AdapterError, AdapterId, Base, Lease};
 use crate::domain::run::Manifest;
 use crate::model::SharedModel;
 
-/// How often the files are looked at, for changes by other processes.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the files are looked at, for changes by other processes. They are a few small ones.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// What the service is made of.
 pub struct Parts {
@@ -244,6 +244,7 @@ impl Adapters {
             self.make_room().await;
             if let Err(fault) = self.load(&id).await {
                 self.note_fault(name, &fault);
+                self.publish();
                 return Lease::base();
             }
         }
@@ -251,7 +252,7 @@ impl Adapters {
     }
 
     /// `None` if it is not in memory.
-    fn lease(&self, id: &AdapterId) -> Option<Lease> {
+    pub(super) fn lease(&self, id: &AdapterId) -> Option<Lease> {
         let mut table = self.table();
         table.tick += 1;
         let tick = table.tick;

@@ -17,6 +17,7 @@ impl Adapters {
             Ok(names) => names,
             Err(fault) => {
                 self.note_fault(&self.0.chat, &fault);
+                self.publish();
                 return;
             }
         };
@@ -26,6 +27,7 @@ impl Adapters {
                 && !matches!(fault, AdapterError::Load { .. })
             {
                 self.note_fault(&name, &fault);
+                self.publish();
             }
         }
     }
@@ -62,6 +64,7 @@ impl Adapters {
         }
         self.switch(name, serving);
         self.tell();
+        self.publish();
         failed.map_or(Ok(()), Err)
     }
 
@@ -137,8 +140,6 @@ impl Adapters {
         let serves = serving.current.as_ref().map_or("the base model".to_owned(), ToString::to_string);
         tracing::info!(name, serves, candidate = ?serving.candidate, "adapters changed");
         table.names.insert(name.to_owned(), serving);
-        drop(table);
-        self.publish();
     }
 
     /// Removes `id` once nobody uses it, unless it is called back before.
@@ -189,7 +190,6 @@ impl Adapters {
         if said.as_deref() != Some(&fault.to_string()) {
             tracing::error!(name, code = fault.code(), %fault, "an adapter cannot be used");
         }
-        self.publish();
     }
 
     /// Tells other processes which revisions were noticed.

@@ -14,7 +14,7 @@ use super::super::adapters::Bundle;
 use super::super::settings::Quantise;
 use super::super::{Facts, ModelError, Settings};
 use super::generation::{Generations, Plan, fresh_name};
-use super::{memory, merge};
+use super::merge;
 
 /// The longest prompt and answer together unless the configuration says otherwise.
 const CONTEXT: usize = 4096;
@@ -145,7 +145,6 @@ async fn build_apart(
         .name("model-load".to_owned())
         .spawn(move || {
             if let Some(adapter) = adapter {
-                memory::work_in_the_background();
                 adapter.apply_to_this_thread();
             }
             let outcome = tokio::runtime::Builder::new_multi_thread()

@@ -1,6 +1,6 @@
-//! The machine below: memory that goes back to it, and work that lets other work go first.
+//! Memory that goes back to the machine.
 
-/// Gives freed memory back to the machine; glibc keeps it otherwise.
+/// Gives freed memory back; glibc keeps it otherwise.
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the C library has no safe face")]
 pub(super) fn give_back() {
@@ -13,10 +13,3 @@ pub(super) fn give_back() {
 
 #[cfg(not(target_env = "gnu"))]
 pub(super) fn give_back() {}
-
-/// Lowers the priority of the calling thread and of those it starts.
-pub(super) fn work_in_the_background() {
-    // Linux takes "this process" for the calling thread (setpriority(2)). If it is forbidden, loading is merely less polite.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 10);
-}

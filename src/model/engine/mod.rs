@@ -6,6 +6,7 @@
 //! An adapter is the whole model once more with the adapter merged into its weights, beside the base; all share the permits.
 
 mod generation;
+mod likelihood;
 mod load;
 mod memory;
 mod merge;
@@ -27,7 +28,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use self::generation::{Generations, InFlight};
 use super::adapters::Bundle;
 use super::stop::stop_at;
-use super::{Answer, Facts, Health, Model, ModelError, Settings};
+use super::{Answer, Facts, Health, Model, ModelError, Opening, Passage, Settings};
 use crate::domain::prompt::{Message, Piece, Prompt, Role};
 
 /// A loaded model.
@@ -68,12 +69,17 @@ impl Engine {
         Ok(engine)
     }
 
-    /// One token from a short prompt: a tensor that is missing from the weights, or numbers that overflow, show only now.
-    /// Takes no permit: a variant is proven while others answer.
-    async fn prove(&self, generations: &Arc<Generations>) -> Result<(), ModelError> {
-        let messages = vec![Message::new(Role::User, "Hello")];
-        let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
-        let logits = score::logits_of(self.clone(), generations.enter(), None, |s| request::chat(prompt, s));
+    /// One token: a tensor that is missing from the weights, or numbers that overflow, show only now. Of the prefix that all
+    /// prompts share, once it is known, so that it is in the cache as well.
+    async fn prove(&self, variant: &Arc<Generations>) -> Result<(), ModelError> {
+        let hello = || Prompt { messages: vec![Message::new(Role::User, "Hello")], ..Prompt::default() };
+        let prefix = lock(&self.0.prefix).clone();
+        if let Some(prefix) = &prefix {
+            variant.remember_prefix(prefix.clone());
+        }
+        let prompt = Prompt { max_tokens: 1, ..prefix.unwrap_or_else(hello) };
+        let permit = self.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
+        let logits = score::logits_of(self, variant.enter(), permit, |sender| request::chat(prompt, sender));
         if logits.await?.iter().all(|logit| logit.is_finite()) {
             return Ok(());
         }
@@ -91,13 +97,13 @@ impl Engine {
         let flight = self.enter(prompt.adapter.as_deref())?;
         let permit = self.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
         flight.generations().renew_if_full(&self.0.permits, self.0.facts.parallel).await;
-        self.send(flight, Some(permit), |sender| request::chat(prompt, sender)).await
+        self.send(flight, permit, |sender| request::chat(prompt, sender)).await
     }
 
     async fn send(
-        self,
+        &self,
         flight: InFlight,
-        permit: Option<OwnedSemaphorePermit>,
+        permit: OwnedSemaphorePermit,
         make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>,
     ) -> Result<Running, ModelError> {
         let (sender, receiver) = mpsc::channel(1);
@@ -112,7 +118,7 @@ impl Engine {
             return Ok(());
         }
         let variant = self.0.source.variant(adapter).await?;
-        if let Err(fault) = self.prepare(&variant).await {
+        if let Err(fault) = self.prove(&variant).await {
             variant.remove().await;
             return Err(fault);
         }
@@ -120,34 +126,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Beside other answers: it takes no permit, so that nobody waits for it.
-    async fn prepare(&self, variant: &Arc<Generations>) -> Result<(), ModelError> {
-        self.prove(variant).await?;
-        let prefix = lock(&self.0.prefix).clone();
-        match prefix {
-            Some(prefix) => self.run_prefix(variant, None, prefix).await,
-            None => Ok(()),
-        }
-    }
-
-    async fn run_prefix(
-        &self,
-        variant: &Arc<Generations>,
-        permit: Option<OwnedSemaphorePermit>,
-        prefix: Prompt,
-    ) -> Result<(), ModelError> {
-        variant.remember_prefix(prefix.clone());
-        let running =
-            self.clone().send(variant.enter(), permit, |sender| request::chat(prefix, sender)).await?;
-        drain(running.pieces()).await
-    }
-
-    async fn warm_all(&self, prompt: Prompt) -> Result<(), ModelError> {
-        *lock(&self.0.prefix) = Some(prompt.clone());
+    async fn warm_all(&self, prefix: Prompt) -> Result<(), ModelError> {
+        *lock(&self.0.prefix) = Some(prefix);
         let variants: Vec<Arc<Generations>> = lock(&self.0.variants).values().cloned().collect();
         for variant in variants.iter().chain([&self.0.base]) {
-            let permit = self.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
-            self.run_prefix(variant, Some(permit), prompt.clone()).await?;
+            self.prove(variant).await?;
         }
         Ok(())
     }
@@ -160,7 +143,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One answer in the making; dropping it stops the engine at its next token.
 struct Running {
     /// What the engine says, the right to have it say so, and the variant that does. All are there until the drop.
-    line: Option<(mpsc::Receiver<Response>, Option<OwnedSemaphorePermit>, InFlight)>,
+    line: Option<(mpsc::Receiver<Response>, OwnedSemaphorePermit, InFlight)>,
     ended: bool,
 }
 
@@ -254,6 +237,14 @@ impl Model for Engine {
 
     fn variants(&self) -> Vec<String> {
         lock(&self.0.variants).keys().cloned().collect()
+    }
+
+    fn log_likelihood(&self, passage: Passage) -> BoxFuture<'_, Result<Vec<f32>, ModelError>> {
+        Box::pin(likelihood::log_likelihood(self, passage))
+    }
+
+    fn go_on(&self, opening: Opening) -> BoxFuture<'_, Result<String, ModelError>> {
+        Box::pin(likelihood::go_on(self, opening))
     }
 
     fn health(&self) -> Health {

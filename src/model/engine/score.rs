@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use mistralrs::{NormalRequest, Response};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
@@ -57,23 +57,24 @@ async fn logits(
 ) -> Result<Vec<f32>, ModelError> {
     let flight = engine.enter(adapter)?;
     let permit = engine.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
-    logits_of(engine.clone(), flight, Some(permit), make).await
+    logits_of(engine, flight, permit, make).await
 }
 
 /// The logits of one token, from a request that the engine takes for an ordinary one.
 pub(super) async fn logits_of(
-    engine: Engine,
+    engine: &Engine,
     flight: InFlight,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: OwnedSemaphorePermit,
     make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>,
 ) -> Result<Vec<f32>, ModelError> {
     let seen: Arc<Mutex<Option<Vec<f32>>>> = Arc::default();
     let slot = seen.clone();
     // It must never fail: an error here would cost the other answers of the batch a token.
     let read = move |logits: &Tensor, _: &[u32]| {
-        if let (Ok(values), Ok(mut slot)) =
-            (logits.flatten_all().and_then(|l| l.to_vec1::<f32>()), slot.lock())
-        {
+        if let (Ok(values), Ok(mut slot)) = (
+            logits.flatten_all().and_then(|l| l.to_dtype(DType::F32)).and_then(|l| l.to_vec1::<f32>()),
+            slot.lock(),
+        ) {
             slot.get_or_insert(values);
         }
         Ok(logits.clone())

@@ -21,6 +21,13 @@ mod pack;
 mod rope;
 mod weights;
 
+/// What merging reads of a model folder.
+pub(super) mod files {
+    pub(crate) use super::config::{Config, Family, Stretch};
+    pub(crate) use super::rope::factors as rope_factors;
+    pub(crate) use super::weights::Weights;
+}
+
 pub use adapter::{Adapter, Matrix, Pair};
 pub use network::Network;
 pub use optimizer::{AdamW, learning_rate};

@@ -53,6 +53,9 @@ struct Dropped {
     picked: Vec<(u64, Range<usize>)>,
 }
 
+/// The number of each text in the run's order, and its rows.
+type Texts = [(u64, Range<usize>)];
+
 impl Network {
     /// Adds the gradients of these rows, scaled by `pass.scale`, to the adapter's, and gives their loss. A row without
     /// learnt tokens adds nothing.
@@ -212,7 +215,7 @@ impl Network {
     }
 
     fn scene<'a>(&self, run: &'a Run<'_>) -> (Scene<'a>, Pick<'a>) {
-        let noise = |texts: fn(&Dropped) -> &[(u64, Range<usize>)]| {
+        let noise = |texts: fn(&Dropped) -> &Texts| {
             run.noise.as_ref().map(|noise| Noise { rate: noise.rate, key: noise.key, texts: texts(noise) })
         };
         let scene = Scene {

@@ -53,7 +53,12 @@ pub(super) fn packs(rows: &[Example], limits: &Limits, first: u64) -> Result<Vec
 impl Pack {
     /// A text without learnt tokens.
     pub(super) fn text(ids: &[u32]) -> Self {
-        Self { ids: ids.to_vec(), texts: vec![0..ids.len()], rows: vec![0], ..Self::default() }
+        Self {
+            ids: ids.to_vec(),
+            texts: std::iter::once(0..ids.len()).collect(),
+            rows: vec![0],
+            ..Self::default()
+        }
     }
 
     fn push(&mut self, row: &Example, last: usize, number: usize) {

@@ -31,6 +31,13 @@ fn stretched(stretch: Stretch, speed: f64) -> f64 {
     }
 }
 
+/// How many times slower each pair turns for Llama 3's stretch, which GGUF files keep as a tensor; `None` for other models.
+pub(crate) fn factors(config: &Config) -> Option<Vec<f32>> {
+    let Stretch::Llama3 { .. } = config.stretch else { return None };
+    let plain = speeds(&Config { stretch: Stretch::None, ..config.clone() });
+    Some(plain.iter().zip(speeds(config)).map(|(plain, slow)| plain / slow).collect())
+}
+
 /// Cosines and sines for some positions.
 pub(super) fn turns(
     speeds: &[f32],

@@ -68,6 +68,11 @@ impl Folder {
         Self(self.0.join("trials").join(format!("{number:03}")))
     }
 
+    /// Whether a trainer has worked here.
+    pub fn has_begun(&self) -> bool {
+        self.checkpoints().exists() || self.0.join("trials").exists()
+    }
+
     pub fn tensorboard(&self) -> PathBuf {
         self.0.join("tensorboard")
     }

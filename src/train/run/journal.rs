@@ -38,7 +38,7 @@ impl Journal {
         if step.is_none() && folder.tensorboard().is_dir() {
             fs::remove_dir_all(folder.tensorboard())?;
         }
-        let board = Board::create(&folder.tensorboard(), step.unwrap_or(0), now)?;
+        let board = Board::create(&folder.tensorboard(), step.map_or(0, |step| step + 1), now)?;
         Ok(Self { metrics, board, started: (now, Instant::now()) })
     }
 

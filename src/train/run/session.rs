@@ -104,7 +104,7 @@ pub fn run(
     let folder = order.folder;
     let recipe = folder.recipe()?;
     let _lock = folder.lock()?;
-    if order.start == Start::Fresh && (folder.checkpoints().exists() || folder.trials().exists()) {
+    if order.start == Start::Fresh && folder.has_begun() {
         bail!(
             "{}: this run has begun already; go on with `shopclerk train --resume {}`, or make a new run from the recipe",
             folder.path().display(),

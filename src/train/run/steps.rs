@@ -93,7 +93,8 @@ impl<'a, 'n> Going<'a, 'n> {
             },
         };
         let now = Instant::now();
-        let mut going = Self { work, net, plan, journal, state, counted: now, saved: now, looked: None };
+        let looked = state.stopped.map(|_| state.step);
+        let mut going = Self { work, net, plan, journal, state, counted: now, saved: now, looked };
         going.check_base()?;
         if fresh {
             going.first_look()?;
@@ -232,19 +233,8 @@ impl<'a, 'n> Going<'a, 'n> {
     }
 
     fn end(mut self) -> anyhow::Result<Ended> {
-        // Stopped by the clock between two looks: what was learnt since the last one counts too.
-        let unseen = self.state.best.first().map_or(0, |kept| kept.step) < self.state.step;
-        if self.state.stopped == Some(Stop::Minutes)
-            && self.looked.is_none_or(|at| at < self.state.step)
-            && unseen
-        {
-            let dev_loss = self.look()?;
-            self.count();
-            if dev_loss.is_some() {
-                self.log(StepLog { dev_loss, ..self.line(0.0) })?;
-            }
-            self.state.stopped = Some(Stop::Minutes);
-            self.save()?;
+        if self.state.stopped == Some(Stop::Minutes) {
+            self.close_early()?;
         }
         self.check_base()?;
         let chosen = self.state.best.first().map_or(self.state.step, |kept| kept.step);
@@ -252,6 +242,19 @@ impl<'a, 'n> Going<'a, 'n> {
             .load(&self.work.folder.checkpoint(chosen))
             .context("the chosen checkpoint cannot be read")?;
         Ok(Ended::Done(self.state))
+    }
+
+    /// Stopped by the clock between two looks: what was learnt since the last one counts too.
+    fn close_early(&mut self) -> anyhow::Result<()> {
+        if self.looked.is_none_or(|at| at < self.state.step) {
+            let dev_loss = self.look()?;
+            self.count();
+            if dev_loss.is_some() {
+                self.log(StepLog { dev_loss, ..self.line(0.0) })?;
+            }
+        }
+        self.state.stopped = Some(Stop::Minutes);
+        self.save()
     }
 
     fn check_base(&self) -> anyhow::Result<()> {

@@ -60,7 +60,7 @@ pub struct Board {
 }
 
 impl Board {
-    /// A new file in `folder` for the steps after `step`. `now`: milliseconds since 1970.
+    /// A new file in `folder` for the steps from `step` on. `now`: milliseconds since 1970.
     ///
     /// # Errors
     /// What the file system says.
@@ -72,7 +72,7 @@ impl Board {
             .ok_or_else(|| std::io::Error::other("no free name"))?;
         let mut board = Self { file: fs::File::create(file)? };
         board.write(now, 0, What::FileVersion("brain.Event:2".to_owned()))?;
-        board.write(now, step as i64 + 1, What::SessionLog(SessionLog { status: START }))?;
+        board.write(now, step as i64, What::SessionLog(SessionLog { status: START }))?;
         Ok(board)
     }
 

@@ -1,9 +1,11 @@
-//! Fine-tuning over HTTP: submit a run, watch it, stop it, fetch what it made.
+//! Fine-tuning over HTTP: submit a run, watch it, stop it, fetch what it made; choose which adapter serves.
 //!
-//! Every handler asks `auth::authorize` for [`Action::Train`] and then the [`Runs`] service; slow work is done off the web's
-//! threads. Decides nothing about a run.
+//! Every handler asks `auth::authorize` for [`Action::Train`] or [`Action::Promote`], and then [`Runs`] or the desk's adapters;
+//! slow work is done off the web's threads. Decides nothing about a run.
 
 mod act;
+mod adapters;
+mod compare;
 mod events;
 mod look;
 mod submit;
@@ -35,14 +37,31 @@ const BODY: usize = 256 * 1024;
     act::cancel,
     act::pause,
     act::resume,
-    events::events
+    events::events,
+    adapters::list,
+    adapters::show,
+    adapters::promote,
+    adapters::roll_back,
+    adapters::remove,
+    compare::compare
 ))]
 pub(super) struct Document;
+
+/// True for the paths of this room.
+pub(super) fn owns(path: &str) -> bool {
+    ["/v1/staff/runs", "/v1/staff/adapters", "/v1/staff/compare"].iter().any(|own| path.starts_with(own))
+}
 
 /// Puts one route of the table in place.
 pub(super) fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
     let resource = resource.app_data(web::PayloadConfig::new(BODY));
     match (entry.method, entry.path.trim_start_matches("/v1/staff/runs")) {
+        ("GET", "/v1/staff/adapters") => resource.route(web::get().to(adapters::list)),
+        ("GET", "/v1/staff/adapters/{name}/{version}") => resource.route(web::get().to(adapters::show)),
+        ("DELETE", "/v1/staff/adapters/{name}/{version}") => resource.route(web::delete().to(adapters::remove)),
+        ("POST", "/v1/staff/adapters/{name}/promote") => resource.route(web::post().to(adapters::promote)),
+        ("POST", "/v1/staff/adapters/{name}/rollback") => resource.route(web::post().to(adapters::roll_back)),
+        ("POST", "/v1/staff/compare") => resource.route(web::post().to(compare::compare)),
         ("GET", "") => resource.route(web::get().to(look::list)),
         ("POST", "") => resource.route(web::post().to(submit::submit)),
         ("POST", "/preview") => resource.route(web::post().to(submit::preview)),
@@ -85,9 +104,10 @@ impl From<RunsError> for ApiError {
         let status = match &fault {
             RunsError::Unknown => StatusCode::NOT_FOUND,
             RunsError::Recipe(_) | RunsError::Base(_) | RunsError::Rows(_) => StatusCode::BAD_REQUEST,
-            RunsError::State { .. } | RunsError::Memory { .. } | RunsError::Full { .. } => {
-                StatusCode::CONFLICT
-            }
+            RunsError::State { .. }
+            | RunsError::Foreign
+            | RunsError::Memory { .. }
+            | RunsError::Full { .. } => StatusCode::CONFLICT,
             RunsError::Draining => return Self::draining(),
             RunsError::Io(_) | RunsError::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         };

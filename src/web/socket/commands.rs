@@ -3,7 +3,6 @@
 use super::End;
 use super::follow::Follow;
 use super::session::Socket;
-use crate::chat::hub::Who;
 use crate::chat::{DeskError, Replay, Say};
 use crate::domain::{ConvId, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
@@ -17,11 +16,18 @@ impl Socket {
             return self.hello(resume, epoch).await;
         }
         let cmid = frame.cmid();
-        if let Some(conv) = frame.conv()
-            && let Err(denied) = self.may(action_of(&frame), conv)
-        {
+        let allowed = match (action_of(&frame), frame.conv()) {
+            (Action::Browse, _) | (_, None) => authorize(&self.principal, Action::Browse, Resource::Shop),
+            (action, Some(conv)) => self.may(action, conv),
+        };
+        if let Err(denied) = allowed {
             return self.deny(denied, cmid).await;
         }
+        let frame = match frame {
+            ClientFrame::List { .. } => return Box::pin(self.list(frame)).await,
+            ClientFrame::Open { conv, seq } => return Box::pin(self.open(conv, seq)).await,
+            frame => frame,
+        };
         match self.call(frame).await {
             Ok(Some(answer)) => self.send(&answer).await,
             Ok(None) => Ok(()),
@@ -41,7 +47,7 @@ impl Socket {
         let desk = self.state.desk.clone();
         match frame {
             // Answered above: it needs no conversation.
-            ClientFrame::Hello { .. } => {}
+            ClientFrame::Hello { .. } | ClientFrame::List { .. } | ClientFrame::Open { .. } => {}
             ClientFrame::Say { conv, cmid, text, draft } => {
                 let say =
                     Say { conv, cmid, by: self.speaker(), text: Said::parse(&text)?, address: Some(self.ip) };
@@ -60,7 +66,7 @@ impl Socket {
             }
             ClientFrame::Person { conv } => desk.person(conv).await?,
             ClientFrame::Assistant { conv } => desk.assistant(conv).await?,
-            ClientFrame::Typing { conv } => desk.typing(conv, self.typist()),
+            ClientFrame::Typing { conv } => desk.typing(conv, self.principal.staff().cloned()),
             ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
             ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
             ClientFrame::Note { conv, text } => desk.note(conv, self.staff(), Said::parse(&text)?).await?,
@@ -69,6 +75,8 @@ impl Socket {
             }
             ClientFrame::Tag { conv, tags } => desk.tag(conv, self.staff(), Tags::parse(&tags)?).await?,
             ClientFrame::Resolve { conv } => desk.resolve(conv).await?,
+            ClientFrame::Close { conv } => self.close(conv),
+            ClientFrame::Seen { conv, seq } => self.state.staff.board.seen(conv, seq),
         }
         Ok(None)
     }
@@ -116,10 +124,13 @@ impl Socket {
         Ok(())
     }
 
-    fn start_following(&mut self, conv: ConvId, after: Seq) {
+    pub(super) fn start_following(&mut self, conv: ConvId, after: Seq) {
         match self.follow(conv) {
             Some(follow) => follow.restart(after),
-            None => self.follows.push(Follow::new(conv, after)),
+            None => {
+                self.follows.push(Follow::new(conv, after));
+                self.enter(conv);
+            }
         }
     }
 
@@ -132,7 +143,7 @@ impl Socket {
         }
     }
 
-    async fn deliver(&mut self, conv: ConvId, replay: Replay) -> Result<(), End> {
+    pub(super) async fn deliver(&mut self, conv: ConvId, replay: Replay) -> Result<(), End> {
         if replay.reset {
             // What comes next are the newest events, from wherever they begin.
             let before = replay.events.first().map_or(replay.head, |first| first.seq - 1);
@@ -182,13 +193,6 @@ impl Socket {
         self.principal.staff().map_or(Speaker::Shopper, |staff| Speaker::Staff(staff.clone()))
     }
 
-    fn typist(&self) -> Who {
-        match self.speaker() {
-            Speaker::Staff(_) => Who::Staff,
-            Speaker::Shopper => Who::Shopper,
-        }
-    }
-
     /// Only reached by those whom [`authorize`] let act as staff.
     fn staff(&self) -> StaffId {
         self.principal.staff().cloned().unwrap_or_else(|| StaffId(String::new()))
@@ -213,6 +217,8 @@ pub(super) fn action_of(frame: &ClientFrame) -> Action {
         | ClientFrame::Note { .. }
         | ClientFrame::Correct { .. }
         | ClientFrame::Tag { .. }
-        | ClientFrame::Resolve { .. } => Action::Staff,
+        | ClientFrame::Resolve { .. }
+        | ClientFrame::Seen { .. } => Action::Staff,
+        ClientFrame::List { .. } | ClientFrame::Open { .. } | ClientFrame::Close { .. } => Action::Browse,
     }
 }

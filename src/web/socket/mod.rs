@@ -6,6 +6,7 @@
 
 mod commands;
 mod follow;
+mod list;
 mod session;
 mod upgrade;
 
@@ -26,6 +27,10 @@ pub(super) const INBOX: usize = 256;
 /// Pieces of a reply are gathered this long, or up to [`BATCH_PIECES`]: the size of single words tells too much, and
 /// costs a packet each.
 pub(super) const BATCH_FOR: Duration = Duration::from_millis(50);
+/// Changes of the list are gathered this long.
+pub(super) const ROWS_FOR: Duration = Duration::from_millis(30);
+/// Conversations one member of staff may have open on one socket.
+pub(super) const MAX_OPEN: usize = 16;
 /// Pieces that go out together at once.
 pub(super) const BATCH_PIECES: usize = 4;
 

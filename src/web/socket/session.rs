@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::web;
 use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, ProtocolError, Session};
@@ -9,10 +10,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::follow::{Follow, Outgoing, Piece, Step};
-use super::{BEAT, End, HELLO_WITHIN, INBOX, MISSES, SEND_WITHIN, code};
+use super::{BEAT, End, HELLO_WITHIN, INBOX, MISSES, ROWS_FOR, SEND_WITHIN, code};
 use crate::chat::hub::{Inbox, Notice, Outlet, Who};
 use crate::domain::{ConvId, Event};
 use crate::staff::Seat;
+use crate::staff::board::Watcher;
 use crate::telemetry::metric;
 use crate::web::auth::extract::Caller;
 use crate::web::auth::{Claims, Principal};
@@ -28,8 +30,11 @@ pub(super) struct Socket {
     pub(super) outlet: Outlet,
     pub(super) principal: Principal,
     pub(super) claims: Option<Claims>,
-    seat: Option<Seat>,
+    pub(super) seat: Option<Seat>,
     key: Option<String>,
+    /// For staff who asked for the list: what changed in it, and when it has to go out.
+    pub(super) watcher: Option<Arc<Watcher>>,
+    pub(super) rows_due: Option<Instant>,
     /// For staff: accounts, sessions or keys changed.
     standing: Option<watch::Receiver<u64>>,
     pub(super) ip: IpAddr,
@@ -56,6 +61,8 @@ impl Socket {
             claims: caller.claims,
             seat: caller.seat,
             key: caller.key,
+            watcher: None,
+            rows_due: None,
             standing,
             ip,
             expired: caller.expired,
@@ -77,6 +84,7 @@ impl Socket {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);
+        self.leave_all();
         Box::pin(self.finish(end, messages)).await;
         metrics::gauge!(metric::CONNECTIONS).decrement(1.0);
     }
@@ -92,6 +100,10 @@ impl Socket {
                 message = messages.recv() => Box::pin(self.heard(message, verdict)).await,
                 notice = self.inbox.next() => Box::pin(self.told(notice)).await,
                 () = drained(&mut self.drain) => Err(End::Drain),
+                () = rung(self.watcher.as_deref().filter(|_| self.rows_due.is_none())) => {
+                    self.rows_due = Some(Instant::now() + ROWS_FOR);
+                    Ok(())
+                }
                 () = changed(&mut self.standing) => self.check_standing(),
                 () = sleep_until(due) => Box::pin(self.tick()).await,
             };
@@ -125,7 +137,7 @@ impl Socket {
     }
 
     fn due(&self) -> Instant {
-        self.follows.iter().filter_map(Follow::due).fold(self.beat, Instant::min)
+        self.follows.iter().filter_map(Follow::due).chain(self.rows_due).fold(self.beat, Instant::min)
     }
 
     async fn heard(
@@ -189,18 +201,23 @@ impl Socket {
                     Piece::Gap => self.catch_up(delta.conv).await,
                 }
             }
+            Some(Notice::Queued { conv, .. } | Notice::Typing { conv, .. }) if self.follow(conv).is_none() => {
+                Ok(())
+            }
             Some(Notice::Queued { conv, position }) => {
                 self.send(&ServerFrame::Queued { conv, position }).await
             }
-            Some(Notice::Typing { conv, who }) => {
-                let own = match self.viewer() {
-                    Viewer::Staff => Who::Staff,
-                    Viewer::Shopper => Who::Shopper,
+            Some(Notice::Typing { conv, who, by }) => {
+                // Other tabs of whoever types need not be told.
+                let (own, staff) = match self.viewer() {
+                    Viewer::Staff => (by.is_some() && by.as_ref() == self.principal.staff(), by),
+                    Viewer::Shopper => (who == Who::Shopper, None),
                 };
-                if who == own {
+                if own {
                     return Ok(());
                 }
-                self.send(&ServerFrame::Typing { conv, who: who.into() }).await
+                let staff = staff.map(|staff| staff.0);
+                self.send(&ServerFrame::Typing { conv, who: who.into(), staff }).await
             }
         }
     }
@@ -234,6 +251,9 @@ impl Socket {
             if let Some(piece) = self.follow(conv).and_then(Follow::flush) {
                 self.piece(conv, piece).await?;
             }
+        }
+        if self.rows_due.is_some_and(|due| due <= now) {
+            Box::pin(self.rows()).await?;
         }
         if now < self.beat {
             return Ok(());
@@ -321,6 +341,14 @@ fn sent_or_end(sent: Sent) -> Result<(), End> {
 async fn drained(drain: &mut watch::Receiver<bool>) {
     // An error means that the server itself is gone.
     let _ = drain.wait_for(|on| *on).await;
+}
+
+/// Never for those who do not look at the list.
+async fn rung(watcher: Option<&Watcher>) {
+    match watcher {
+        Some(watcher) => watcher.ring().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Never for those whose standing cannot change.

@@ -9,19 +9,26 @@ use crate::web::state::State;
 
 /// A change that `shopclerk staff` made shows within this time.
 const LOOK: Duration = Duration::from_secs(1);
-/// Looks between two times that the use of sessions is written down.
-const TIDY: u32 = 60;
+/// Looks between two times that remembered things are written down.
+const TIDY: u32 = 10;
 
 /// Runs until the server goes down.
 pub(in crate::web) async fn run(state: web::Data<State>) {
     let mut drain = state.drain.subscribe();
+    let mut team = state.staff.team.changes();
     let mut looks = 0u32;
+    block(&state);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
+            Ok(()) = team.changed() => {
+                block(&state);
+                continue;
+            }
             () = drained(&mut drain) => break,
         }
         state.staff.accounts.look();
+        state.staff.team.look();
         looks += 1;
         if looks.is_multiple_of(TIDY) {
             tidy(&state).await;
@@ -35,13 +42,20 @@ async fn drained(drain: &mut watch::Receiver<bool>) {
     let _ = drain.wait_for(|on| *on).await;
 }
 
-async fn tidy(state: &web::Data<State>) {
-    let accounts = state.staff.accounts.clone();
-    match tokio::task::spawn_blocking(move || accounts.tidy()).await {
+/// The desk hears whom the team blocked.
+fn block(state: &State) {
+    state.desk.block(state.staff.team.blocked().into_iter().collect());
+}
+
+/// Writes down what was only remembered: when sessions were used, how far conversations were read.
+async fn tidy(state: &State) {
+    let staff = state.staff.clone();
+    let written = tokio::task::spawn_blocking(move || staff.accounts.tidy().and_then(|()| staff.board.save()));
+    match written.await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => {
-            tracing::error!(code = fault.code(), %fault, "the use of sessions was not written down")
+            tracing::error!(code = fault.code(), %fault, "sessions and read marks were not written");
         }
-        Err(_) => tracing::error!("the use of sessions was not written down"),
+        Err(_) => tracing::error!("sessions and read marks were not written"),
     }
 }

@@ -4,11 +4,14 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::domain::{Cmid, ConvId, Seq, Thumb};
+use crate::staff::board::Tab;
 
 /// The most conversations one `hello` may name.
 pub const MAX_RESUME: usize = 64;
 /// The longest comment beside a thumb, in characters.
 pub const MAX_COMMENT: usize = 1_000;
+/// The longest filter or cursor of the list, in bytes.
+const MAX_FILTER: usize = 200;
 /// The longest epoch a client can have been given, in bytes.
 const MAX_EPOCH: usize = 64;
 
@@ -103,6 +106,40 @@ pub enum ClientFrame {
         #[ts(type = "string")]
         conv: ConvId,
     },
+    /// Staff only: a page of the list; from the first one on, changes come as `rows`.
+    List {
+        tab: Tab,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        tag: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        staff: Option<String>,
+        /// The last page's `next`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        after: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        limit: Option<usize>,
+    },
+    /// Staff only: follow a conversation after event `seq`.
+    Open {
+        #[ts(type = "string")]
+        conv: ConvId,
+        seq: Seq,
+    },
+    /// Staff only: stop following.
+    Close {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only: everything up to `seq` was read by a person.
+    Seen {
+        #[ts(type = "string")]
+        conv: ConvId,
+        seq: Seq,
+    },
 }
 
 /// The newest event a client has of one conversation; 0 for none.
@@ -123,6 +160,8 @@ pub enum FrameError {
     TooManyResumes,
     #[error("`epoch` is longer than any the server gives out")]
     Epoch,
+    #[error("`tag`, `staff` or `after` is longer than any there is")]
+    Filter,
     #[error("the comment is longer than {MAX_COMMENT} characters")]
     Comment,
 }
@@ -144,6 +183,11 @@ impl ClientFrame {
             Self::Rate { comment: Some(comment), .. } if comment.chars().count() > MAX_COMMENT => {
                 Err(FrameError::Comment)
             }
+            Self::List { tag, staff, after, .. }
+                if [tag, staff, after].into_iter().flatten().any(|text| text.len() > MAX_FILTER) =>
+            {
+                Err(FrameError::Filter)
+            }
             _ => Ok(frame),
         }
     }
@@ -151,7 +195,7 @@ impl ClientFrame {
     /// The conversation a frame is about; `hello` is about several.
     pub fn conv(&self) -> Option<ConvId> {
         match self {
-            Self::Hello { .. } => None,
+            Self::Hello { .. } | Self::List { .. } => None,
             Self::Say { conv, .. }
             | Self::Stop { conv }
             | Self::Retry { conv }
@@ -164,7 +208,10 @@ impl ClientFrame {
             | Self::Note { conv, .. }
             | Self::Correct { conv, .. }
             | Self::Tag { conv, .. }
-            | Self::Resolve { conv } => Some(*conv),
+            | Self::Resolve { conv }
+            | Self::Open { conv, .. }
+            | Self::Close { conv }
+            | Self::Seen { conv, .. } => Some(*conv),
         }
     }
 

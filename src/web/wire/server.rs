@@ -8,6 +8,7 @@ use ts_rs::TS;
 use super::WireEvent;
 use crate::chat::hub::Who;
 use crate::domain::{Cmid, ConvId, MessageId, Seq};
+use crate::staff::board::{Counts, Row, Tab};
 
 /// One frame of the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -46,6 +47,10 @@ pub enum ServerFrame {
         #[ts(type = "string")]
         conv: ConvId,
         who: Typist,
+        /// Which colleague; staff only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        staff: Option<String>,
     },
     Error {
         code: String,
@@ -71,6 +76,39 @@ pub enum ServerFrame {
     },
     /// Before a restart; then Close 1012.
     Bye { reconnect_in_ms: u64 },
+    /// Staff only: a page of the list, with what was asked.
+    List {
+        tab: Tab,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        tag: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        staff: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        after: Option<String>,
+        rows: Vec<Row>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        next: Option<String>,
+        counts: Counts,
+    },
+    /// Staff only: rows that changed, and conversations that were erased.
+    Rows {
+        rows: Vec<Row>,
+        #[ts(type = "string[]")]
+        gone: Vec<ConvId>,
+        counts: Counts,
+    },
+    /// Staff only: too much changed while the client did not read; ask for the list again.
+    Relist,
+    /// Staff only: the answer to `open`; what was missed follows.
+    Opened {
+        #[ts(type = "string")]
+        conv: ConvId,
+        head: Seq,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -9,6 +9,8 @@ use super::{
     WireProvenance,
 };
 
+use crate::staff::board::{Counts, Preview, PreviewBy, Row, RowShopper, Standing, Tab};
+
 /// The whole of `static/src/wire.ts`.
 pub fn typescript() -> String {
     let config = Config::new().with_large_int("number");
@@ -27,6 +29,13 @@ pub fn typescript() -> String {
         declare::<Party>(&config),
         declare::<WireKind>(&config),
         declare::<WireProvenance>(&config),
+        declare::<Tab>(&config),
+        declare::<Counts>(&config),
+        declare::<Row>(&config),
+        declare::<Standing>(&config),
+        declare::<Preview>(&config),
+        declare::<PreviewBy>(&config),
+        declare::<RowShopper>(&config),
     ] {
         let _ = write!(text, "\n{docs}export {declaration}\n");
     }

@@ -43,6 +43,10 @@ fn client_frames_round_trip() {
         "correct",
         "tag",
         "resolve",
+        "list",
+        "open",
+        "close",
+        "seen",
     ];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
 }
@@ -58,7 +62,7 @@ fn server_frames_round_trip() {
         kinds.push(fixture["t"].as_str().unwrap().to_owned());
     }
     kinds.dedup();
-    let expected = ["welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye"];
+    let expected = ["welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye", "list", "rows", "relist", "opened"];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
 }
 

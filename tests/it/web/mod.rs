@@ -10,5 +10,6 @@ mod rights;
 mod site;
 mod slow;
 mod staff_door;
+mod staff_list;
 mod take;
 mod tools;

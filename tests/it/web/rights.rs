@@ -165,6 +165,9 @@ async fn connect(site: &Site, who: Who, cast: &Cast) -> Result<Socket, u16> {
     site.upgrade(&headers).await
 }
 
+/// Those who see the list.
+const BROWSE: &[Who] = &[Who::Agent, Who::Admin, Who::Api, Who::Reader];
+
 /// Every frame, and who may send it about the owner's conversation.
 fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
     use Who::{Admin, Agent, Api, Owner, Reader};
@@ -190,6 +193,10 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         ),
         (json!({"t": "correct", "conv": conv, "seq": 1, "text": "the right answer"}), STAFF),
         (json!({"t": "tag", "conv": conv, "tags": ["refund"]}), STAFF),
+        (json!({"t": "list", "tab": "all"}), BROWSE),
+        (json!({"t": "open", "conv": conv, "seq": 0}), BROWSE),
+        (plain("close"), BROWSE),
+        (json!({"t": "seen", "conv": conv, "seq": 1}), STAFF),
         (plain("release"), STAFF),
         (plain("resolve"), STAFF),
     ]
@@ -218,7 +225,9 @@ async fn every_frame_for_everybody() {
             socket.send(&json!({"t": "nonsense"})).await;
             let mut forbidden = false;
             loop {
-                let answer = socket.until_any(&["error", "event"]).await;
+                let answer = socket.until_any(&["error", "event", "list", "opened", "rows"]).await;
+                let lists = ["list", "opened", "rows"].iter().any(|t| answer["t"] == *t);
+                assert!(!lists || BROWSE.contains(&who), "{who:?} was told {answer}");
                 assert!(
                     answer["t"] != "event" || answer["conv"] != conv.as_str() || who != Who::Stranger,
                     "a stranger was told {answer}"

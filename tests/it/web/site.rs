@@ -67,7 +67,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     let model: SharedModel = Arc::new(Scripted::default());
     let adapters = Adapters::none(model.clone());
     let desk = Desk::open_with(chat::Parts {
-        store,
+        store: store.clone(),
         adapters: adapters.clone(),
         model: model.clone(),
         playbook,
@@ -84,7 +84,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         settings: tools::Settings::default(),
         busy: Some(desk.busy()),
     });
-    let staff = Staff::open(&folder.path().join("staff"), clock.clone()).unwrap();
+    let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(

@@ -213,8 +213,8 @@ async fn whoever_is_put_out_loses_the_socket_at_once() {
     assert_eq!(own.end().await, 4001, "a new password");
     assert_eq!(site.page("GET", "/v1/staff/me", &anna, &Value::Null).await.status, 401);
     let anna = cookie_of(&changed);
-    for what in ["remove", "reset", "role", "logout", "command line"] {
-        let name = format!("b{}", what.len());
+    for (n, what) in ["remove", "reset", "role", "logout", "command line"].into_iter().enumerate() {
+        let name = format!("bob-{n}");
         let cookie = site.enter(&name, Role::Agent);
         let mut socket = site.agent(&cookie).await;
         let path = format!("/v1/staff/agents/{name}");

@@ -1,0 +1,231 @@
+//! `shopclerk eval`: base and adapter side by side, through the engine that serves.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::config::Config;
+use crate::domain::recipe::Recipe;
+use crate::domain::run::{Manifest, Scorecard};
+use crate::eval::{HeldOut, Material, Replies, Suite, compare, gate, table};
+use crate::model::adapters::{AdapterId, Base, Bundle, Registry};
+use crate::model::{SharedModel, library};
+use crate::prompt::Playbook;
+use crate::runs::{Folder, leash};
+
+/// Suites that need no tool.
+const KNOWN: &str = "held-out, replies";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  shopclerk eval data/runs/0199...            # what the server does after training\n  \
+                        shopclerk eval held-out --adapter shop@3    # on the test part of the run it came from\n  \
+                        shopclerk eval held-out --data chats.jsonl --adapter ./my-peft-folder")]
+pub(super) struct Args {
+    /// held-out (loss and perplexity), replies (facts and words), or the folder of a run
+    #[arg(value_name = "SUITE|RUN_DIR")]
+    what: String,
+    /// Rows to judge on, in any format that can be trained on; the test part of the adapter's run if absent
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// A PEFT folder, or a version in the registry; the base alone if absent
+    #[arg(long, value_name = "DIR|NAME@VERSION")]
+    adapter: Option<String>,
+    /// Replies to make, at most
+    #[arg(long, value_name = "N")]
+    replies: Option<usize>,
+    /// The longest row of --data, in tokens
+    #[arg(long, value_name = "TOKENS", default_value_t = 512)]
+    max_tokens: usize,
+    /// Print the scores as JSON
+    #[arg(long)]
+    json: bool,
+    /// Give way to everything else on this machine, such as a server
+    #[arg(long)]
+    nice: bool,
+    /// End when standard input does, as a child of a server must
+    #[arg(long, hide = true)]
+    leash: bool,
+}
+
+pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
+    if args.nice {
+        rustix::process::nice(10).context("the priority cannot be lowered")?;
+    }
+    if args.leash {
+        leash::hold()?;
+    }
+    if Path::new(&args.what).join("recipe.toml").is_file() {
+        return of_run(&args, &config).await;
+    }
+    let subject = Subject::find(&args, &config)?;
+    let material = match (&args.data, &subject.run) {
+        (Some(file), _) => Material::of_file(file, &subject.base.path, args.max_tokens)?,
+        (None, Some(run)) => Material::of_run(run, &subject.base.path)?,
+        (None, None) => bail!("--data: name a file of rows to judge on"),
+    };
+    if material.is_empty() {
+        bail!("there is nothing to judge on: the run held nothing out (data.test), or the file is empty");
+    }
+    let suite = suite(&args, &config, &material, &subject.base.path)?;
+    let (model, adapter) = subject.load(&config).await?;
+    let bar = Bar::new(&args);
+    let scores = compare(suite.as_ref(), model.as_ref(), adapter.as_deref(), &|who, n| bar.at(&args.what, who, n)).await?;
+    bar.done();
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&scores)?);
+    } else {
+        print!("{}", table::suites(&scores));
+    }
+    Ok(())
+}
+
+fn suite<'a>(
+    args: &Args,
+    config: &Config,
+    material: &'a Material,
+    base: &Path,
+) -> anyhow::Result<Box<dyn Suite + 'a>> {
+    Ok(match args.what.as_str() {
+        "held-out" => Box::new(HeldOut(material)),
+        "replies" => {
+            let most = args.replies.unwrap_or(config.runs.replies);
+            Box::new(Replies::new(material, base, most, &products(config)?)?)
+        }
+        other => bail!("{other}: no such suite, nor the folder of a run; the suites are {KNOWN}"),
+    })
+}
+
+/// The names a reference may mention: those of the shop's products.
+fn products(config: &Config) -> anyhow::Result<Vec<String>> {
+    let playbook = Playbook::load(&config.shop, &|text| text.to_owned())?;
+    Ok(playbook.shop().products.iter().map(|product| product.name.clone()).collect())
+}
+
+/// Everything about a run that was trained: its scorecard, written beside its adapter.
+async fn of_run(args: &Args, config: &Config) -> anyhow::Result<()> {
+    let folder = Folder::new(&args.what);
+    let recipe = Recipe::from_toml(&fs_err::read_to_string(folder.file("recipe.toml"))?)?;
+    let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
+    let material = Material::of_run(folder.path(), &base.path)?;
+    let mut suites = Vec::new();
+    if !material.is_empty() {
+        let subject = Subject { base, bundle: None, run: None };
+        let bundle = subject.bundle_of(&folder.file("adapter"), &recipe.name, config)?;
+        let subject = Subject { bundle: Some(bundle), ..subject };
+        let replies = Replies::new(
+            &material,
+            &subject.base.path,
+            args.replies.unwrap_or(config.runs.replies),
+            &products(config)?,
+        )?;
+        let (model, adapter) = subject.load(config).await?;
+        let bar = Bar::new(args);
+        let held_out = HeldOut(&material);
+        // Likelihoods first: replies leave their beginnings in the engine's cache.
+        let chosen: [(&str, &dyn Suite); 2] = [("held-out", &held_out), ("replies", &replies)];
+        for (name, suite) in chosen.into_iter().filter(|(_, suite)| suite.rows() > 0) {
+            let done = |who: &str, n: usize| bar.at(name, who, n);
+            suites.extend(compare(suite, model.as_ref(), adapter.as_deref(), &done).await?);
+        }
+        bar.done();
+    }
+    let card = gate::gate(&recipe.gate, suites);
+    folder.write("scorecard.json", &serde_json::to_vec_pretty(&card)?)?;
+    show(&card, args)
+}
+
+fn show(card: &Scorecard, args: &Args) -> anyhow::Result<()> {
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(card)?);
+    } else {
+        print!("{}", table::of(card));
+    }
+    Ok(())
+}
+
+/// What is judged.
+struct Subject {
+    base: library::ModelFolder,
+    bundle: Option<Bundle>,
+    /// The run it came from, if it is still there.
+    run: Option<PathBuf>,
+}
+
+impl Subject {
+    fn find(args: &Args, config: &Config) -> anyhow::Result<Self> {
+        let Some(adapter) = &args.adapter else {
+            let base = library::resolve(&config.models_dir(), &config.model.name)?;
+            return Ok(Self { base, bundle: None, run: None });
+        };
+        if Path::new(adapter).is_dir() {
+            let base = library::resolve(&config.models_dir(), &config.model.name)?;
+            let subject = Self { base, bundle: None, run: None };
+            let bundle = subject.bundle_of(Path::new(adapter), "judged", config)?;
+            return Ok(Self { bundle: Some(bundle), ..subject });
+        }
+        let id: AdapterId = adapter.parse()?;
+        let registry = config.adapters();
+        let manifest = registry.manifest(&id)?;
+        let base = library::resolve(&config.models_dir(), &manifest.base)?;
+        let bundle = registry.check(&id, Some(&Base::read(&base.path, &registry.cache())?))?;
+        let run = manifest.run.map(|run| config.runs_dir().join(run)).filter(|run| run.is_dir());
+        Ok(Self { base, bundle: Some(bundle), run })
+    }
+
+    /// A PEFT folder that is in no registry, looked at as if it were.
+    fn bundle_of(&self, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Bundle> {
+        let base = Base::read(&self.base.path, &config.adapters().cache())?;
+        let scratch = tempfile::tempdir()?;
+        let registry = Registry::new(scratch.path().to_owned(), Vec::new());
+        let manifest = Manifest {
+            name: name.to_owned(),
+            version: 0,
+            base: self.base.name.clone(),
+            base_fingerprint: base.fingerprint().to_owned(),
+            weights_hash: String::new(),
+            data_hash: String::new(),
+            recipe: String::new(),
+            scorecard: None,
+            run: None,
+            created_at: 0,
+            forced_by: None,
+            tainted: false,
+        };
+        let id = registry.publish(dir, manifest)?;
+        Ok(registry.check(&id, Some(&base))?)
+    }
+
+    async fn load(self, config: &Config) -> anyhow::Result<(SharedModel, Option<String>)> {
+        let model = super::serve::load_engine(&self.base, config).await?;
+        let Some(bundle) = self.bundle else { return Ok((model, None)) };
+        let id = bundle.id.to_string();
+        model.install(bundle).await?;
+        Ok((model, Some(id)))
+    }
+}
+
+/// Shown on a terminal; in a pipe, lines now and then.
+struct Bar(ProgressBar);
+
+impl Bar {
+    fn new(args: &Args) -> Self {
+        let bar = if args.json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            bar.set_style(style);
+        }
+        Self(bar)
+    }
+
+    fn at(&self, suite: &str, who: &str, rows: usize) {
+        self.0.set_message(format!("{suite}: {who}, {rows} rows"));
+        self.0.tick();
+        if self.0.is_hidden() && rows.is_multiple_of(10) {
+            eprintln!("{suite}: {who}, {rows} rows");
+        }
+    }
+
+    fn done(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,94 @@
+//! Fine-tuning beside a server: its rows, its children, its adapters.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::process::Command;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::domain::recipe::Recipe;
+use crate::domain::run::Manifest;
+use crate::model::adapters::{Base, Registry};
+use crate::model::library;
+use crate::runs::{Gather, GatherError, Job, Launch, Parts, Publish, Runs};
+use crate::train::data::prepare::{self, Place};
+
+/// The service of runs. Needs a tokio runtime.
+pub(super) fn open(config: &Config) -> anyhow::Result<Runs> {
+    let runs = Runs::open(Parts {
+        root: config.runs_dir(),
+        models: config.models_dir(),
+        settings: config.runs.clone(),
+        clock: Clock::System,
+        launch: launch(config)?,
+        gather: Arc::new(Rows { datasets: config.data.join("datasets") }),
+        publish: Arc::new(Shelf { registry: config.adapters(), models: config.models_dir() }),
+    })?;
+    Ok(runs)
+}
+
+/// This program again, as a trainer or a judge.
+fn launch(config: &Config) -> anyhow::Result<Launch> {
+    let (data, file) = (std::path::absolute(&config.data)?, config.file.clone());
+    Ok(Arc::new(move |job: &Job| {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("--data").arg(&data);
+        if let Some(file) = &file {
+            command.arg("--config").arg(file);
+        }
+        let threads = match job {
+            Job::Train { folder, resume, threads } => {
+                command.arg("train").arg(folder).args(resume.then_some("--resume"));
+                threads
+            }
+            Job::Evaluate { folder, threads } => {
+                command.arg("eval").arg(folder);
+                threads
+            }
+        };
+        command
+            .args(["--nice", "--leash"])
+            .env("RAYON_NUM_THREADS", threads.to_string())
+            // It serves nobody.
+            .env_remove("SHOPCLERK_API_KEY");
+        Ok(command)
+    }))
+}
+
+/// Rows of files under `datasets`.
+struct Rows {
+    datasets: PathBuf,
+}
+
+impl Gather for Rows {
+    fn gather(&self, recipe: &Recipe, folder: &Path) -> Result<serde_json::Value, GatherError> {
+        let invalid = |fault: &dyn std::fmt::Display| GatherError::Invalid(fault.to_string());
+        let place = Place { folder, beside: &self.datasets, now: Clock::System.now() };
+        let source = prepare::prepare(recipe, place).map_err(|fault| invalid(&fault))?;
+        serde_json::to_value(&source).map_err(|fault| invalid(&fault))
+    }
+}
+
+/// The registry of adapters.
+struct Shelf {
+    registry: Registry,
+    models: PathBuf,
+}
+
+impl Publish for Shelf {
+    fn publish(&self, adapter: &Path, mut manifest: Manifest) -> Result<String, String> {
+        let publish = || -> anyhow::Result<String> {
+            let folder = library::resolve(&self.models, &manifest.base)?;
+            let base = Base::read(&folder.path, &self.registry.cache())?;
+            manifest.base_fingerprint = base.fingerprint().to_owned();
+            let id = self.registry.publish(adapter, manifest)?;
+            if let Err(fault) = self.registry.check(&id, Some(&base)) {
+                self.registry.remove(&id)?;
+                return Err(fault.into());
+            }
+            Ok(id.to_string())
+        };
+        publish().map_err(|fault| format!("{fault:#}"))
+    }
+}

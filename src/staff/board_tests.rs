@@ -1,0 +1,167 @@
+use super::super::Team;
+use super::*;
+use crate::clock::Clock;
+use crate::domain::{Cmid, Command, EventKind, MessageId, Opening, Said, Speaker, Status};
+use crate::store::Settings;
+
+struct Place {
+    board: Board,
+    folder: tempfile::TempDir,
+}
+
+fn place() -> Place {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = Settings { min_free_mib: 0, ballast_mib: 0, ..Settings::default() };
+    let store = Store::open(&folder.path().join("store"), &settings, Clock::manual(1)).unwrap();
+    let team = Team::open(folder.path(), Clock::manual(1)).unwrap();
+    let board = Board::open(folder.path(), store, team).unwrap();
+    Place { board, folder }
+}
+
+fn conv(n: u128) -> ConvId {
+    ConvId(uuid::Uuid::from_u128(n))
+}
+
+fn anna() -> StaffId {
+    StaffId("anna".into())
+}
+
+/// Plays commands through the state machine and the board, one a second from `at`.
+fn play(board: &Board, conv: ConvId, at: Millis, commands: &[Command]) {
+    let mut head = Head::default();
+    for (n, command) in commands.iter().enumerate() {
+        let at = at + 1_000 * n as u64;
+        let mut events = Vec::new();
+        for kind in head.clone().decide(command, None).unwrap().events {
+            let seq = head.seq + 1;
+            head.evolve(seq, at, &kind);
+            events.push(Event { conv, seq, at, kind });
+        }
+        assert!(board.apply(conv, &events, None));
+    }
+}
+
+fn open() -> Command {
+    Command::Open(Opening { shopper: ShopperId::from_bytes([1; 16]) })
+}
+
+fn says(by: Speaker, text: &str) -> Command {
+    Command::Say { cmid: Cmid(uuid::Uuid::now_v7()), by, text: Said::parse(text).unwrap() }
+}
+
+fn asks(text: &str) -> Command {
+    says(Speaker::Shopper, text)
+}
+
+fn take() -> Command {
+    Command::Take { by: anna(), cut: None }
+}
+
+fn listed(board: &Board, tab: Tab) -> Vec<u128> {
+    let query = Query { tab: Some(tab), limit: 200, ..Query::default() };
+    board.page(&query, &anna()).rows.iter().map(|row| row.conv.0.as_u128()).collect()
+}
+
+#[test]
+fn each_tab_has_its_own_conversations_in_its_own_order() {
+    let Place { board, .. } = place();
+    play(&board, conv(1), 0, &[open()]);
+    play(&board, conv(2), 10_000, &[open(), asks("later"), Command::Person { cut: None }]);
+    play(&board, conv(3), 0, &[open(), asks("first"), Command::Person { cut: None }]);
+    play(&board, conv(4), 0, &[open(), asks("x"), take()]);
+    play(&board, conv(5), 50_000, &[open(), asks("x"), Command::Resolve]);
+    play(&board, conv(6), 90_000, &[open(), asks("x")]);
+    assert_eq!(listed(&board, Tab::Waiting), [3, 2], "the longest wait first");
+    assert_eq!(listed(&board, Tab::Mine), [4]);
+    assert_eq!(listed(&board, Tab::All), [6, 2, 4, 3], "the newest change first; nothing was said in 1");
+    assert_eq!(listed(&board, Tab::Resolved), [5]);
+    let counts = board.counts(&anna());
+    assert_eq!(counts, Counts { waiting: 2, mine: 1, all: 4, resolved: 1, unread: 3 });
+    assert_eq!(board.counts(&StaffId("bob".into())).mine, 0);
+}
+
+#[test]
+fn a_wait_ends_with_the_first_word_of_a_person() {
+    let Place { board, .. } = place();
+    let row = || board.row(conv(1)).unwrap();
+    let script = [open(), asks("hello"), Command::Person { cut: None }, asks("anybody?"), take(), says(Speaker::Staff(anna()), "yes"), asks("great")];
+    let mut seen = Vec::new();
+    for n in 2..=script.len() {
+        let Place { board, .. } = place();
+        play(&board, conv(1), 0, &script[..n]);
+        let row = board.row(conv(1)).unwrap();
+        seen.push((row.waiting_since, row.unread));
+    }
+    assert_eq!(
+        seen,
+        [(None, 1), (Some(2_000), 1), (Some(2_000), 2), (Some(2_000), 2), (None, 0), (Some(6_000), 1)]
+    );
+    play(&board, conv(1), 0, &script);
+    assert_eq!(row().preview.unwrap().text, "great");
+    assert_eq!(row().staff, Some(anna()));
+}
+
+#[test]
+fn read_marks_survive_a_restart_and_end_no_newer_message() {
+    let Place { board, folder } = place();
+    play(&board, conv(1), 0, &[open(), asks("one"), asks("two"), asks("three")]);
+    board.seen(conv(1), 3);
+    assert_eq!(board.row(conv(1)).unwrap().unread, 1);
+    board.seen(conv(1), 2);
+    board.save().unwrap();
+    let again = Board::open(folder.path(), board.0.store.clone(), board.0.team.clone()).unwrap();
+    play(&again, conv(1), 0, &[open(), asks("one"), asks("two"), asks("three")]);
+    assert_eq!(again.row(conv(1)).unwrap().unread, 1);
+    again.seen(conv(1), 1_000_000);
+    play(&again, conv(2), 0, &[open(), asks("one")]);
+    assert_eq!((again.row(conv(1)).unwrap().unread, again.row(conv(2)).unwrap().unread), (0, 1));
+}
+
+#[test]
+fn events_come_once_and_a_gap_is_noticed() {
+    let Place { board, .. } = place();
+    let event = |seq, kind| Event { conv: conv(1), seq, at: seq, kind };
+    let status = EventKind::Status { status: Status::Open, shopper: None };
+    let said = |text: &str| EventKind::Said { cmid: Cmid(uuid::Uuid::nil()), by: Speaker::Shopper, text: text.into() };
+    let reply = EventKind::Reply {
+        mid: MessageId::from_bytes([1; 16]),
+        upto: 2,
+        text: "word ".repeat(100),
+        ended: crate::domain::Ended::Complete,
+        provenance: None,
+    };
+    assert!(board.apply(conv(1), &[event(1, status), event(2, said("a"))], None));
+    assert!(board.apply(conv(1), &[event(2, said("b")), event(3, reply)], None), "the second one is known");
+    assert!(!board.apply(conv(1), &[event(5, said("c"))], None), "the fourth one is missing");
+    let row = board.row(conv(1)).unwrap();
+    let preview = row.preview.unwrap();
+    assert_eq!((row.seq, row.unread, preview.by), (3, 1, PreviewBy::Ai));
+    assert!(preview.text.ends_with('…') && preview.text.chars().count() == 140, "{}", preview.text);
+}
+
+#[test]
+fn ten_thousand_conversations_are_paged_without_holes_or_repeats() {
+    let Place { board, .. } = place();
+    let ids: Vec<u128> = (1..=10_000).collect();
+    for n in &ids {
+        // Many share a time.
+        play(&board, conv(*n), 1_000 * (n / 7) as u64, &[open(), asks("hello")]);
+    }
+    let mut query = Query { tab: Some(Tab::All), limit: 200, ..Query::default() };
+    let (mut seen, mut pages) = (Vec::new(), 0);
+    loop {
+        let page = board.page(&query, &anna());
+        seen.extend(page.rows.iter().map(|row| row.conv.0.as_u128()));
+        pages += 1;
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages, 50);
+    let mut sorted = seen.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ids);
+    board.forget(conv(5));
+    assert_eq!((board.counts(&anna()).all, board.row(conv(5))), (9_999, None));
+}

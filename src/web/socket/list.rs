@@ -1,0 +1,106 @@
+//! What only staff have on a socket: the list, and several conversations open at once.
+
+use super::session::Socket;
+use super::{End, MAX_OPEN};
+use crate::domain::{ConvId, Seq, StaffId};
+use crate::staff::board::{Changed, MAX_PAGE, Query};
+use crate::web::wire::{ClientFrame, ServerFrame};
+
+/// Rows of a page whose client does not say how many it wants.
+const PAGE: usize = 100;
+
+impl Socket {
+    /// Answers `list` with a page; from the first one on the socket hears of changes. Listens first, then reads.
+    pub(super) async fn list(&mut self, frame: ClientFrame) -> Result<(), End> {
+        let ClientFrame::List { tab, tag, staff, after, limit } = frame else { return Ok(()) };
+        let board = self.state.staff.board.clone();
+        if self.watcher.is_none() {
+            self.watcher = Some(board.watch());
+        }
+        let me = self.me();
+        let query = Query {
+            tab: Some(tab),
+            tag: tag.clone(),
+            staff: staff.clone(),
+            after: after.clone(),
+            limit: limit.unwrap_or(PAGE),
+            ..Query::default()
+        };
+        let page = board.page(&query, &me);
+        let counts = board.counts(&me);
+        self.send(&ServerFrame::List { tab, tag, staff, after, rows: page.rows, next: page.next, counts }).await
+    }
+
+    /// Sends what changed in the list since the last time.
+    pub(super) async fn rows(&mut self) -> Result<(), End> {
+        self.rows_due = None;
+        let Some(watcher) = &self.watcher else { return Ok(()) };
+        let Changed { rows, gone, all } = watcher.take();
+        if all {
+            return self.send(&ServerFrame::Relist).await;
+        }
+        let board = self.state.staff.board.clone();
+        let counts = board.counts(&self.me());
+        let mut rows = board.rows(rows);
+        rows.sort_by_key(|row| (row.updated_at, row.conv));
+        let mut gone: Vec<ConvId> = gone.into_iter().collect();
+        while !rows.is_empty() || !gone.is_empty() {
+            let rest = rows.split_off(rows.len().min(MAX_PAGE));
+            let part = std::mem::replace(&mut rows, rest);
+            self.send(&ServerFrame::Rows { rows: part, gone: std::mem::take(&mut gone), counts }).await?;
+        }
+        Ok(())
+    }
+
+    /// Follows one more conversation.
+    pub(super) async fn open(&mut self, conv: ConvId, seq: Seq) -> Result<(), End> {
+        if self.follow(conv).is_none() && self.follows.len() >= MAX_OPEN {
+            let message = format!("close a conversation first: {MAX_OPEN} are open");
+            return self.refuse("too_many_open", message).await;
+        }
+        match self.state.desk.subscribe(conv, seq, &self.outlet) {
+            Ok(replay) if replay.head == 0 => {
+                self.state.desk.leave(conv, &self.outlet);
+                let fault = crate::domain::Refusal::Unknown;
+                self.refuse(fault.code(), fault.to_string()).await
+            }
+            Ok(replay) => {
+                self.start_following(conv, seq);
+                self.send(&ServerFrame::Opened { conv, head: replay.head }).await?;
+                self.deliver(conv, replay).await
+            }
+            Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
+        }
+    }
+
+    /// Follows a conversation no more.
+    pub(super) fn close(&mut self, conv: ConvId) {
+        let before = self.follows.len();
+        self.follows.retain(|follow| follow.conv != conv);
+        if self.follows.len() < before {
+            self.state.desk.leave(conv, &self.outlet);
+            self.leave(conv);
+        }
+    }
+
+    /// Colleagues see that a person has the conversation open; programs are not shown.
+    pub(super) fn enter(&self, conv: ConvId) {
+        if self.seat.is_some() {
+            self.state.staff.board.enter(conv, &self.me());
+        }
+    }
+
+    fn leave(&self, conv: ConvId) {
+        if self.seat.is_some() {
+            self.state.staff.board.leave(conv, &self.me());
+        }
+    }
+
+    pub(super) fn leave_all(&self) {
+        self.follows.iter().for_each(|follow| self.leave(follow.conv));
+    }
+
+    fn me(&self) -> StaffId {
+        self.principal.staff().cloned().unwrap_or_else(|| StaffId(String::new()))
+    }
+}
