@@ -191,11 +191,13 @@ export const pages = {
   "version.data": "Data",
   "version.weights": "Weights",
   "version.run": "Run",
+  "version.remove_text": "Its files are deleted. Its number is not given again.",
   "compare.title": "Ask two versions the same",
   "compare.left": "Left",
   "compare.right": "Right",
   "compare.question": "Question",
   "compare.ask": "Ask both",
+  "compare.cost": "{n} tokens · {ms}",
 
   // Settings
   "set.account": "Account and security",

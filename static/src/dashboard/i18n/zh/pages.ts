@@ -193,11 +193,13 @@ export const pages: Record<keyof typeof words, string> = {
   "version.data": "数据",
   "version.weights": "权重",
   "version.run": "训练",
+  "version.remove_text": "其文件将被删除，版本号不会再次使用。",
   "compare.title": "向两个版本提同一问题",
   "compare.left": "左侧",
   "compare.right": "右侧",
   "compare.question": "问题",
   "compare.ask": "同时提问",
+  "compare.cost": "{n} 个词元 · {ms}",
 
   // Settings
   "set.account": "账号与安全",
