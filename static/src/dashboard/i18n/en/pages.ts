@@ -7,7 +7,7 @@ export const pages = {
   "num.counting": "Older conversations are still being counted.",
   "num.none": "Nothing to count in this time",
   "num.none_hint": "Numbers appear with the first conversation.",
-  "num.by_model_share": "Resolved by the assistant",
+  "num.by_model_share": "Solved by assistant",
   "num.of_resolved": "of {n} resolved",
   "num.conversations": "Conversations",
   "num.messages": "{n} messages",
