@@ -65,7 +65,7 @@ export async function enter(): Promise<void> {
 export function signedIn(who: Me): void {
   const before = desk.value;
   me.value = who;
-  if (before?.me === who.name) return before.wake();
+  if (before?.me === who.name && before.link.value !== "closed") return before.wake();
   const fresh = makeDesk(who.name);
   desk.value = fresh;
   fresh.start();
