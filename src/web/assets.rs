@@ -1,4 +1,4 @@
-//! The built pages, out of the binary: the loader, the widget's frame, the demo shop.
+//! The built pages, out of the binary: the loader, the widget's frame, the demo shop, the dashboard.
 
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, LOCATION};
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,7 +17,7 @@ pub(super) async fn root() -> HttpResponse {
     HttpResponse::Found().insert_header((LOCATION, "/demo/")).finish()
 }
 
-/// `GET /widget.js`, `/widget/...`, `/demo/...`.
+/// `GET /widget.js`, `/widget/...`, `/demo/...`, `/dashboard/...`.
 pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let path = request.path().trim_start_matches('/');
     if path.split('/').any(|part| part == "..") {

@@ -11,6 +11,8 @@ pub(super) enum Page {
     Widget,
     /// The demo shop: it shows the widget's frame.
     Demo,
+    /// The agents' dashboard: it shows and is shown by nobody.
+    Dashboard,
     /// Everything else: nothing runs, nobody frames it.
     Closed,
 }
@@ -22,6 +24,8 @@ impl Page {
             Self::Widget
         } else if path.starts_with("/demo/") {
             Self::Demo
+        } else if path.starts_with("/dashboard/") {
+            Self::Dashboard
         } else {
             Self::Closed
         }
@@ -44,6 +48,10 @@ pub(super) fn policy(page: Page, settings: &Settings, socket: &str) -> String {
         Page::Demo => format!(
             "default-src 'none'; {own}; connect-src 'self' {socket}; frame-src 'self'; frame-ancestors 'none'; \
              {base}; require-trusted-types-for 'script'"
+        ),
+        Page::Dashboard => format!(
+            "default-src 'none'; {own}; connect-src 'self' {socket}; frame-ancestors 'none'; {base}; \
+             require-trusted-types-for 'script'"
         ),
         Page::Closed => format!("default-src 'none'; frame-ancestors 'none'; {base}"),
     }

@@ -84,6 +84,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/widget.js", Action::Public),
     route("GET", "/widget/{file:.*}", Action::Public),
     route("GET", "/demo/{file:.*}", Action::Public),
+    route("GET", "/dashboard/{file:.*}", Action::Public),
 ];
 
 /// The longest body of a request, in bytes; completions may be longer.
@@ -130,7 +131,7 @@ fn handle(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),
         ("GET", "/metrics") => resource.route(web::get().to(health::metrics)),
         ("GET", "/") => resource.route(web::get().to(assets::root)),
-        ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}") => {
+        ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}" | "/dashboard/{file:.*}") => {
             resource.route(web::get().to(assets::page)).route(web::head().to(assets::page))
         }
         (_, path) if path.starts_with("/v1/staff/") => staff::handle(resource, entry),

@@ -55,7 +55,7 @@ function Shell(): JSX.Element {
       <main class="main" id="main" tabIndex={-1}>
         {at.page === "inbox" || at.page === "search" ? <Inbox at={at} />
           : at.page === "numbers" ? <Lazy load={numbers} key="numbers" />
-          : at.page === "training" ? <Lazy load={training} key="training" />
+          : at.page === "training" && isAdmin.value ? <Lazy load={training} key="training" />
           : <Lazy load={settings} key="settings" />}
       </main>
       {helpOpen.value && <Help />}
@@ -92,8 +92,8 @@ function perform(act: Act, target: HTMLElement): boolean {
       go(act === "numbers" ? { page: "numbers" } : { page: "settings", section: "" });
       return true;
     case "training":
-      if (isAdmin.value || me.value) go({ page: "training", view: "runs" });
-      return true;
+      if (isAdmin.value) go({ page: "training", view: "runs" });
+      return isAdmin.value;
     case "search":
       if (at.page !== "inbox" && at.page !== "search") go({ page: "inbox", tab: "all", filters: {} });
       wantSearch.value++;

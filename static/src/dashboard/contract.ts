@@ -33,7 +33,7 @@ export interface Preview {
 }
 
 export interface RowShopper {
-  id: string;
+  id?: string | null;
   name?: string;
   email?: string;
   verified: boolean;

@@ -189,5 +189,5 @@ export interface AdapterDetail {
 }
 
 export interface Compared {
-  answers: { adapter?: string | null; text: string; first_ms?: number; total_ms?: number }[];
+  answers: { variant: string; text: string; prompt_tokens: number; completion_tokens: number; ms: number }[];
 }

@@ -150,7 +150,7 @@ async fn every_route_answers_as_written() {
 async fn pages_have_a_policy_without_holes() {
     let settings = Settings { origins: vec!["https://shop.example.com".into()], ..roomy() };
     let site = site(settings).await;
-    for path in ["/widget/", "/demo/"] {
+    for path in ["/widget/", "/demo/", "/dashboard/"] {
         let answer = site.get(path, None).await;
         let policy = answer.header("content-security-policy").unwrap().to_owned();
         assert!(!policy.contains("unsafe"), "{policy}");

@@ -48,7 +48,7 @@ export function trainingRoute(method: string, path: string): [number, unknown] |
   if (path === "/v1/staff/runs") return method === "POST" ? [201, runs[0]] : [200, { runs }];
   if (path === "/v1/staff/runs/preview") return [200, { rows: rowsOf, count: 612, report }];
   if (path === "/v1/staff/adapters") return [200, adapters];
-  if (path === "/v1/staff/compare") return [200, { answers: [{ adapter: null, text: "Exchanges take 30 days.", first_ms: 310, total_ms: 800 }, { adapter: "shop@3", text: "An exchange takes **5 working days** after the parcel reaches us.", first_ms: 330, total_ms: 940 }] }];
+  if (path === "/v1/staff/compare") return [200, { answers: [{ variant: "base", text: "Exchanges take 30 days.", prompt_tokens: 90, completion_tokens: 7, ms: 800 }, { variant: "shop@3", text: "An exchange takes **5 working days** after the parcel reaches us.", prompt_tokens: 90, completion_tokens: 15, ms: 940 }] }];
   if (/^\/v1\/staff\/adapters\/[^/]+\/\d+$/.test(path)) return [200, { manifest: { base: "smollm2-135m-instruct", weights_hash: "9f".repeat(32), data_hash: "a4".repeat(32), recipe: "name = \"shop\"\n", scorecard: card, run: id(70), created_at: BEGUN, tainted: false }, objections: [] }];
   const run = /^\/v1\/staff\/runs\/([^/]+)(\/\w+)?$/.exec(path);
   const found = runs.find((one) => one.id === run?.[1]);

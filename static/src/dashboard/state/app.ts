@@ -1,7 +1,7 @@
 // Who is here, and what everybody on the page shares.
 
 import { computed, signal } from "@preact/signals";
-import type { Agent, Canned, Door, Me } from "../contract";
+import type { Agent, Canned, Door, Me, RowShopper } from "../contract";
 import { Fault, get, post, query, whenSignedOut } from "../api";
 import { t, known } from "../i18n";
 import { toast } from "../ui/kit";
@@ -29,7 +29,7 @@ export function nameOf(staff: string | undefined): string {
   return people.value.find((one) => one.name === staff)?.display ?? (staff === me.value?.name ? me.value.display : staff);
 }
 
-export const shopperName = (shopper: { name?: string; email?: string; id: string }): string => shopper.name || shopper.email || t("inbox.visitor", { id: shopper.id.slice(-4) });
+export const shopperName = (shopper: RowShopper): string => shopper.name || shopper.email || t("inbox.visitor", { id: shopper.id?.slice(-4) ?? "" }).trim();
 
 /** Shows what went wrong in plain words. */
 export function complain(fault: unknown): void {
@@ -65,7 +65,7 @@ export async function enter(): Promise<void> {
 export function signedIn(who: Me): void {
   const before = desk.value;
   me.value = who;
-  if (before?.me === who.name) return before.wake();
+  if (before?.me === who.name && before.link.value !== "closed") return before.wake();
   const fresh = makeDesk(who.name);
   desk.value = fresh;
   fresh.start();

@@ -51,7 +51,7 @@ export class Desk {
   /** The open conversation; a new wrapper with every change of it. */
   readonly open = signal<{ thread: Thread } | undefined>(undefined);
   readonly detail = signal<Detail | undefined>(undefined);
-  /** 404 or 403 on the open conversation. */
+  /** The server knows no such conversation. */
   readonly missing = signal(false);
   readonly typists = signal<Typist[]>([]);
   readonly letters = signal<Letter[]>([]);
@@ -183,8 +183,9 @@ export class Desk {
     } catch (fault) {
       const { status, code, message } = fault as { status?: number; code?: string; message?: string };
       if (this.open.value?.thread.conv !== conv) return;
-      if (status === 404 || status === 403 || status === 400) this.missing.value = true;
-      else if (status !== 401 && status !== 0) this.deps.onFault(code ?? "other", message ?? "");
+      // Whether there is such a conversation the socket says.
+      if (status === 404 || status === 403 || status === 400) return;
+      if (status !== 401 && status !== 0) this.deps.onFault(code ?? "other", message ?? "");
     }
   }
 
@@ -378,6 +379,7 @@ export class Desk {
       this.#outbox.refused(cmid, code, wait);
       this.#letters();
       if (wait !== undefined) setTimeout(() => this.#flush(), wait * 1000 + 50);
-    } else if (code !== "nothing_to_do") this.deps.onFault(code, message);
+    } else if (code === "unknown_conversation" && this.open.value?.thread.seq === 0) this.missing.value = true;
+    else if (code !== "nothing_to_do") this.deps.onFault(code, message);
   }
 }

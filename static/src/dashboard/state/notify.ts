@@ -19,6 +19,8 @@ let audio: AudioContext | undefined;
 export function chime(): void {
   if (!sound.value) return;
   audio ??= new AudioContext();
+  // Before the first click on a page the browser keeps it silent.
+  if (audio.state === "suspended") void audio.resume();
   const { currentTime: now, destination } = audio;
   for (const [n, pitch] of [659.25, 880].entries()) {
     const tone = audio.createOscillator();

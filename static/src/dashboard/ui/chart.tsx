@@ -140,8 +140,9 @@ function tell(plot: uPlot, tip: HTMLElement, { x, series, say, sayX }: Props): v
 /** A line without axes, for a tile. */
 export function Spark({ values, color = 1 }: { values: number[]; color?: 1 | 2 | 3 | 4 }): JSX.Element | null {
   if (values.length < 2) return null;
-  const high = Math.max(...values);
-  const low = Math.min(...values, 0);
+  // A steady line stands in the middle; a moving one uses the room.
+  const high = Math.max(...values) * 1.02;
+  const low = Math.min(...values) * 0.7;
   const place = (value: number, n: number): string => `${((n / (values.length - 1)) * 100).toFixed(1)} ${(26 - ((value - low) / (high - low || 1)) * 24).toFixed(1)}`;
   const line = values.map((value, n) => `${n ? "L" : "M"}${place(value, n)}`).join("");
   return (

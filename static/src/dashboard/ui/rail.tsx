@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import { t, tn } from "../i18n";
-import { desk, logout, me } from "../state/app";
+import { desk, isAdmin, logout, me } from "../state/app";
 import { allowNotices, chime } from "../state/notify";
 import { notices, sound, theme, type Theme, wantedLang } from "../state/prefs";
 import { href, type Route, route } from "../state/router";
@@ -27,7 +27,7 @@ export function Rail(): JSX.Element {
   return (
     <nav class="rail" aria-label={t("nav.label")}>
       <Mark />
-      {PLACES.map(({ to, shape, name }) => (
+      {PLACES.filter(({ name }) => name !== "training" || isAdmin.value).map(({ to, shape, name }) => (
         <a key={name} href={href(to)} aria-current={at === name ? "page" : undefined}>
           <Icon shape={shape} />
           {t(`nav.${name}`)}

@@ -294,5 +294,8 @@ export const desk = {
   "fault.unknown_conversation": "This conversation does not exist.",
   "fault.too_many_open": "Too many conversations are open.",
   "fault.run_queue_full": "Too many runs wait already.",
+  "fault.run_state": "This run is in another state by now.",
+  "fault.blocked": "This shopper is blocked.",
+  "fault.restarting": "The server is about to restart. Try again in a moment.",
   "fault.no_runs": "This server was started without training.",
 };

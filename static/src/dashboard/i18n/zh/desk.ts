@@ -296,5 +296,8 @@ export const desk: Record<keyof typeof words, string> = {
   "fault.unknown_conversation": "此对话不存在。",
   "fault.too_many_open": "打开的对话太多。",
   "fault.run_queue_full": "等待中的训练太多。",
+  "fault.run_state": "此训练的状态已改变。",
+  "fault.blocked": "此顾客已被屏蔽。",
+  "fault.restarting": "服务器即将重启，请稍后再试。",
   "fault.no_runs": "此服务器启动时未启用训练。",
 };

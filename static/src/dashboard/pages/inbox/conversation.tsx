@@ -112,11 +112,11 @@ function More(): JSX.Element {
           <button type="button" onClick={() => (setOpen(false), (panelOpen.value = true), wantTags.value++)}><Icon shape="tag" />{t("talk.edit_tags")}</button>
           <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>
           <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>
-          {shopper && <hr />}
-          {shopper && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper.blocked ? t("talk.unblock") : t("talk.block")}</button>}
+          {shopper?.id && <hr />}
+          {shopper?.id && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper.blocked ? t("talk.unblock") : t("talk.block")}</button>}
         </div>
       )}
-      {blocking && shopper && <Block shopper={shopper.id} blocked={shopper.blocked} onDone={() => setBlocking(false)} />}
+      {blocking && shopper?.id && <Block shopper={shopper.id} blocked={shopper.blocked} onDone={() => setBlocking(false)} />}
     </div>
   );
 }

@@ -34,7 +34,7 @@ export function Correct({ reply, onDone }: { reply: Reply; onDone: () => void })
     >
       <label class="field">
         <span class="legend">{t("entry.should_have_said")}</span>
-        <textarea ref={field} class="input" dir="auto" rows={Math.min(10, Math.max(3, Math.ceil(text.length / 60)))} maxLength={4000} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <textarea ref={field} class="input" dir="auto" rows={Math.min(12, Math.max(3, text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 58)), 0)))} maxLength={4000} value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
       <p class="hint small dim">{t("entry.correct_hint")}</p>
       <div class="row">

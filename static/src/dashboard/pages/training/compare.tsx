@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { get, post } from "../../api";
-import { t, took } from "../../i18n";
+import { number, t, took } from "../../i18n";
 import { complain, wordsOf } from "../../state/app";
 import { Button, Field, Spin } from "../../ui/kit";
 import { Rich } from "../../ui/rich";
@@ -29,7 +29,7 @@ export function Compare(): JSX.Element {
     setBusy(true);
     setFault("");
     try {
-      setAnswers(await post<Compared>("/v1/staff/compare", { question: question.trim(), adapters: [left, right].map((one) => (one === BASE ? null : one)) }));
+      setAnswers(await post<Compared>("/v1/staff/compare", { prompt: question.trim(), variants: [left, right] }));
     } catch (problem) {
       setFault(wordsOf(problem));
     }
@@ -54,7 +54,7 @@ export function Compare(): JSX.Element {
           <div class="answers" aria-live="polite">
             {answers.answers.map((one, n) => (
               <article class="card" key={n}>
-                <p class="small dim row"><span class="strong grow">{one.adapter ?? t("num.base")}</span><span class="num">{took(one.first_ms)} / {took(one.total_ms)}</span></p>
+                <p class="small dim row"><span class="strong grow">{one.variant === BASE ? t("num.base") : one.variant}</span><span class="num">{t("compare.cost", { n: number(one.completion_tokens), ms: took(one.ms) })}</span></p>
                 <div class="bubble" dir="auto"><Rich text={one.text} /></div>
               </article>
             ))}

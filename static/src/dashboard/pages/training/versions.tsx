@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { get, post } from "../../api";
+import { call, get, post } from "../../api";
 import { fullTime, percent, t } from "../../i18n";
 import { complain, wordsOf } from "../../state/app";
 import { offers } from "../../state/offers";
@@ -14,6 +14,7 @@ import { ScorecardView } from "./scorecard";
 export function Versions(): JSX.Element {
   const [all, setAll] = useState<Adapters | undefined>();
   const [promoting, setPromoting] = useState<Version | undefined>();
+  const [removing, setRemoving] = useState<Version | undefined>();
   const [open, setOpen] = useState<string | undefined>();
   const read = (): Promise<void> => get<Adapters>("/v1/staff/adapters").then(setAll, complain);
   useEffect(() => {
@@ -22,7 +23,12 @@ export function Versions(): JSX.Element {
     return () => clearInterval(timer);
   }, []);
   if (!all) return <div class="empty"><Spin /></div>;
-  const { status, adapters } = all;
+  const { status } = all;
+  const adapters = [...all.adapters].sort((a, b) => b.created_at - a.created_at);
+  const remove = async (id: string): Promise<void> => {
+    await call("DELETE", `/v1/staff/adapters/${pathOf(id)}`).catch(complain);
+    await read();
+  };
   const back = async (): Promise<void> => {
     await post(`/v1/staff/adapters/${encodeURIComponent(status.chat)}/rollback`).then(() => toast(t("version.rolled_back")), complain);
     await read();
@@ -32,7 +38,7 @@ export function Versions(): JSX.Element {
       <section class="card">
         <header>
           <h2>{t("version.now")}</h2>
-          {offers.value?.has("/v1/staff/adapters/{name}/rollback") && status.current && <Button icon="reopen" onClick={() => void back()}>{t("version.rollback")}</Button>}
+          {offers.value?.has("/v1/staff/adapters/{name}/rollback") && (status.current || status.candidate) && <Button icon="reopen" onClick={() => void back()}>{t("version.rollback")}</Button>}
         </header>
         <div class="in">
           <dl class="stats">
@@ -55,7 +61,12 @@ export function Versions(): JSX.Element {
                     <td>{one.role === "current" ? <span class="tag good">{t("version.current")}</span> : one.role === "candidate" ? <span class="tag blue">{t("version.candidate", { n: percent(one.share ?? 0) })}</span> : <span class="dim">–</span>}</td>
                     <td>{one.fault ? <span class="tag bad" title={one.fault}>{t("version.broken")}</span> : one.passed === null || one.passed === undefined ? <span class="tag">{t("version.unasked")}</span> : one.passed ? <span class="tag good">{t("version.passed")}</span> : <span class="tag bad">{t("version.failed")}</span>}</td>
                     <td class="n dim">{fullTime(one.created_at)}</td>
-                    <td class="n">{one.role !== "current" && !one.fault && <Button look="tiny" onClick={() => setPromoting(one)}>{t("version.promote")}</Button>}</td>
+                    <td>
+                      <span class="row ends">
+                        {one.role !== "current" && !one.fault && <Button look="tiny" onClick={() => setPromoting(one)}>{t("version.promote")}</Button>}
+                        {one.role === "idle" && !one.shipped && <Button look="tiny danger" icon="trash" label={t("agents.remove_of", { name: one.id })} onClick={() => setRemoving(one)} />}
+                      </span>
+                    </td>
                   </tr>
                 ))}
               </tbody>
@@ -64,10 +75,18 @@ export function Versions(): JSX.Element {
         </section>
       )}
       {promoting && <Promote version={promoting} onDone={() => (setPromoting(undefined), void read())} />}
+      {removing && (
+        <Sheet title={t("agents.remove_of", { name: removing.id })} onClose={() => setRemoving(undefined)} footer={<><Button onClick={() => setRemoving(undefined)}>{t("ui.cancel")}</Button><Button look="danger" onClick={() => (setRemoving(undefined), void remove(removing.id))}>{t("ui.remove")}</Button></>}>
+          <p>{t("version.remove_text")}</p>
+        </Sheet>
+      )}
       {open && <Lineage id={open} onClose={() => setOpen(undefined)} />}
     </>
   );
 }
+
+/** `shop@3` as part of an address. */
+const pathOf = (id: string): string => id.split("@").map(encodeURIComponent).join("/");
 
 const SHARES = [0.05, 0.1, 0.25, 0.5, 1];
 
@@ -101,8 +120,7 @@ function Promote({ version, onDone }: { version: Version; onDone: () => void }):
 /** Where a version comes from, down to its run. */
 function Lineage({ id, onClose }: { id: string; onClose: () => void }): JSX.Element {
   const [detail, setDetail] = useState<AdapterDetail | undefined>();
-  const [name, number] = id.split("@");
-  useEffect(() => void get<AdapterDetail>(`/v1/staff/adapters/${encodeURIComponent(name!)}/${number}`).then(setDetail, (fault) => (complain(fault), onClose())), [id]);
+  useEffect(() => void get<AdapterDetail>(`/v1/staff/adapters/${pathOf(id)}`).then(setDetail, (fault) => (complain(fault), onClose())), [id]);
   const made = detail?.manifest;
   return (
     <Sheet title={id} onClose={onClose}>
