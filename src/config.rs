@@ -27,7 +27,7 @@ pub struct Config {
     pub runs: runs::Settings,
     /// The file it was read from, for children of this process.
     #[serde(skip)]
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Default for Config {

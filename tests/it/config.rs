@@ -12,6 +12,8 @@ const TABLES: &[(&str, &str)] = &[
     ("model", "src/model/settings.rs"),
     ("store", "src/store/settings.rs"),
     ("shop", "src/prompt/settings.rs"),
+    ("tools", "src/tools/settings.rs"),
+    ("runs", "src/runs/settings.rs"),
 ];
 
 fn page() -> String {
