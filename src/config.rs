@@ -7,6 +7,7 @@ use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
+use crate::runs::rows;
 use crate::telemetry::LogStyle;
 use crate::{chat, model, prompt, store, web};
 
@@ -22,6 +23,7 @@ pub struct Config {
     pub model: model::Settings,
     pub store: store::Settings,
     pub shop: prompt::Settings,
+    pub rows: rows::Settings,
 }
 
 impl Default for Config {
@@ -34,6 +36,7 @@ impl Default for Config {
             model: model::Settings::default(),
             store: store::Settings::default(),
             shop: prompt::Settings::default(),
+            rows: rows::Settings::default(),
         }
     }
 }
@@ -98,6 +101,7 @@ impl Config {
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
         faults.extend(self.chat.faults().into_iter().map(|f| format!("chat.{f}")));
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
+        faults.extend(self.rows.faults());
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

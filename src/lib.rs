@@ -16,6 +16,8 @@ pub mod model;
 
 pub mod chat;
 
+pub mod runs;
+
 pub mod web;
 
 pub mod commands;
