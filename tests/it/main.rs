@@ -15,6 +15,8 @@ mod model_files_hub;
 mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
+mod rows;
+mod rows_erase;
 mod store;
 mod store_child;
 mod store_crash;
