@@ -58,7 +58,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
-    let runs = runs(&config)?;
+    let runs = runs(&config, &shop.store)?;
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
     let parts = web::Parts {
@@ -72,6 +72,9 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         metrics: Some(metrics),
         runs: runs.clone(),
     };
+    let retention =
+        super::data::erase::keep_to_retention(shop.store.clone(), config.clone(), shop.clock.clone());
+    let retention = tokio::spawn(retention);
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
     println!("listening on http://{address}");
@@ -95,6 +98,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         ended = server.ended() => ended.context("the server ended by itself")?,
     }
     warming.abort();
+    retention.abort();
     tokio::select! {
         () = shut_down(server, shop, runs) => {}
         () = stop_signal() => tracing::warn!("stopping at once"),
@@ -117,12 +121,12 @@ async fn shut_down(server: web::Running, shop: Rooms, runs: Option<Runs>) {
 
 /// Fine-tuning; runs that a stop interrupted go on now.
 #[cfg(feature = "train")]
-fn runs(config: &Config) -> anyhow::Result<Option<Runs>> {
-    Ok(Some(super::training::open(config)?))
+fn runs(config: &Config, store: &Store) -> anyhow::Result<Option<Runs>> {
+    Ok(Some(super::training::open(config, store)?))
 }
 
 #[cfg(not(feature = "train"))]
-fn runs(_config: &Config) -> anyhow::Result<Option<Runs>> {
+fn runs(_config: &Config, _store: &Store) -> anyhow::Result<Option<Runs>> {
     Ok(None)
 }
 

@@ -14,6 +14,7 @@ const TABLES: &[(&str, &str)] = &[
     ("shop", "src/prompt/settings.rs"),
     ("tools", "src/tools/settings.rs"),
     ("runs", "src/runs/settings.rs"),
+    ("rows", "src/runs/rows/settings.rs"),
 ];
 
 fn page() -> String {
