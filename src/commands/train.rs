@@ -24,9 +24,11 @@ use crate::train::run::{Folder, Net, Order, Outcome, Show, Start};
 const BY: &str = "command line";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  shopclerk train recipe.toml\n  shopclerk train --resume data/runs/0199...\n\n\
+#[command(
+    after_help = "Examples:\n  shopclerk train recipe.toml\n  shopclerk train --resume data/runs/0199...\n\n\
                         A recipe makes a new folder under data/runs; docs/recipes.md explains every field. While it runs, \
-                        `echo pause > FOLDER/control` pauses it, `go` goes on, `cancel` ends it.")]
+                        `echo pause > FOLDER/control` pauses it, `go` goes on, `cancel` ends it."
+)]
 pub(super) struct Args {
     /// A recipe (TOML), or the folder of a run
     #[arg(value_name = "RECIPE.toml|RUN_DIR")]

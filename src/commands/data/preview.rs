@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
 use anstyle::{AnsiColor, Style};
+use anyhow::{Context, bail};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -18,8 +18,10 @@ use crate::train::data::prepare::{self, Place};
 use crate::train::data::report::DataReport;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  shopclerk data preview recipe.toml\n  shopclerk data preview rows.jsonl --row 3\n\n\
-                        What is learnt is green on a terminal and in [brackets] elsewhere.")]
+#[command(
+    after_help = "Examples:\n  shopclerk data preview recipe.toml\n  shopclerk data preview rows.jsonl --row 3\n\n\
+                        What is learnt is green on a terminal and in [brackets] elsewhere."
+)]
 pub(super) struct Args {
     /// A recipe (TOML), the folder of a run, or a file of rows
     #[arg(value_name = "RECIPE.toml|RUN_DIR|ROWS.jsonl")]

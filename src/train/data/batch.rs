@@ -98,6 +98,6 @@ mod tests {
     #[test]
     fn a_batch_is_cut_by_tokens() {
         assert_eq!(micro(&[100, 100, 400, 600, 10, 10], 512), [0..2, 2..3, 3..4, 4..6]);
-        assert_eq!(micro(&[], 512), []);
+        assert!(micro(&[], 512).is_empty());
     }
 }

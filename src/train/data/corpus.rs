@@ -253,7 +253,9 @@ impl<'a> Making<'a> {
     fn finish(self) -> Result<Corpus, DataError> {
         self.faults.check()?;
         if !self.by_part.contains_key(&Part::Train) {
-            return Err(DataError::Empty("no row is left in the part for training; see data.json".to_owned()));
+            return Err(DataError::Empty(
+                "no row is left in the part for training; see data.json".to_owned(),
+            ));
         }
         let tokens = self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         Ok(Corpus { tokens, index: self.index, ids: self.ids, by_part: self.by_part, reports: self.reports })

@@ -30,9 +30,13 @@ impl Encoder {
     pub fn load(folder: &Path, now: u64) -> Result<Self, DataError> {
         let file = folder.join("tokenizer.json");
         if !file.is_file() {
-            return Err(DataError::file(file, "no such file; `shopclerk model check` tells what a model needs"));
+            return Err(DataError::file(
+                file,
+                "no such file; `shopclerk model check` tells what a model needs",
+            ));
         }
-        let mut tokenizer = Tokenizer::from_file(&file).map_err(|fault| DataError::file(&file, fault.to_string()))?;
+        let mut tokenizer =
+            Tokenizer::from_file(&file).map_err(|fault| DataError::file(&file, fault.to_string()))?;
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|fault| DataError::file(&file, fault.to_string()))?;
         let template = match ChatTemplate::load(folder, now) {
@@ -63,9 +67,12 @@ impl Encoder {
     }
 
     fn dialogue(&self, messages: &[RowMessage]) -> Result<Vec<Example>, String> {
-        let template = self.template.as_ref().ok_or("the model's folder has no chat template; train on plain text")?;
-        let messages: Vec<RowMessage> =
-            messages.iter().map(|m| RowMessage { content: self.strip.clean(&m.content), ..m.clone() }).collect();
+        let template =
+            self.template.as_ref().ok_or("the model's folder has no chat template; train on plain text")?;
+        let messages: Vec<RowMessage> = messages
+            .iter()
+            .map(|m| RowMessage { content: self.strip.clean(&m.content), ..m.clone() })
+            .collect();
         let mut open: Vec<usize> = (0..messages.len()).filter(|i| messages[*i].is_target()).collect();
         if open.is_empty() {
             return Err("nothing to learn: no message of the assistant is a target".to_owned());
@@ -98,7 +105,8 @@ impl Encoder {
 
     /// One example that ends with the last of `turns`, and which turns it teaches.
     fn together(&self, turns: &[&(usize, String, String)]) -> Result<(Example, Vec<usize>), String> {
-        let Some(((last, before, through), earlier)) = turns.split_last().map(|(last, rest)| (*last, rest)) else {
+        let Some(((last, before, through), earlier)) = turns.split_last().map(|(last, rest)| (*last, rest))
+        else {
             return Ok((Example::default(), Vec::new()));
         };
         // Tokenised in two pieces: the model is asked with the first and makes the second, token by token.

@@ -35,7 +35,9 @@ pub(super) fn detect(line: &str) -> Option<Format> {
         () if has("conversations") => Format::Sharegpt,
         () if has("prompt") && has("completion") => Format::Completion,
         () if has("instruction") && has("output") => Format::Alpaca,
-        () if has("target_scores") || (has("attributes") && (has("text") || has("input"))) => Format::Attributes,
+        () if has("target_scores") || (has("attributes") && (has("text") || has("input"))) => {
+            Format::Attributes
+        }
         () if has("text") && has("label") => Format::Sentiment,
         () if has("text") => Format::Text,
         () => return None,
@@ -51,10 +53,11 @@ pub(super) fn parse(format: Format, line: &str) -> Result<Draft, String> {
         let body = Body::Ready(RowBody::Text(line.to_owned()));
         return Ok(Draft { id: None, group: None, body, lineage: Vec::new() });
     }
-    let object: Map<String, Value> = serde_json::from_str(line).map_err(|fault| match line.starts_with('[') {
-        true => "a list; write one JSON object a line".to_owned(),
-        false => format!("not a JSON object: {}", short(&fault)),
-    })?;
+    let object: Map<String, Value> =
+        serde_json::from_str(line).map_err(|fault| match line.starts_with('[') {
+            true => "a list; write one JSON object a line".to_owned(),
+            false => format!("not a JSON object: {}", short(&fault)),
+        })?;
     let value = Value::Object(object);
     let known: Known = of(&value)?;
     let body = match format {
@@ -132,7 +135,8 @@ fn list(value: &Value) -> Result<Vec<RowMessage>, String> {
         .enumerate()
         .map(|(n, said)| {
             let train = said.train.or(said.weight.map(|w| w != 0.0));
-            message(&said.role, content(&said.content)?, train).map_err(|fault| format!("message {}: {fault}", n + 1))
+            message(&said.role, content(&said.content)?, train)
+                .map_err(|fault| format!("message {}: {fault}", n + 1))
         })
         .collect()
 }
@@ -331,7 +335,9 @@ mod tests {
         assert_eq!((row.id.as_deref(), row.group.as_deref()), (Some("3_1"), Some("3")));
         let line = r#"{"input":"Shoe, 14","category":"Shoes","target_scores":{"Size":{"13":0.2,"14":1},"Brand":{"n/a":1}}}"#;
         assert_eq!(detect(line), Some(Format::Attributes));
-        let Body::Labelled(Labelled::Attributes { values, .. }) = parse(Format::Attributes, line).unwrap().body else {
+        let Body::Labelled(Labelled::Attributes { values, .. }) =
+            parse(Format::Attributes, line).unwrap().body
+        else {
             panic!()
         };
         assert_eq!(values, [("Size".to_owned(), Some("14".to_owned())), ("Brand".to_owned(), None)]);
@@ -355,7 +361,9 @@ mod tests {
         );
         assert_eq!(told(Format::Completion, r#"{"prompt":"a"}"#), "no `completion`");
         assert_eq!(told(Format::Text, r#"{"text":" "}"#), "`text` is empty");
-        assert!(told(Format::Messages, r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[]}]}"#)
-            .contains("says nothing"));
+        assert!(
+            told(Format::Messages, r#"{"messages":[{"role":"assistant","content":null,"tool_calls":[]}]}"#)
+                .contains("says nothing")
+        );
     }
 }

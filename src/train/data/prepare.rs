@@ -45,7 +45,10 @@ pub fn prepare(recipe: &Recipe, place: Place<'_>) -> Result<SourceReport, DataEr
         let source: SourceReport =
             serde_json::from_str(&text).map_err(|fault| DataError::file(&done, fault.to_string()))?;
         if hash_of(&rows)? != source.rows_sha256 {
-            return Err(DataError::file(rows, "it has changed since the run began; make a new run with the new rows"));
+            return Err(DataError::file(
+                rows,
+                "it has changed since the run began; make a new run with the new rows",
+            ));
         }
         return Ok(source);
     }
@@ -116,7 +119,9 @@ impl Out {
 
     fn finish(mut self, rows: &Path, done: &Path, now: u64) -> Result<SourceReport, DataError> {
         if self.report.rows == 0 {
-            return Err(DataError::Empty("no rows; name files as `data.files`, or choose conversations".to_owned()));
+            return Err(DataError::Empty(
+                "no rows; name files as `data.files`, or choose conversations".to_owned(),
+            ));
         }
         self.report.rows_sha256 = hex::encode(self.sum.finalize());
         self.report.now = now;

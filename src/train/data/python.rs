@@ -26,7 +26,9 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         "upper" => text.to_uppercase().into(),
         "lower" => text.to_lowercase().into(),
         "capitalize" => capitalized(text).into(),
-        "title" => text.split_inclusive(|c: char| !c.is_alphanumeric()).map(capitalized).collect::<String>().into(),
+        "title" => {
+            text.split_inclusive(|c: char| !c.is_alphanumeric()).map(capitalized).collect::<String>().into()
+        }
         "startswith" => any_of(args, |part| text.starts_with(part))?,
         "endswith" => any_of(args, |part| text.ends_with(part))?,
         "replace" => {
@@ -59,7 +61,9 @@ fn string(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
 
 fn capitalized(word: &str) -> String {
     let mut chars = word.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect())
+    chars.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(chars.as_str().to_lowercase().chars()).collect()
+    })
 }
 
 /// Python takes one string or a tuple of them.
@@ -78,7 +82,9 @@ fn split(text: &str, args: &[Value]) -> Result<Value, Error> {
     let parts: Vec<Value> = match (sep, most) {
         (Some(sep), Some(most)) => text.splitn(most + 1, sep).map(Value::from).collect(),
         (Some(sep), None) => text.split(sep).map(Value::from).collect(),
-        (None, Some(most)) => text.trim_start().splitn(most + 1, char::is_whitespace).map(Value::from).collect(),
+        (None, Some(most)) => {
+            text.trim_start().splitn(most + 1, char::is_whitespace).map(Value::from).collect()
+        }
         (None, None) => text.split_whitespace().map(Value::from).collect(),
     };
     Ok(parts.into())

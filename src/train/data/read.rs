@@ -42,7 +42,8 @@ pub fn read_file(
     faults: &mut Faults,
     each: &mut dyn FnMut(Row) -> Result<(), DataError>,
 ) -> Result<FileReport, DataError> {
-    let name = file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let name =
+        file.file_name().map_or_else(|| file.display().to_string(), |n| n.to_string_lossy().into_owned());
     let stem = file.file_stem().map_or_else(|| name.clone(), |n| n.to_string_lossy().into_owned());
     let mut reader = Hashing { inner: fs::File::open(file)?, sum: Sha256::new() };
     let (mut format, mut rows) = (how.format, 0);

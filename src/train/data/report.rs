@@ -80,7 +80,8 @@ impl DataReport {
     /// The report as a few lines of text.
     pub fn lines(&self) -> Vec<String> {
         let source = &self.source;
-        let mut lines = vec![format!("{} rows, {} exact duplicates left out", source.rows, source.duplicates)];
+        let mut lines =
+            vec![format!("{} rows, {} exact duplicates left out", source.rows, source.duplicates)];
         lines.push(format!(
             "{:<6} {:>6} {:>9} {:>10} {:>9} {:>8} {:>5} {:>8} {:>6}",
             "part", "rows", "examples", "tokens", "learnt", "longest", "cut", "dropped", "leaks"
@@ -116,7 +117,8 @@ impl DataReport {
             .enumerate()
             .take(last + 1)
             .map(|(n, count)| {
-                let end = BARS.get(n).map_or_else(|| format!("over {}", BARS[n - 1]), |end| format!("to {end}"));
+                let end =
+                    BARS.get(n).map_or_else(|| format!("over {}", BARS[n - 1]), |end| format!("to {end}"));
                 format!("{end:>9} tokens {count:>6} {}", "#".repeat((count * 40).div_ceil(most)))
             })
             .collect()

@@ -59,7 +59,10 @@ impl TaskPrompts {
         let prompts: Self =
             serde_json::from_str(&text).map_err(|fault| DataError::file(&file, fault.to_string()))?;
         if !prompts.user.contains("text") {
-            return Err(DataError::file(file, "`user` does not use {{ text }}, so every row would read the same"));
+            return Err(DataError::file(
+                file,
+                "`user` does not use {{ text }}, so every row would read the same",
+            ));
         }
         Ok(Some(prompts))
     }
@@ -80,7 +83,9 @@ impl TaskPrompts {
                 let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
                 let answer: serde_json::Map<String, serde_json::Value> = values
                     .iter()
-                    .map(|(name, value)| (name.clone(), value.as_ref().or(self.absent.as_ref()).cloned().into()))
+                    .map(|(name, value)| {
+                        (name.clone(), value.as_ref().or(self.absent.as_ref()).cloned().into())
+                    })
                     .collect();
                 let context = minijinja::context! { text => text, category => category, attributes => names };
                 (context, serde_json::Value::Object(answer).to_string())
@@ -123,7 +128,10 @@ mod tests {
         let messages = prompts("Review: {{ text }}").render(&row("good")).unwrap();
         let told: Vec<(&str, &str)> = messages.iter().map(|m| (&*m.role, &*m.content)).collect();
         assert_eq!(told, [("system", "Judge."), ("user", "Review: Fits <b>well</b>"), ("assistant", "good")]);
-        assert_eq!(prompts("{{ text }}").render(&row("fine")).unwrap_err(), "label \"fine\": use one of good, bad");
+        assert_eq!(
+            prompts("{{ text }}").render(&row("fine")).unwrap_err(),
+            "label \"fine\": use one of good, bad"
+        );
         assert!(prompts("{{ txt }}").render(&row("good")).unwrap_err().starts_with("task.json: "));
     }
 

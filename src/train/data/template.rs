@@ -53,7 +53,10 @@ impl ChatTemplate {
         let config: Json = serde_json::from_str(&fs_err::read_to_string(&file)?)
             .map_err(|fault| DataError::file(&file, fault.to_string()))?;
         let (place, source) = source(folder, &config)?.ok_or_else(|| {
-            DataError::file(&file, "no `chat_template`; a base model without one can only be trained on plain text")
+            DataError::file(
+                &file,
+                "no `chat_template`; a base model without one can only be trained on plain text",
+            )
         })?;
         let token = |key: &str| match config.get(key) {
             Some(Json::String(text)) => Some(text.clone()),
@@ -61,7 +64,8 @@ impl ChatTemplate {
             _ => None,
         };
         let tokens = Tokens { bos: token("bos_token"), eos: token("eos_token"), unk: token("unk_token") };
-        Self::new(&source, tokens, now).map_err(|fault| DataError::file(place, format!("chat template: {fault:#}")))
+        Self::new(&source, tokens, now)
+            .map_err(|fault| DataError::file(place, format!("chat template: {fault:#}")))
     }
 
     fn new(source: &str, tokens: Tokens, now: u64) -> Result<Self, Error> {
@@ -97,7 +101,9 @@ impl ChatTemplate {
             reasoning_effort => "medium",
         };
         let rendered = self.env.get_template("chat").and_then(|template| template.render(context));
-        rendered.map_err(|fault| format!("the model's chat template refuses it: {}", fault.detail().unwrap_or("error")))
+        rendered.map_err(|fault| {
+            format!("the model's chat template refuses it: {}", fault.detail().unwrap_or("error"))
+        })
     }
 }
 
@@ -122,7 +128,8 @@ fn named(value: Option<&Json>) -> Option<String> {
     match value? {
         Json::String(text) => Some(text.clone()),
         Json::Array(several) => {
-            let default = several.iter().find(|one| one.get("name").and_then(Json::as_str) == Some("default"))?;
+            let default =
+                several.iter().find(|one| one.get("name").and_then(Json::as_str) == Some("default"))?;
             default.get("template")?.as_str().map(str::to_owned)
         }
         _ => None,
@@ -193,7 +200,8 @@ mod tests {
 
     #[test]
     fn what_a_template_says_against_a_dialogue_is_told() {
-        let source = "{% if messages[0].role != 'user' %}{{ raise_exception('roles must alternate') }}{% endif %}";
+        let source =
+            "{% if messages[0].role != 'user' %}{{ raise_exception('roles must alternate') }}{% endif %}";
         let template = ChatTemplate::new(source, Tokens::default(), 0).unwrap();
         let fault = template.render(&[said("assistant", "secret")], End::Said).unwrap_err();
         assert_eq!(fault, "the model's chat template refuses it: roles must alternate");

@@ -14,7 +14,12 @@ pub(super) fn text(recipe: &Recipe, data: &DataReport, outcome: &Outcome, licenc
         card.push_str(&format!("license: {}\n", licence.to_lowercase()));
     }
     card.push_str("tags:\n- lora\n- shopclerk\n---\n\n");
-    card.push_str(&format!("# {}\n\nA LoRA adapter for `{}`, trained by Shopclerk on {}.\n\n", recipe.name, recipe.base, taught(recipe)));
+    card.push_str(&format!(
+        "# {}\n\nA LoRA adapter for `{}`, trained by Shopclerk on {}.\n\n",
+        recipe.name,
+        recipe.base,
+        taught(recipe)
+    ));
     card.push_str(match licence {
         Some(_) => "The licence above is the base's; the adapter is a work based on it.\n\n",
         None => "The base's folder names no licence; ask its publisher before you pass the adapter on.\n\n",
@@ -29,7 +34,13 @@ pub(super) fn text(recipe: &Recipe, data: &DataReport, outcome: &Outcome, licenc
     }
     card.push_str("\n## Data\n\n| part | rows | tokens | learnt tokens |\n| --- | --- | --- | --- |\n");
     for part in &data.parts {
-        card.push_str(&format!("| {} | {} | {} | {} |\n", name(part.part), part.rows, part.tokens, part.trained));
+        card.push_str(&format!(
+            "| {} | {} | {} | {} |\n",
+            name(part.part),
+            part.rows,
+            part.tokens,
+            part.trained
+        ));
     }
     card.push_str(&format!("\nSHA-256 of the rows: `{}`\n", data.source.rows_sha256));
     for file in &data.source.files {

@@ -84,7 +84,10 @@ impl Folder {
     pub fn recipe(&self) -> anyhow::Result<Recipe> {
         let file = self.recipe_file();
         if !file.is_file() {
-            bail!("{}: there is no recipe.toml here; give a recipe, or the folder of a run", self.0.display());
+            bail!(
+                "{}: there is no recipe.toml here; give a recipe, or the folder of a run",
+                self.0.display()
+            );
         }
         Recipe::from_toml(&fs::read_to_string(&file)?).with_context(|| file.display().to_string())
     }

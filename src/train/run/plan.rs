@@ -60,7 +60,10 @@ mod tests {
             let train = TrainRecipe { epochs, max_steps, batch: 4, ..TrainRecipe::default() };
             Plan::new(vec![5; 10], &train)
         };
-        assert_eq!((plan(1.0, 0).steps, plan(2.5, 0).steps, plan(0.1, 0).steps, plan(9.0, 4).steps), (3, 8, 1, 4));
+        assert_eq!(
+            (plan(1.0, 0).steps, plan(2.5, 0).steps, plan(0.1, 0).steps, plan(9.0, 4).steps),
+            (3, 8, 1, 4)
+        );
         let mut two = plan(2.0, 0);
         let mut seen: Vec<usize> = (4..=6).flat_map(|step| two.batch(step)).collect();
         seen.sort_unstable();

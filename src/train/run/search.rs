@@ -194,8 +194,14 @@ pub fn table(trials: &[Trial], best: usize) -> Vec<String> {
             () if trial.pruned => "  given up",
             () => "",
         };
-        let values: Vec<String> = trial.values.iter().map(|(key, value)| format!("{key} = {value}")).collect();
-        lines.push(format!("{:>5} {loss:>9} {:>8.1}  {}{note}", trial.number, trial.seconds, values.join(", ")));
+        let values: Vec<String> =
+            trial.values.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        lines.push(format!(
+            "{:>5} {loss:>9} {:>8.1}  {}{note}",
+            trial.number,
+            trial.seconds,
+            values.join(", ")
+        ));
     }
     lines
 }

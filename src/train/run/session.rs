@@ -15,9 +15,9 @@ use crate::domain::recipe::{Recipe, SearchMethod};
 use crate::domain::run::Part;
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
+use crate::train::data::hash64;
 use crate::train::data::prepare::{self, Place};
 use crate::train::data::report::{DataReport, SourceReport};
-use crate::train::data::hash64;
 use crate::train::files;
 
 /// Makes the network a recipe asks for.

@@ -152,7 +152,8 @@ fn put(recipe: &Recipe, values: &Values) -> anyhow::Result<Recipe> {
         };
         *field = value.clone();
     }
-    let mut recipe: Recipe = serde_json::from_value(json).with_context(|| format!("search.space: {values:?}"))?;
+    let mut recipe: Recipe =
+        serde_json::from_value(json).with_context(|| format!("search.space: {values:?}"))?;
     recipe.search = crate::domain::recipe::SearchRecipe::default();
     recipe.check().with_context(|| format!("search.space: {values:?}"))?;
     Ok(recipe)
@@ -178,7 +179,13 @@ fn ends(range: &Range) -> anyhow::Result<Vec<Value>> {
 fn width(range: &Range) -> f64 {
     match range {
         Range::Choice(values) => values.len() as f64,
-        Range::Between { min, max, log } => if *log { (max / min).ln() } else { max - min },
+        Range::Between { min, max, log } => {
+            if *log {
+                (max / min).ln()
+            } else {
+                max - min
+            }
+        }
     }
 }
 

@@ -107,11 +107,14 @@ impl<'a, 'n> Going<'a, 'n> {
 
     fn first_look(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
-        let Some(loss) = look::at(self.work.corpus, Part::Dev, self.net, self.work.recipe.data.max_tokens)?.mean() else {
+        let Some(loss) =
+            look::at(self.work.corpus, Part::Dev, self.net, self.work.recipe.data.max_tokens)?.mean()
+        else {
             return Ok(());
         };
         self.state.base_dev = Some(loss);
-        let tokens: usize = self.work.corpus.part(Part::Dev).iter().map(|n| self.work.corpus.tokens(*n)).sum();
+        let tokens: usize =
+            self.work.corpus.part(Part::Dev).iter().map(|n| self.work.corpus.tokens(*n)).sum();
         let rate = tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
         self.count();
         self.log(StepLog { dev_loss: Some(loss), ..self.line(rate) })
@@ -153,7 +156,8 @@ impl<'a, 'n> Going<'a, 'n> {
         if step == 1 {
             self.net.check_gradients()?;
         }
-        let stepped = self.net.step(step, self.plan.steps).map_err(|fault| anyhow!("step {step}: {fault}"))?;
+        let stepped =
+            self.net.step(step, self.plan.steps).map_err(|fault| anyhow!("step {step}: {fault}"))?;
         self.state.step = step;
         if step == 1 {
             self.check_base()?;
@@ -234,7 +238,9 @@ impl<'a, 'n> Going<'a, 'n> {
         }
         self.check_base()?;
         let chosen = self.state.best.first().map_or(self.state.step, |kept| kept.step);
-        self.net.load(&self.work.folder.checkpoint(chosen)).context("the chosen checkpoint cannot be read")?;
+        self.net
+            .load(&self.work.folder.checkpoint(chosen))
+            .context("the chosen checkpoint cannot be read")?;
         Ok(Ended::Done(self.state))
     }
 
@@ -296,7 +302,9 @@ impl<'a, 'n> Going<'a, 'n> {
     }
 
     fn log(&mut self, log: StepLog) -> anyhow::Result<()> {
-        self.journal.log(&log).context("metrics.jsonl cannot be written; free some space and go on with --resume")?;
+        self.journal
+            .log(&log)
+            .context("metrics.jsonl cannot be written; free some space and go on with --resume")?;
         self.work.show.logged(&log);
         Ok(())
     }

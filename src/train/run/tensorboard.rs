@@ -81,7 +81,8 @@ impl Board {
     /// # Errors
     /// A full disk.
     pub fn scalars(&mut self, now: u64, step: usize, values: &[(&str, f64)]) -> std::io::Result<()> {
-        let value = |(tag, value): &(&str, f64)| Value { tag: (*tag).to_owned(), simple_value: Some(*value as f32) };
+        let value =
+            |(tag, value): &(&str, f64)| Value { tag: (*tag).to_owned(), simple_value: Some(*value as f32) };
         self.write(now, step as i64, What::Summary(Summary { value: values.iter().map(value).collect() }))
     }
 
@@ -113,7 +114,8 @@ mod tests {
     /// The first record of a file that TensorFlow's own writer made.
     #[test]
     fn a_record_is_framed_as_tensorflow_frames_it() {
-        let event = Event { wall_time: 0.0, step: 0, what: Some(What::FileVersion("brain.Event:2".to_owned())) };
+        let event =
+            Event { wall_time: 0.0, step: 0, what: Some(What::FileVersion("brain.Event:2".to_owned())) };
         let bytes = record(&event.encode_to_vec());
         assert_eq!(&bytes[..8], &15u64.to_le_bytes());
         assert_eq!(&bytes[12..14], [0x1a, 13]);
