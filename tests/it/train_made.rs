@@ -79,7 +79,7 @@ pub(crate) struct Point {
 impl Point {
     pub(crate) fn new(recipe: &Recipe) -> Self {
         let aim = recipe.lora.rank as f64;
-        Self { at: 0.0, velocity: 0.0, gradient: 0.0, lr: recipe.train.lr, aim, breaks_at: 0 }
+        Self { at: 0.0, velocity: 0.0, gradient: 0.0, lr: recipe.train.lr * recipe.lora.plus, aim, breaks_at: 0 }
     }
 }
 
