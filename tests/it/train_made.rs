@@ -79,7 +79,14 @@ pub(crate) struct Point {
 impl Point {
     pub(crate) fn new(recipe: &Recipe) -> Self {
         let aim = recipe.lora.rank as f64;
-        Self { at: 0.0, velocity: 0.0, gradient: 0.0, lr: recipe.train.lr * recipe.lora.plus, aim, breaks_at: 0 }
+        Self {
+            at: 0.0,
+            velocity: 0.0,
+            gradient: 0.0,
+            lr: recipe.train.lr * recipe.lora.plus,
+            aim,
+            breaks_at: 0,
+        }
     }
 }
 
@@ -193,8 +200,11 @@ impl Show for Heard {
     }
 }
 
-/// Loss, dev loss and norm of every line: what a resumed run must have in common with an unbroken one.
-pub(crate) fn losses(logs: &[StepLog]) -> Vec<(usize, Option<u64>, Option<u64>, Option<u64>)> {
-    let bits = |number: Option<f64>| number.map(f64::to_bits);
-    logs.iter().map(|log| (log.step, bits(log.loss), bits(log.dev_loss), bits(log.grad_norm))).collect()
+/// A step with the bits of its loss, dev loss and gradient norm.
+pub(crate) type Bits = (usize, [Option<u64>; 3]);
+
+/// What a resumed run must have in common with an unbroken one.
+pub(crate) fn losses(logs: &[StepLog]) -> Vec<Bits> {
+    let bits = |log: &StepLog| [log.loss, log.dev_loss, log.grad_norm].map(|number| number.map(f64::to_bits));
+    logs.iter().map(|log| (log.step, bits(log))).collect()
 }
