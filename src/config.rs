@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::model::adapters::Registry;
+use crate::runs::rows;
 use crate::telemetry::LogStyle;
 use crate::{chat, model, prompt, runs, store, tools, web};
 
@@ -28,6 +29,7 @@ pub struct Config {
     /// The file it was read from, for children of this process.
     #[serde(skip)]
     pub file: Option<PathBuf>,
+    pub rows: rows::Settings,
 }
 
 impl Default for Config {
@@ -43,6 +45,7 @@ impl Default for Config {
             tools: tools::Settings::default(),
             runs: runs::Settings::default(),
             file: None,
+            rows: rows::Settings::default(),
         }
     }
 }
@@ -131,6 +134,7 @@ impl Config {
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
         faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
         faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
+        faults.extend(self.rows.faults());
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

@@ -12,6 +12,7 @@ const TABLES: &[(&str, &str)] = &[
     ("model", "src/model/settings.rs"),
     ("store", "src/store/settings.rs"),
     ("shop", "src/prompt/settings.rs"),
+    ("rows", "src/runs/rows/settings.rs"),
 ];
 
 fn page() -> String {
