@@ -41,7 +41,8 @@ impl<'a> Start1<'a> {
         let base = self.dir.join("base");
         tokenizer(&base, CHATML);
         let make = |recipe: &Recipe| {
-            let point = Point { breaks_at: self.breaks_at, ..Point::new(recipe) };
+            let mut point = Point::new(recipe);
+            point.breaks_at = self.breaks_at;
             Ok(Box::new(point) as Box<dyn Net>)
         };
         let folder = Folder::new(self.dir);
@@ -156,7 +157,8 @@ fn a_run_that_gets_worse_stops_early_and_keeps_the_best() {
     let dir = tempfile::tempdir().unwrap();
     let mut recipe = recipe();
     // Too fast: it swings away from the aim.
-    (recipe.train.lr, recipe.train.patience, recipe.train.eval_every, recipe.train.keep) = (1.05, 3, 1, 2);
+    (recipe.train.lr, recipe.lora.plus) = (1.0, 1.6);
+    (recipe.train.patience, recipe.train.eval_every, recipe.train.keep) = (3, 1, 2);
     run_folder(dir.path(), &recipe, 40);
     let outcome = Start1::fresh(dir.path()).go(&mut Script::go()).0.unwrap().unwrap();
     let looks: Vec<f64> = logs(dir.path()).iter().skip(1).filter_map(|l| l.dev_loss).collect();
