@@ -1,6 +1,6 @@
 //! A run as server-sent events: `run` when its state changes, `step` for every step. Ends when the run does.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use actix_web::web::Bytes;
@@ -50,6 +50,7 @@ pub(super) async fn events(
         runs,
         id: id.into_inner(),
         last: last.or(query.after),
+        sent: BTreeMap::new(),
         waiting: VecDeque::new(),
         over: false,
         drain: state.drain.subscribe(),
@@ -71,6 +72,8 @@ struct Feed {
     events: broadcast::Receiver<RunEvent>,
     /// The newest step that was sent.
     last: Option<usize>,
+    /// What was sent of each step: one that is on the disk may be announced as well.
+    sent: BTreeMap<usize, StepLog>,
     waiting: VecDeque<Bytes>,
     over: bool,
     drain: watch::Receiver<bool>,
@@ -95,7 +98,9 @@ impl Feed {
 
     fn step(&mut self, log: &StepLog) {
         self.last = Some(log.step);
-        self.waiting.push_back(event("step", Some(log.step), log));
+        if self.sent.insert(log.step, log.clone()).as_ref() != Some(log) {
+            self.waiting.push_back(event("step", Some(log.step), log));
+        }
     }
 
     async fn next(&mut self) -> Option<Bytes> {

@@ -273,7 +273,7 @@ async fn adapters_are_promoted_and_taken_back() {
     note("no such version", post(format!("{adapters}/shop/promote"), json!({"version": 9})).await);
     note(
         "a share that is none",
-        post(format!("{adapters}/shop/promote"), json!({"version": 1, "share": 2.0})).await,
+        post(format!("{adapters}/shop/promote"), json!({"version": 2, "share": 2.0, "force": true})).await,
     );
     note("list", site.page("GET", adapters, &admin, &Value::Null).await);
     note("in use", site.page("DELETE", &format!("{adapters}/shop/2"), &admin, &Value::Null).await);
