@@ -225,7 +225,7 @@ impl Bar {
     fn at(&self, suite: &str, who: &str, rows: usize) {
         self.0.set_message(format!("{suite}: {who}, {rows} rows"));
         self.0.tick();
-        if self.0.is_hidden() && rows.is_multiple_of(10) {
+        if self.0.is_hidden() && (rows == 1 || rows.is_multiple_of(10)) {
             eprintln!("{suite}: {who}, {rows} rows");
         }
     }
