@@ -16,6 +16,8 @@ mod model_files_hub;
 mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
+mod rows;
+mod rows_erase;
 mod runs;
 mod runs_child;
 mod store;
