@@ -7,6 +7,8 @@ mod chat;
 mod config;
 #[cfg(feature = "llm")]
 mod engine;
+#[cfg(feature = "llm")]
+mod eval_engine;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
