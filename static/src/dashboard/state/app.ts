@@ -23,10 +23,19 @@ export const canned = signal<Canned[]>([]);
 export const desk = signal<Desk | undefined>(undefined);
 export const isAdmin = computed(() => me.value?.role === "admin");
 
+/** Names that nobody of the team had when we looked. */
+const strangers = new Set<string>();
+
 /** A colleague's name as people say it. */
 export function nameOf(staff: string | undefined): string {
   if (!staff) return "";
-  return people.value.find((one) => one.name === staff)?.display ?? (staff === me.value?.name ? me.value.display : staff);
+  const known = people.value.find((one) => one.name === staff)?.display ?? (staff === me.value?.name ? me.value.display : undefined);
+  if (known === undefined && !strangers.has(staff)) {
+    // Somebody who came after us, or is gone: asked for once.
+    strangers.add(staff);
+    setTimeout(() => void readPeople(), 0);
+  }
+  return known ?? staff;
 }
 
 export const shopperName = (shopper: RowShopper): string => shopper.name || shopper.email || t("inbox.visitor", { id: shopper.id?.slice(-4) ?? "" }).trim();

@@ -11,7 +11,7 @@ import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
 import type { DeskHears, DeskSays } from "./frames";
 import { List, type View, isFine, sameView } from "./list";
-import { applyDelta, applyEvent, newThread, prepend, type StaffEvent, type Thread } from "./thread";
+import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
 
 export interface Deps {
   me: string;
@@ -49,7 +49,7 @@ export class Desk {
   /** Grows with every change of the list. */
   readonly listed = signal(0);
   /** The open conversation; a new wrapper with every change of it. */
-  readonly open = signal<{ thread: Thread } | undefined>(undefined);
+  readonly open = signal<Open | undefined>(undefined);
   readonly detail = signal<Detail | undefined>(undefined);
   /** The server knows no such conversation. */
   readonly missing = signal(false);

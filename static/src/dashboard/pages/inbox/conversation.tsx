@@ -13,10 +13,11 @@ import { Transcript } from "./transcript";
 
 export function Conversation({ back, mark }: { back: string; mark: number | undefined }): JSX.Element {
   const here = desk.value!;
-  const thread = here.open.value?.thread;
+  const open = here.open.value;
   void here.listed.value;
   if (here.missing.value) return <section class="talk" aria-label={t("talk.label")}><Empty icon="warn" title={t("talk.missing")}><a href={back}>{t("talk.back")}</a></Empty></section>;
-  if (!thread) return <section class="talk" aria-label={t("talk.label")} />;
+  if (!open) return <section class="talk" aria-label={t("talk.label")} />;
+  const { thread } = open;
   const row = here.row(thread.conv);
   const name = row ? shopperName(row.shopper) : "…";
   return (
@@ -31,7 +32,7 @@ export function Conversation({ back, mark }: { back: string; mark: number | unde
         <Viewers names={(row?.viewers ?? []).filter((one) => one !== here.me)} />
         <Actions />
       </header>
-      {thread.seq === 0 && !here.detail.value ? <div class="empty"><Spin /></div> : <Transcript thread={thread} mark={mark} />}
+      {thread.seq === 0 && !here.detail.value ? <div class="empty"><Spin /></div> : <Transcript open={open} mark={mark} />}
       <Composer conv={thread.conv} key={thread.conv} />
     </section>
   );

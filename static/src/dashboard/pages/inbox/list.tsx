@@ -8,7 +8,7 @@ import { desk, nameOf, people } from "../../state/app";
 import { go, goInstead, href, type Route, route, TABS } from "../../state/router";
 import { wantSearch } from "../../state/signals";
 import { Icon } from "../../ui/icon";
-import { Button, Empty, Spin, useAway } from "../../ui/kit";
+import { Button, Empty, Field, Spin, useAway } from "../../ui/kit";
 import { Virtual } from "../../ui/virtual";
 import { ListRow, ROW_HEIGHT } from "./row";
 
@@ -114,13 +114,14 @@ function Filters({ at }: { at: InboxRoute }): JSX.Element {
     go({ ...at, filters: value ? { ...rest, [key]: value } : rest });
   };
   const pick = (key: string, name: string, choices: [value: string, words: string][]): JSX.Element => (
-    <label class="field">
-      <span class="legend">{name}</span>
-      <select class="input" value={at.filters[key] ?? ""} onChange={(event) => set(key, event.currentTarget.value)}>
-        <option value="">{t("filter.any")}</option>
-        {choices.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
-      </select>
-    </label>
+    <Field label={name}>
+      {(ids) => (
+        <select {...ids} class="input" value={at.filters[key] ?? ""} onChange={(event) => set(key, event.currentTarget.value)}>
+          <option value="">{t("filter.any")}</option>
+          {choices.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+        </select>
+      )}
+    </Field>
   );
   const count = Object.keys(at.filters).length;
   return (
