@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::model::adapters::Registry;
+use crate::runs::rows;
 use crate::telemetry::LogStyle;
 use crate::{chat, model, prompt, runs, store, tools, web};
 
@@ -25,9 +26,10 @@ pub struct Config {
     pub shop: prompt::Settings,
     pub tools: tools::Settings,
     pub runs: runs::Settings,
+    pub rows: rows::Settings,
     /// The file it was read from, for children of this process.
     #[serde(skip)]
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Default for Config {
@@ -43,6 +45,7 @@ impl Default for Config {
             tools: tools::Settings::default(),
             runs: runs::Settings::default(),
             file: None,
+            rows: rows::Settings::default(),
         }
     }
 }
@@ -108,11 +111,6 @@ impl Config {
         self.data.join("models")
     }
 
-    /// Where the training runs are.
-    pub fn runs_dir(&self) -> PathBuf {
-        self.data.join("runs")
-    }
-
     /// The adapters: those of the data folder, and those that came with the program, in a folder `adapters` beside it or in
     /// the working directory.
     pub fn adapters(&self) -> Registry {
@@ -124,6 +122,11 @@ impl Config {
         Registry::new(own, shipped)
     }
 
+    /// Where the training runs are.
+    pub fn runs_dir(&self) -> PathBuf {
+        self.data.join("runs")
+    }
+
     fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         faults.extend(self.web.faults().into_iter().map(|f| format!("web.{f}")));
@@ -131,6 +134,7 @@ impl Config {
         faults.extend(self.shop.faults().into_iter().map(|f| format!("shop.{f}")));
         faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
         faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
+        faults.extend(self.rows.faults());
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

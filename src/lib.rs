@@ -18,14 +18,14 @@ pub mod tools;
 
 pub mod chat;
 
+pub mod runs;
+
+pub mod staff;
+
 #[cfg(feature = "train")]
 pub mod train;
 
 pub mod eval;
-
-pub mod runs;
-
-pub mod staff;
 
 pub mod web;
 

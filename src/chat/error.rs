@@ -20,7 +20,9 @@ pub enum DeskError {
     AllowanceUsed { retry_after: Duration },
     #[error("too many people are waiting; try again in {} s", .retry_after.as_secs().max(1))]
     Busy { retry_after: Duration },
-    #[error("the shop takes no more messages here; write to its e-mail address if you think this is a mistake")]
+    #[error(
+        "the shop takes no more messages here; write to its e-mail address if you think this is a mistake"
+    )]
     Blocked,
     #[error("the server is about to restart; your message can be sent again in a moment")]
     Draining,

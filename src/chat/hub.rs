@@ -20,10 +20,7 @@ pub enum Notice {
     /// A piece of a reply in the making; ephemeral.
     Delta(Arc<Delta>),
     /// The place in the queue for the model; 0 means that it is this conversation's turn.
-    Queued {
-        conv: ConvId,
-        position: usize,
-    },
+    Queued { conv: ConvId, position: usize },
     Typing {
         conv: ConvId,
         who: Who,

@@ -80,7 +80,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         };
         let Some(job) = job else { return Ok(()) };
         // Held until the answer has ended: an adapter that is replaced meanwhile still finishes it.
-        let lease = desk.adapters.for_chat(conv.0.as_bytes());
+        let lease = desk.adapters.for_chat(conv.0.as_bytes()).await;
         let mut provenance = provenance(desk, job, &lease);
         let started = Instant::now();
         if !live.begin(job, provenance.clone()) {

@@ -18,9 +18,11 @@ use crate::runs::{Folder, leash};
 const KNOWN: &str = "held-out, replies";
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  shopclerk eval data/runs/0199...            # what the server does after training\n  \
+#[command(
+    after_help = "Examples:\n  shopclerk eval data/runs/0199...            # what the server does after training\n  \
                         shopclerk eval held-out --adapter shop@3    # on the test part of the run it came from\n  \
-                        shopclerk eval held-out --data chats.jsonl --adapter ./my-peft-folder")]
+                        shopclerk eval held-out --data chats.jsonl --adapter ./my-peft-folder"
+)]
 pub(super) struct Args {
     /// held-out (loss and perplexity), replies (facts and words), or the folder of a run
     #[arg(value_name = "SUITE|RUN_DIR")]
@@ -70,7 +72,9 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let suite = suite(&args, &config, &material, &subject.base.path)?;
     let (model, adapter) = subject.load(&config).await?;
     let bar = Bar::new(&args);
-    let scores = compare(suite.as_ref(), model.as_ref(), adapter.as_deref(), &|who, n| bar.at(&args.what, who, n)).await?;
+    let scores =
+        compare(suite.as_ref(), model.as_ref(), adapter.as_deref(), &|who, n| bar.at(&args.what, who, n))
+            .await?;
     bar.done();
     if args.json {
         println!("{}", serde_json::to_string_pretty(&scores)?);

@@ -58,9 +58,9 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
+    let runs = runs(&config)?;
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
-    let runs = runs(&config)?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
         tools: shop.tools.clone(),
@@ -72,6 +72,9 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         metrics: Some(metrics),
         runs: runs.clone(),
     };
+    let retention =
+        super::data::erase::keep_to_retention(shop.store.clone(), config.clone(), shop.clock.clone());
+    let retention = tokio::spawn(retention);
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
     println!("listening on http://{address}");
@@ -95,6 +98,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         ended = server.ended() => ended.context("the server ended by itself")?,
     }
     warming.abort();
+    retention.abort();
     tokio::select! {
         () = shut_down(server, shop, runs) => {}
         () = stop_signal() => tracing::warn!("stopping at once"),

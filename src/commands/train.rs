@@ -42,6 +42,9 @@ pub(super) struct Args {
     /// End when standard input does, as a child of a server must
     #[arg(long, hide = true)]
     leash: bool,
+    /// Threads, instead of the recipe's
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
     /// Print the result as one JSON object
     #[arg(long)]
     json: bool,
@@ -102,11 +105,17 @@ fn train(
 ) -> anyhow::Result<Option<Outcome>> {
     let recipe = folder.recipe()?;
     let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
-    let make = |recipe: &Recipe| Ok(Box::new(Lora::load(&base.path, recipe)?) as Box<dyn Net>);
+    let make = |recipe: &Recipe| {
+        let mut recipe = recipe.clone();
+        recipe.train.threads = args.threads.unwrap_or(recipe.train.threads);
+        Ok(Box::new(Lora::load(&base.path, &recipe)?) as Box<dyn Net>)
+    };
+    // A server starts its own runs again after a stop, whatever there was to go on from.
+    let served = read_run(folder).is_some_and(|run| run.by != BY);
     let order = Order {
         folder,
         base: &base.path,
-        start: if args.resume { Start::Resume } else { Start::Fresh },
+        start: if args.resume || served { Start::Resume } else { Start::Fresh },
         make: &make,
         now: Clock::System.now(),
         save_every: Duration::try_from_secs_f64(args.save_every).context("--save-every")?,

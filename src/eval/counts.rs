@@ -124,7 +124,8 @@ mod tests {
     /// none of its 1, which could not be parsed.
     #[test]
     fn a_matrix_by_hand() {
-        let counts = counts(3, &[(0, Some(0)), (0, Some(0)), (0, Some(1)), (1, Some(1)), (1, Some(0)), (2, None)]);
+        let counts =
+            counts(3, &[(0, Some(0)), (0, Some(0)), (0, Some(1)), (1, Some(1)), (1, Some(0)), (2, None)]);
         let third = 2.0 / 3.0;
         let expected = [
             Prf { precision: third, recall: third, f1: third, support: 3.0 },
@@ -143,7 +144,8 @@ mod tests {
     fn a_matrix_by_scikit_learn() {
         let text = include_str!("../../tests/fixtures/metrics.json");
         let reference: serde_json::Value = serde_json::from_str(text).expect("JSON");
-        let list = |key: &str| -> Vec<usize> { serde_json::from_value(reference[key].clone()).expect("a list") };
+        let list =
+            |key: &str| -> Vec<usize> { serde_json::from_value(reference[key].clone()).expect("a list") };
         let answers: Vec<(usize, Option<usize>)> =
             list("truth").into_iter().zip(list("said")).map(|(t, s)| (t, (s < 3).then_some(s))).collect();
         assert_eq!(answers.len(), 200);

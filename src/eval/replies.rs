@@ -73,7 +73,12 @@ impl Replies {
                 .to_owned();
             if !reference.is_empty() {
                 let opening = item.example.ids[..from].to_vec();
-                asked.push(Asked { group: item.group.clone(), opening, facts: facts(&reference, names), reference });
+                asked.push(Asked {
+                    group: item.group.clone(),
+                    opening,
+                    facts: facts(&reference, names),
+                    reference,
+                });
             }
         }
         Ok(Self { asked, said: std::sync::Mutex::default() })
@@ -114,9 +119,8 @@ impl Suite for Replies {
     /// A reply that belongs to another conversation.
     fn trivial(&self) -> Option<Vec<Tally>> {
         let count = self.asked.len();
-        (count > 1).then(|| {
-            (0..count).map(|n| self.tally(n, &self.asked[(n + 1) % count].reference)).collect()
-        })
+        (count > 1)
+            .then(|| (0..count).map(|n| self.tally(n, &self.asked[(n + 1) % count].reference)).collect())
     }
 
     fn judge<'b>(&'b self, judged: Judged<'b>) -> BoxFuture<'b, anyhow::Result<Vec<Tally>>> {

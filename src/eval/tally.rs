@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn a_difference_is_surer_than_its_ends() {
         let before: Vec<Tally> = (0..40).map(|n| Tally::new(n.to_string(), [f64::from(n), 1.0])).collect();
-        let after: Vec<Tally> = (0..40).map(|n| Tally::new(n.to_string(), [f64::from(n) - 1.0, 1.0])).collect();
+        let after: Vec<Tally> =
+            (0..40).map(|n| Tally::new(n.to_string(), [f64::from(n) - 1.0, 1.0])).collect();
         let gain = difference(&before, &after, &mean);
         assert_eq!((gain.value, gain.low, gain.high), (-1.0, -1.0, -1.0));
     }

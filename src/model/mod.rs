@@ -49,9 +49,13 @@ pub trait Model: Send + Sync + 'static {
     /// that are installed later run it as well.
     fn warm(&self, prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>>;
 
-    /// Puts an adapter beside what is there, while it goes on answering. When this returns, prompts may name it: it has
-    /// answered once. One that is there already stays.
+    /// Puts an adapter beside what is there, while that goes on answering. One that is there already stays. [`Model::prove`] it
+    /// before a prompt names it.
     fn install(&self, adapter: Bundle) -> BoxFuture<'_, Result<(), ModelError>>;
+
+    /// Has an installed adapter answer once, with the prefix of [`Model::warm`], in line with other answers. One that fails is
+    /// removed.
+    fn prove<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, Result<(), ModelError>>;
 
     /// Removes an adapter, `name@version`, when its last answer has ended; returns when its memory is free again.
     fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()>;

@@ -164,6 +164,10 @@ impl Model for Scripted {
         Box::pin(ready(Ok(())))
     }
 
+    fn prove<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, Result<(), ModelError>> {
+        Box::pin(ready(self.expect(&Prompt { adapter: Some(adapter.to_owned()), ..Prompt::default() })))
+    }
+
     fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()> {
         lock(&self.adapters).remove(adapter);
         Box::pin(ready(()))

@@ -12,7 +12,9 @@ pub enum RunsError {
     Unknown,
     #[error("the run is {}; only one that is {} can be {asked}", word(*.state), words(.wanted))]
     State { state: RunState, asked: &'static str, wanted: Vec<RunState> },
-    #[error("the run was started on the command line; steer it there, or write `pause`, `go` or `cancel` to its file `control`")]
+    #[error(
+        "the run was started on the command line; steer it there, or write `pause`, `go` or `cancel` to its file `control`"
+    )]
     Foreign,
     #[error(transparent)]
     Recipe(#[from] RecipeError),

@@ -33,7 +33,12 @@ pub(super) struct State {
 
 impl State {
     /// The run, if it is in one of the states in which it can be `asked`.
-    pub(super) fn in_state(&self, id: &str, wanted: &[RunState], asked: &'static str) -> Result<Run, RunsError> {
+    pub(super) fn in_state(
+        &self,
+        id: &str,
+        wanted: &[RunState],
+        asked: &'static str,
+    ) -> Result<Run, RunsError> {
         let run = self.runs.get(id).ok_or(RunsError::Unknown)?;
         if run.by == COMMAND_LINE {
             return Err(RunsError::Foreign);
@@ -118,7 +123,9 @@ impl Inner {
             }
             match Folder::new(&path).run() {
                 Ok(run) if path.ends_with(&run.id) => found.push(run),
-                Ok(_) => tracing::warn!(folder = %path.display(), "a run that bears another name was left alone"),
+                Ok(_) => {
+                    tracing::warn!(folder = %path.display(), "a run that bears another name was left alone")
+                }
                 Err(fault) => {
                     tracing::warn!(folder = %path.display(), %fault, "a folder that is no run was left alone");
                 }
@@ -135,8 +142,13 @@ impl Inner {
 
     /// Runs whose rows were being chosen when the server stopped: nobody was told that they are in line.
     pub(super) fn forget_unprepared(&self) -> Result<(), RunsError> {
-        let unprepared: Vec<Run> =
-            self.lock().runs.values().filter(|r| r.state == RunState::Preparing && r.by != COMMAND_LINE).cloned().collect();
+        let unprepared: Vec<Run> = self
+            .lock()
+            .runs
+            .values()
+            .filter(|r| r.state == RunState::Preparing && r.by != COMMAND_LINE)
+            .cloned()
+            .collect();
         for run in unprepared {
             let fault = "the server stopped while the rows were chosen; start it again".to_owned();
             self.end(&run.id, RunState::Failed, Some(fault))?;
@@ -190,7 +202,8 @@ impl Inner {
     pub(super) fn take_next(&self) -> Option<Run> {
         let mut state = self.lock();
         let oldest = |wanted: &[RunState]| {
-            let fitting = state.runs.values().filter(|run| wanted.contains(&run.state) && run.by != COMMAND_LINE);
+            let fitting =
+                state.runs.values().filter(|run| wanted.contains(&run.state) && run.by != COMMAND_LINE);
             fitting.min_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id))).cloned()
         };
         let interrupted = oldest(&[RunState::Training, RunState::Evaluating]);

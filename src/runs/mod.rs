@@ -14,6 +14,7 @@ mod inner;
 pub mod leash;
 mod memory;
 mod publish;
+pub mod rows;
 mod service;
 mod settings;
 mod work;

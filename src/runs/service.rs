@@ -245,4 +245,3 @@ fn admit(recipe: &Recipe) -> Result<(), RecipeError> {
     }
     if faults.is_empty() { Ok(()) } else { Err(RecipeError(faults)) }
 }
-

@@ -84,7 +84,15 @@ fn each_tab_has_its_own_conversations_in_its_own_order() {
 fn a_wait_ends_with_the_first_word_of_a_person() {
     let Place { board, .. } = place();
     let row = || board.row(conv(1)).unwrap();
-    let script = [open(), asks("hello"), Command::Person { cut: None }, asks("anybody?"), take(), says(Speaker::Staff(anna()), "yes"), asks("great")];
+    let script = [
+        open(),
+        asks("hello"),
+        Command::Person { cut: None },
+        asks("anybody?"),
+        take(),
+        says(Speaker::Staff(anna()), "yes"),
+        asks("great"),
+    ];
     let mut seen = Vec::new();
     for n in 2..=script.len() {
         let Place { board, .. } = place();
@@ -122,7 +130,11 @@ fn events_come_once_and_a_gap_is_noticed() {
     let Place { board, .. } = place();
     let event = |seq, kind| Event { conv: conv(1), seq, at: seq, kind };
     let status = EventKind::Status { status: Status::Open, shopper: None };
-    let said = |text: &str| EventKind::Said { cmid: Cmid(uuid::Uuid::nil()), by: Speaker::Shopper, text: text.into() };
+    let said = |text: &str| EventKind::Said {
+        cmid: Cmid(uuid::Uuid::nil()),
+        by: Speaker::Shopper,
+        text: text.into(),
+    };
     let reply = EventKind::Reply {
         mid: MessageId::from_bytes([1; 16]),
         upto: 2,

@@ -88,7 +88,11 @@ fn run(store: &Store, followers: &Followers, told: &Receiver<Told>) {
     let started = std::time::Instant::now();
     match followers.read_all(store) {
         Ok(count) => {
-            tracing::info!(conversations = count, seconds = started.elapsed().as_secs_f64(), "the list is made");
+            tracing::info!(
+                conversations = count,
+                seconds = started.elapsed().as_secs_f64(),
+                "the list is made"
+            );
             followers.board.set_ready();
         }
         Err(fault) => {

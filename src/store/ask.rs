@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
 use super::Ear;
+use super::erase::{Erasure, Whose};
 use super::error::StoreError;
 use crate::domain::{Command, ConvId, Event, Head, Job, Seq, Shopper};
 use crate::telemetry::metric;
@@ -38,6 +39,7 @@ pub(super) enum Ask {
     Commit { conv: ConvId, command: Box<Command>, arrived: Instant, answer: Answer<Committed> },
     Remember { shopper: Box<Shopper>, answer: Answer<()> },
     Import { whole: Box<Import>, answer: Answer<()> },
+    Erase { whose: Whose, answer: Answer<Erasure> },
     Close { answer: Answer<()> },
 }
 

@@ -79,8 +79,9 @@ impl<'a> Group<'a> {
                 Ok(()) => self.replies.push(Reply::Done(answer)),
                 Err(error) => drop(answer.send(Err(error))),
             },
-            // The loop takes it out before.
+            // The loop takes these out before.
             Ask::Close { answer } => drop(answer.send(Ok(()))),
+            Ask::Erase { answer, .. } => drop(answer.send(Err(StoreError::Busy))),
         }
     }
 

@@ -101,6 +101,11 @@ impl Files {
         }
     }
 
+    /// The file was replaced: it is opened again by the next who reads.
+    pub(super) fn forget(&self, segment: u32) {
+        self.open.lock().expect("no code panics while it holds the files. This is a bug.").remove(&segment);
+    }
+
     fn handle(&self, segment: u32) -> io::Result<Arc<std::fs::File>> {
         let mut open = self.open.lock().expect("no code panics while it holds the files. This is a bug.");
         if let Some(file) = open.get(&segment) {

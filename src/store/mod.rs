@@ -13,6 +13,7 @@
 mod ask;
 mod checkpoint;
 mod disk;
+mod erase;
 mod error;
 mod export;
 mod frame;
@@ -41,6 +42,7 @@ use crate::domain::{Command, ConvId, Event, Head, Job, Seq, Shopper, ShopperId};
 pub use ask::Committed;
 use ask::{Answer, Ask};
 use checkpoint::Checkpoints;
+pub use erase::{Erasure, Whose};
 pub use error::{StoreError, StoreHealth};
 pub use export::{Manifest, Sum, Table};
 pub use open::Recovery;
@@ -156,6 +158,26 @@ impl Store {
     /// Keeps what is known of a shopper, in place of what was known before.
     pub async fn remember_shopper(&self, shopper: Shopper) -> Result<(), StoreError> {
         self.ask(|answer| Ask::Remember { shopper: Box::new(shopper), answer }).await
+    }
+
+    /// Erases conversations for good, from the journal and the index; everything else stays as it is. Replies in the making of
+    /// these conversations are refused when they end. The index's own files hold traces of what was in it (never a
+    /// message) until the next opening makes it again.
+    ///
+    /// # Errors
+    /// `DiskFull` without room for a copy of the journal's largest file: nothing is erased then. `Failed` if the disk did
+    /// not do as told: the next opening finishes it.
+    pub async fn erase(&self, whose: Whose) -> Result<Erasure, StoreError> {
+        self.ask(|answer| Ask::Erase { whose, answer }).await
+    }
+
+    /// The shoppers of whom this is the name in the shop's books, the e-mail address, or the id.
+    pub fn find_shoppers(&self, word: &str) -> Result<Vec<Shopper>, StoreError> {
+        let all = self.0.reader.index.scan::<Shopper>(keys::SHOPPERS, keys::SHOPPERS, usize::MAX)?;
+        let is = |own: &Option<String>| own.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(word));
+        let named =
+            |shopper: &Shopper| is(&shopper.email) || is(&shopper.external) || shopper.id.to_string() == word;
+        Ok(all.into_iter().map(|(_, shopper)| shopper).filter(named).collect())
     }
 
     /// Refuses what comes from now on, finishes what was asked, flushes, and lets go of the files.

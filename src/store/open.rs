@@ -10,6 +10,7 @@ use fs_err as fs;
 use uuid::Uuid;
 
 use super::disk::{self, Ballast, Lock};
+use super::erase;
 use super::error::StoreError;
 use super::index::{Batch, Index, OpenFault};
 use super::journal::{Files, Item, Tail, items, missing_end};
@@ -54,6 +55,7 @@ pub(super) fn open(dir: &Path, settings: &Settings, clock: &Clock) -> Result<Ope
     let ballast = Ballast::new(dir, settings.ballast_mib);
     ballast.release_if_full(dir);
     let files = Files::new(dir.join("journal"))?;
+    erase::finish(dir, &files)?;
     let segments = files.segments()?;
     let mut recovery = Recovery::default();
     let (index, Notes { epoch, checkpoint, applied }) = open_index(dir, settings, clock, &mut recovery)?;
@@ -201,6 +203,7 @@ impl Replay<'_> {
                         Record::Start(_) => continue,
                         Record::Commit(commit) => batch.stage(&commit, place),
                         Record::Shopper(remember) => batch.stage_shopper(&remember),
+                        Record::Erased(_) => {}
                     }
                     staged += 1;
                     self.recovery.replayed += 1;

@@ -107,6 +107,8 @@ impl Reader {
         let record = payload.and_then(|payload| serde_json::from_slice::<Record<E>>(&payload).ok());
         match record {
             Some(Record::Commit(commit)) if commit.conv == conv => Ok(commit.events),
+            // Erased between the look into the index and the look into the journal.
+            Some(Record::Erased(_)) => Ok(Vec::new()),
             _ => {
                 tracing::error!(%conv, file = %self.files.path(place.0).display(), byte = place.1, "an entry of the journal is damaged");
                 Ok(Vec::new())

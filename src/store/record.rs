@@ -21,6 +21,8 @@ pub(super) enum Record<E = Event> {
     Start(Start),
     Commit(Commit<E>),
     Shopper(Remember),
+    /// In the place of an entry that was erased, and as long as it was.
+    Erased(Erased),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,11 @@ pub(super) struct Commit<E = Event> {
     pub(super) job: Option<Job>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Erased {
+    pub(super) lsn: Lsn,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Remember {
     pub(super) lsn: Lsn,
@@ -53,6 +60,7 @@ impl<E> Record<E> {
             Self::Start(_) => None,
             Self::Commit(commit) => Some(commit.lsn),
             Self::Shopper(remember) => Some(remember.lsn),
+            Self::Erased(erased) => Some(erased.lsn),
         }
     }
 }

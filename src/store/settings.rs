@@ -15,10 +15,19 @@ pub struct Settings {
     pub segment_mib: u64,
     /// MiB set aside in a file that is given up when the store must be opened on a full disk; 0 for none.
     pub ballast_mib: u64,
+    /// Conversations that nothing happened in for so many days are erased; 0 keeps them for ever.
+    pub retention_days: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { min_free_mib: 1024, queue: 4096, cache_mib: 64, segment_mib: 64, ballast_mib: 64 }
+        Self {
+            min_free_mib: 1024,
+            queue: 4096,
+            cache_mib: 64,
+            segment_mib: 64,
+            ballast_mib: 64,
+            retention_days: 0,
+        }
     }
 }

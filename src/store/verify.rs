@@ -30,6 +30,8 @@ pub struct Verified {
     pub shoppers: u64,
     pub journal_entries: u64,
     pub journal_bytes: u64,
+    /// Entries whose contents were erased.
+    pub erased: u64,
     pub faults: Vec<Fault>,
 }
 
@@ -105,6 +107,10 @@ impl Check<'_> {
         }
         match record {
             Record::Start(_) => Ok(()),
+            Record::Erased(_) => {
+                self.report.erased += 1;
+                Ok(())
+            }
             Record::Shopper(remember) => {
                 self.told.shoppers.insert(remember.shopper.id, remember.shopper);
                 Ok(())

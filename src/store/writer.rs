@@ -11,6 +11,7 @@ use super::Ears;
 use super::ask::{Answer, Ask};
 use super::checkpoint::Checkpoints;
 use super::disk::{self, Lock};
+use super::erase::{self, Erasure, Order, Whose};
 use super::error::{StoreError, StoreHealth};
 use super::group::{Group, State};
 use super::journal::{AppendError, Tail};
@@ -76,23 +77,35 @@ impl Writer {
 
     /// Takes what is waiting, brings it to the disk, answers. Returns the answer owed to whoever asked to close.
     fn group(&mut self, first: Ask, queue: &mut mpsc::Receiver<Ask>) -> Option<Answer<()>> {
+        match self.take_group(first, queue) {
+            Some(Ask::Close { answer }) => Some(answer),
+            Some(Ask::Erase { whose, answer }) => {
+                let _ = answer.send(self.erase(whose));
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Does what [`Writer::group`] says, up to what must stand alone, which it returns.
+    fn take_group(&mut self, first: Ask, queue: &mut mpsc::Receiver<Ask>) -> Option<Ask> {
         if let StoreHealth::Failed(why) = self.reader.index.health() {
             return match first {
-                Ask::Close { answer } => Some(answer),
+                Ask::Close { answer } => Some(Ask::Close { answer }),
                 ask => {
                     refuse(ask, &StoreError::Failed(why));
                     None
                 }
             };
         }
-        let mut closing = None;
+        let mut alone = None;
         let mut group = Group::new(&self.reader, &self.clock, &self.known, self.mark);
         let started = Instant::now();
         let mut next = Some(first);
         for _ in 0..GROUP {
             match next {
-                Some(Ask::Close { answer }) => {
-                    closing = Some(answer);
+                Some(ask @ (Ask::Close { .. } | Ask::Erase { .. })) => {
+                    alone = Some(ask);
                     break;
                 }
                 Some(ask) => group.take(ask),
@@ -102,7 +115,7 @@ impl Writer {
         }
         let Group { bytes, rows, states, replies, mark, .. } = group;
         if bytes.is_empty() {
-            return closing;
+            return alone;
         }
         let writing = Instant::now();
         let outcome = self.write(&bytes).and_then(|()| {
@@ -128,7 +141,34 @@ impl Writer {
         if outcome.is_ok() {
             self.keep_house();
         }
-        closing
+        alone
+    }
+
+    /// Erases while nothing else is written. Nobody sees it from the moment its rows leave the index.
+    fn erase(&mut self, whose: Whose) -> Result<Erasure, StoreError> {
+        let (order, mut erasure) = Order::plan(&self.reader, whose, self.mark.lsn)?;
+        if erasure == Erasure::default() {
+            return Ok(erasure);
+        }
+        erase::room(&self.dir, &self.reader.files)?;
+        let order = order.write(&self.dir)?;
+        for conv in &erasure.conversations {
+            self.known.remove(conv);
+        }
+        let done = order.erase_index(&self.reader).and_then(|()| order.erase_journal(&self.reader.files));
+        // The file that is appended to may be another one now.
+        let tail = Tail::resume(&self.reader.files, self.tail.segment, self.tail.end);
+        match (done, tail) {
+            (Ok(entries), Ok(tail)) => {
+                self.tail = tail;
+                erasure.entries = entries;
+                Ok(erasure)
+            }
+            (Err(fault), _) | (_, Err(fault)) => Err(self
+                .reader
+                .index
+                .fail(format!("erasing broke off and is finished by a restart: {fault}"))),
+        }
     }
 
     /// Appends to the journal and fsyncs, unless the disk is nearly full.
@@ -175,6 +215,7 @@ fn refuse(ask: Ask, error: &StoreError) {
     match ask {
         Ask::Commit { answer, .. } => drop(answer.send(Err(error.clone()))),
         Ask::Remember { answer, .. } | Ask::Import { answer, .. } => drop(answer.send(Err(error.clone()))),
+        Ask::Erase { answer, .. } => drop(answer.send(Err(error.clone()))),
         Ask::Close { answer } => drop(answer.send(Ok(()))),
     }
 }

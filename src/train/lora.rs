@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use super::example::Example;
 use super::nn::{AdamW, Network, Options, learning_rate};
 use super::run::{Loss, Net, NetError, Pass, Stepped};
-use super::{TrainError, nn, peft};
+use super::{TrainError, files, merge, nn, peft};
 use crate::domain::recipe::{OutputRecipe, Recipe};
 
 const MOMENTS: &str = "moments.safetensors";
@@ -111,8 +111,21 @@ impl Net for Lora {
         Ok(peft::write(folder, self.network.adapter(), &self.recipe.lora, &self.recipe.base)?)
     }
 
-    fn merge(&self, _folder: &Path, _output: &OutputRecipe) -> anyhow::Result<()> {
-        anyhow::bail!("the merged model cannot be written by this build")
+    fn merge(&self, folder: &Path, output: &OutputRecipe) -> anyhow::Result<()> {
+        // Through the files, as everybody else reads the adapter.
+        let adapter = peft::read(&folder.join("adapter"))?;
+        if output.merged {
+            files::write_folder(&folder.join("merged"), |into| {
+                merge::write_folder(&self.base, &adapter, into, merge::Precision::F32)
+            })?;
+        }
+        if output.gguf {
+            let part = folder.join(".part-gguf");
+            merge::write_gguf((&self.base, &self.recipe.name), &adapter, &part, merge::Blocks::Q8_0)?;
+            fs_err::File::open(&part)?.sync_all()?;
+            fs_err::rename(part, folder.join("model.gguf"))?;
+        }
+        Ok(())
     }
 
     /// From the manifest that `shopclerk model` writes, or the front matter of the model's README.

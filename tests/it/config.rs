@@ -12,6 +12,9 @@ const TABLES: &[(&str, &str)] = &[
     ("model", "src/model/settings.rs"),
     ("store", "src/store/settings.rs"),
     ("shop", "src/prompt/settings.rs"),
+    ("rows", "src/runs/rows/settings.rs"),
+    ("tools", "src/tools/settings.rs"),
+    ("runs", "src/runs/settings.rs"),
 ];
 
 fn page() -> String {

@@ -26,6 +26,8 @@ mod store_export;
 #[cfg(feature = "train")]
 mod train_core;
 #[cfg(feature = "train")]
+mod train_core_export;
+#[cfg(feature = "train")]
 mod train_core_golden;
 #[cfg(feature = "train")]
 mod train_core_made;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use shopclerk::clock::Clock;
 use shopclerk::domain::recipe::Recipe;
 use shopclerk::domain::run::{Manifest, Run, RunState};
-use shopclerk::runs::{Gather, GatherError, Gathered, Parts, Publish, RunEvent, Runs, RunsError, Settings};
+use shopclerk::runs::{
+    COMMAND_LINE, Folder, Gather, GatherError, Parts, Publish, RunEvent, Runs, RunsError, Settings,
+};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 

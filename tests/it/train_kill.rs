@@ -78,7 +78,12 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
     let folder = run_folder(&dir.path().join("full"), &recipe(&base), 40);
     let weights = fs_err::metadata(whole.join("adapter/adapter_model.safetensors")).unwrap().len();
     let output = Command::new("bash")
-        .args(["-c", "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"", "bash", &(weights / 1024).to_string()])
+        .args([
+            "-c",
+            "trap '' XFSZ; ulimit -f \"$1\"; shift; exec \"$@\"",
+            "bash",
+            &(weights / 1024).to_string(),
+        ])
         .arg(env!("CARGO_BIN_EXE_shopclerk"))
         .args(["train", "--save-every", "0"])
         .arg(&folder)

@@ -14,18 +14,18 @@ use super::train_core_made;
 const TEMPLATE: &str = "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n\
                         {% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 /// Ids of the two control tokens; the ones below are characters.
-pub const START: u32 = 96;
-pub const END: u32 = 97;
+pub(crate) const START: u32 = 96;
+pub(crate) const END: u32 = 97;
 
 /// A folder of a random Llama of two layers whose tokens are single characters.
-pub fn model(dir: &Path) -> PathBuf {
+pub(crate) fn model(dir: &Path) -> PathBuf {
     let folder = train_core_made::model(dir, "llama");
     tokenizer(&folder, TEMPLATE);
     folder
 }
 
 /// Writes the two files of a tokenizer: one token a character.
-pub fn tokenizer(folder: &Path, template: &str) {
+pub(crate) fn tokenizer(folder: &Path, template: &str) {
     let characters = (' '..='~').chain(['\n']).enumerate();
     let vocab: serde_json::Map<_, _> = characters.map(|(id, c)| (c.to_string(), json!(id))).collect();
     let control = |id: u32, content: &str| {
@@ -47,7 +47,7 @@ pub fn tokenizer(folder: &Path, template: &str) {
 }
 
 /// `count` short dialogues.
-pub fn rows(count: usize) -> String {
+pub(crate) fn rows(count: usize) -> String {
     let line = |n: usize| {
         let asked = format!("Do you have item {n}{}?", " please".repeat(n % 3));
         let answered = format!("Yes, item {n} costs {} euros.", n * 7 % 50);
@@ -57,7 +57,7 @@ pub fn rows(count: usize) -> String {
 }
 
 /// A folder with a recipe and `count` rows beside it.
-pub fn run_folder(dir: &Path, recipe: &Recipe, count: usize) -> PathBuf {
+pub(crate) fn run_folder(dir: &Path, recipe: &Recipe, count: usize) -> PathBuf {
     let folder = dir.to_owned();
     fs_err::create_dir_all(&folder).unwrap();
     fs_err::write(folder.join("recipe.toml"), recipe.to_toml()).unwrap();
@@ -66,20 +66,27 @@ pub fn run_folder(dir: &Path, recipe: &Recipe, count: usize) -> PathBuf {
 }
 
 /// A network of one number: its loss on a row is `(at - aim)^2` a token, its gradient is exact. `aim` is the rank.
-pub struct Point {
-    pub at: f64,
+pub(crate) struct Point {
+    pub(crate) at: f64,
     velocity: f64,
     gradient: f64,
     lr: f64,
     aim: f64,
     /// The step at which a loss is not a number.
-    pub breaks_at: u64,
+    pub(crate) breaks_at: u64,
 }
 
 impl Point {
-    pub fn new(recipe: &Recipe) -> Self {
+    pub(crate) fn new(recipe: &Recipe) -> Self {
         let aim = recipe.lora.rank as f64;
-        Self { at: 0.0, velocity: 0.0, gradient: 0.0, lr: recipe.train.lr, aim, breaks_at: 0 }
+        Self {
+            at: 0.0,
+            velocity: 0.0,
+            gradient: 0.0,
+            lr: recipe.train.lr * recipe.lora.plus,
+            aim,
+            breaks_at: 0,
+        }
     }
 }
 
@@ -124,7 +131,8 @@ impl Net for Point {
     }
 
     fn load(&mut self, folder: &Path) -> anyhow::Result<()> {
-        let [at, velocity]: [u64; 2] = serde_json::from_str(&fs_err::read_to_string(folder.join("point.json"))?)?;
+        let [at, velocity]: [u64; 2] =
+            serde_json::from_str(&fs_err::read_to_string(folder.join("point.json"))?)?;
         (self.at, self.velocity) = (f64::from_bits(at), f64::from_bits(velocity));
         Ok(())
     }
@@ -147,20 +155,20 @@ impl Net for Point {
 }
 
 /// Says `go` until the words are used up, one word before every step, then the last one for ever.
-pub struct Script {
-    pub words: Vec<Control>,
-    pub waits: usize,
+pub(crate) struct Script {
+    pub(crate) words: Vec<Control>,
+    pub(crate) waits: usize,
 }
 
 impl Script {
     /// Cancels before step `step`.
-    pub fn cancel_before(step: usize) -> Self {
+    pub(crate) fn cancel_before(step: usize) -> Self {
         let mut words = vec![Control::Go; step - 1];
         words.push(Control::Cancel);
         Self { words, waits: 0 }
     }
 
-    pub fn go() -> Self {
+    pub(crate) fn go() -> Self {
         Self { words: vec![Control::Go], waits: 0 }
     }
 }
@@ -177,9 +185,9 @@ impl Steering for Script {
 
 /// Keeps what a run says.
 #[derive(Default)]
-pub struct Heard {
-    pub logs: Vec<StepLog>,
-    pub lines: Vec<String>,
+pub(crate) struct Heard {
+    pub(crate) logs: Vec<StepLog>,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Show for Heard {
@@ -192,8 +200,11 @@ impl Show for Heard {
     }
 }
 
-/// Loss, dev loss and norm of every line: what a resumed run must have in common with an unbroken one.
-pub fn losses(logs: &[StepLog]) -> Vec<(usize, Option<u64>, Option<u64>, Option<u64>)> {
-    let bits = |number: Option<f64>| number.map(f64::to_bits);
-    logs.iter().map(|log| (log.step, bits(log.loss), bits(log.dev_loss), bits(log.grad_norm))).collect()
+/// A step with the bits of its loss, dev loss and gradient norm.
+pub(crate) type Bits = (usize, [Option<u64>; 3]);
+
+/// What a resumed run must have in common with an unbroken one.
+pub(crate) fn losses(logs: &[StepLog]) -> Vec<Bits> {
+    let bits = |log: &StepLog| [log.loss, log.dev_loss, log.grad_norm].map(|number| number.map(f64::to_bits));
+    logs.iter().map(|log| (log.step, bits(log))).collect()
 }

@@ -123,7 +123,7 @@ pub(super) fn median(values: &[f64]) -> f64 {
 }
 
 /// Small talk of about forty tokens that none of the shop's facts is about; each one begins differently.
-fn small_talk(n: usize) -> String {
+pub(super) fn small_talk(n: usize) -> String {
     const NAMES: [&str; 12] = [
         "Anna", "Bela", "Carla", "Dimitri", "Elena", "Farid", "Greta", "Hugo", "Ines", "Jonas", "Keiko",
         "Lars",

@@ -22,7 +22,7 @@ pub(super) enum Model {
 pub(super) struct Child {
     process: tokio::process::Child,
     pub(super) address: SocketAddr,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 /// Memory of a process, in KiB.
@@ -36,6 +36,11 @@ pub(super) struct Memory {
 impl Child {
     /// Starts it with limits that the clients here do not meet, and waits until it is ready.
     pub(super) async fn start(model: &Model) -> anyhow::Result<Self> {
+        Self::start_with(model, &[]).await
+    }
+
+    /// The same with more settings, as variables of the environment.
+    pub(super) async fn start_with(model: &Model, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir().context("cannot make a folder for the child's data")?;
         let many = "10000000";
         let longest = match model {
@@ -66,6 +71,7 @@ impl Child {
             .env("SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR", many)
             .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
             .env("RUST_LOG", "error")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
@@ -82,7 +88,7 @@ impl Child {
             .next()
             .and_then(|text| text.trim().parse().ok())
             .with_context(|| format!("the server said `{line}` instead of its address"))?;
-        let child = Self { process, address, _data: data };
+        let child = Self { process, address, data };
         child.wait_until_ready().await?;
         Ok(child)
     }
@@ -100,17 +106,12 @@ impl Child {
 
     /// One request on a connection of its own; the whole answer.
     pub(super) async fn request(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
-        let mut stream = TcpStream::connect(self.address).await?;
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nContent-Length: {1}\r\n\
-             Connection: close\r\n\r\n{body}",
-            self.address,
-            body.len()
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        request(self.address, method, path, body).await
+    }
+
+    /// Where its adapters and conversations are.
+    pub(super) fn data(&self) -> &Path {
+        self.data.path()
     }
 
     /// A new shopper with a conversation.
@@ -148,4 +149,23 @@ impl Child {
         };
         Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
     }
+}
+
+/// One request on a connection of its own; the whole answer.
+pub(super) async fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> anyhow::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }

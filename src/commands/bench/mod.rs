@@ -5,6 +5,7 @@ mod child;
 mod client;
 mod sockets;
 mod store;
+mod swap;
 #[cfg(feature = "train")]
 mod train;
 
@@ -33,6 +34,8 @@ enum What {
     /// One epoch of LoRA, beside PEFT on PyTorch
     #[cfg(feature = "train")]
     Train(train::Args),
+    /// Promoting an adapter and rolling it back while somebody chats, with the real model
+    Swap,
 }
 
 /// One measured figure.
@@ -72,6 +75,7 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Store => store::measure(config).await?,
         #[cfg(feature = "train")]
         What::Train(args) => train::measure(&args, &config)?,
+        What::Swap => swap::measure(config).await?,
     };
     if args.json {
         println!("{}", serde_json::to_string_pretty(&figures)?);

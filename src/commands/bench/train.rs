@@ -24,7 +24,9 @@ use crate::train::run::{Folder, Outcome, journal};
 const PEFT: &str = include_str!("train/peft.py");
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  shopclerk bench train --rows dialogues.jsonl --python .venv/bin/python --json")]
+#[command(
+    after_help = "Example:\n  shopclerk bench train --rows dialogues.jsonl --python .venv/bin/python --json"
+)]
 pub(super) struct Args {
     /// Dialogues to train on (JSONL, any format `train` reads)
     #[arg(long, value_name = "FILE")]
@@ -62,7 +64,9 @@ pub(super) fn measure(args: &Args, config: &Config) -> anyhow::Result<Vec<Figure
     let theirs = args.python.as_deref().map(|python| whole.peft(python, &recipe, &base.path)).transpose()?;
     let rate = theirs.map(|seen| seen.tokens_per_second);
     let (cost, cost_at_half) = (1000.0 / ours.tokens_per_second, 1000.0 / at_half.tokens_per_second);
-    let figure = |name: String, value, unit, reference, target, met| Figure::new(&name, value, unit, reference, target, met);
+    let figure = |name: String, value, unit, reference, target, met| {
+        Figure::new(&name, value, unit, reference, target, met)
+    };
     Ok(vec![
         figure(
             format!("training, one epoch of {count} dialogues"),
@@ -109,7 +113,8 @@ pub(super) fn measure(args: &Args, config: &Config) -> anyhow::Result<Vec<Figure
 
 /// The settings of the comparison; both sides take them from here.
 fn recipe(args: &Args, base: &Path) -> Recipe {
-    let mut recipe = Recipe { base: base.display().to_string(), objective: Objective::Chat, ..Recipe::default() };
+    let mut recipe =
+        Recipe { base: base.display().to_string(), objective: Objective::Chat, ..Recipe::default() };
     (recipe.data.dev, recipe.data.test) = (0.0, 0.0);
     (recipe.data.max_tokens, recipe.data.too_long) = (512, TooLong::CutOrDrop);
     (recipe.train.batch, recipe.train.lr, recipe.train.epochs) = (4, 2e-4, 1.0);
@@ -152,7 +157,8 @@ impl Rows {
             .context("cannot start the trainer")?;
         ensure!(output.status.success(), "the trainer failed; its error is above");
         let outcome: Outcome = serde_json::from_slice(&output.stdout)?;
-        let losses: Vec<f64> = journal::read(&Folder::new(&self.folder))?.iter().filter_map(|log| log.loss).collect();
+        let losses: Vec<f64> =
+            journal::read(&Folder::new(&self.folder))?.iter().filter_map(|log| log.loss).collect();
         let loss = losses.iter().sum::<f64>() / losses.len().max(1) as f64;
         Ok(Seen { tokens_per_second: outcome.tokens_per_second, peak_mib: outcome.peak_mib, loss })
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::super::library::hash_of;
-use super::{AdapterError, files};
+use super::{AdapterError, Lora, files};
 
 /// The linear layers an adapter may change.
 pub const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
@@ -71,11 +71,12 @@ impl Base {
         &self.fingerprint
     }
 
-    /// The tensors of an adapter of rank `rank` on `targets`, with their shapes; A is rank by columns, B rows by rank.
-    pub(super) fn expected(&self, targets: &[String], rank: usize) -> BTreeMap<String, [usize; 2]> {
+    /// The tensors of an adapter, with their shapes: A is rank by columns, B rows by rank.
+    pub fn tensors(&self, lora: &Lora) -> BTreeMap<String, [usize; 2]> {
+        let rank = lora.rank;
         let mut tensors = BTreeMap::new();
         for (target, [rows, columns]) in TARGETS.iter().zip(self.shapes) {
-            if !targets.iter().any(|t| t == target) {
+            if !lora.targets.iter().any(|t| t == target) {
                 continue;
             }
             let part = if target.ends_with("gate_proj") || *target == "up_proj" || *target == "down_proj" {

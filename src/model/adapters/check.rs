@@ -225,7 +225,7 @@ fn names_and_shapes(
         return Err(format!("its tensors are {dtype:?}; use F32, F16 or BF16"));
     }
     let Some(base) = base else { return Ok(()) };
-    let expected = base.expected(&lora.targets, lora.rank);
+    let expected = base.tensors(lora);
     if let Some(name) = expected.keys().find(|name| !tensors.contains_key(*name)) {
         return Err(format!("lacks `{name}`"));
     }

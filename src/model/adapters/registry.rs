@@ -298,6 +298,7 @@ impl Registry {
     }
 
     pub(super) fn tell_noticed(&self, map: &std::collections::BTreeMap<String, u64>) -> std::io::Result<()> {
+        fs_err::create_dir_all(&self.own)?;
         files::write_json(&self.own.join(SERVER), map)
     }
 

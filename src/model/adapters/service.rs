@@ -18,6 +18,8 @@ use crate::model::SharedModel;
 
 /// How often the files are looked at, for changes by other processes. They are a few small ones.
 const LOOK: Duration = Duration::from_millis(250);
+/// The longest wait for a version that is being proven.
+const PROVING: Duration = Duration::from_secs(15);
 
 /// What the service is made of.
 pub struct Parts {
@@ -47,6 +49,8 @@ pub(super) struct Inner {
     /// Somebody let go of an adapter, or one is gone.
     pub(super) freed: Arc<Notify>,
     status: watch::Sender<Status>,
+    /// A new version has the machine to itself for a moment, and may serve right after.
+    pub(super) proving: watch::Sender<bool>,
     /// This process is the server that other processes may wait for.
     serving: Mutex<Option<Lock>>,
 }
@@ -192,6 +196,7 @@ impl Adapters {
             one: tokio::sync::Mutex::default(),
             freed: Arc::default(),
             status: watch::Sender::default(),
+            proving: watch::Sender::default(),
             serving: Mutex::default(),
         }))
     }
@@ -219,8 +224,11 @@ impl Adapters {
         }
     }
 
-    /// Whoever answers the chat `key`, e.g. the bytes of a conversation's id. Never waits.
-    pub fn for_chat(&self, key: &[u8]) -> Lease {
+    /// Whoever answers the chat `key`, e.g. the bytes of a conversation's id. While a new version is proven, which keeps the model
+    /// busy, this waits for it: its turn would come no sooner with the old one.
+    pub async fn for_chat(&self, key: &[u8]) -> Lease {
+        let mut proving = self.0.proving.subscribe();
+        let _ = tokio::time::timeout(PROVING, proving.wait_for(|proving| !proving)).await;
         let picked = self.table().names.get(&self.0.chat).and_then(|serving| serving.pick(key));
         picked.and_then(|id| self.lease(&id)).unwrap_or_default()
     }
@@ -239,16 +247,14 @@ impl Adapters {
         if let Some(lease) = self.lease(&id) {
             return lease;
         }
-        let _one = self.0.one.lock().await;
-        if self.lease(&id).is_none() {
-            self.make_room().await;
-            if let Err(fault) = self.load(&id).await {
-                self.note_fault(name, &fault);
-                self.publish();
-                return Lease::base();
-            }
+        if tokio::spawn(self.clone().load_tool(id.clone())).await.is_err() {
+            tracing::error!(%id, "loading an adapter broke off. This is a bug");
         }
         self.lease(&id).unwrap_or_default()
+    }
+
+    pub(super) fn is_loaded(&self, id: &AdapterId) -> bool {
+        self.table().loaded.get(id).is_some_and(|slot| slot.stage == Stage::Serving)
     }
 
     /// `None` if it is not in memory.
@@ -284,7 +290,7 @@ impl Adapters {
         let name = wish.id.name().to_owned();
         let base = self.0.base.clone();
         self.on_files(move |registry| registry.promote(&wish, base.as_deref())).await?;
-        self.sync(&name).await?;
+        self.sync_apart(&name).await?;
         self.0.registry.state(&name)
     }
 
@@ -292,7 +298,7 @@ impl Adapters {
     pub async fn roll_back(&self, name: &str, by: &str, at: u64) -> Result<State, AdapterError> {
         let (named, by) = (name.to_owned(), by.to_owned());
         self.on_files(move |registry| registry.roll_back(&named, &by, at)).await?;
-        self.sync(name).await?;
+        self.sync_apart(name).await?;
         self.0.registry.state(name)
     }
 

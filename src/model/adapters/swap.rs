@@ -3,9 +3,21 @@
 //! A new version is checked, built, warmed and proven beside the old one; only then do new answers go to it, in one step. Answers
 //! being made hold their [`super::Lease`]; when the last one ends, the old version is removed.
 
+use tokio::sync::watch;
+
 use super::service::{Adapters, Serving, Stage};
 use super::state::State;
 use super::{AdapterError, AdapterId};
+use crate::model::ModelError;
+
+/// Whatever happens, nobody waits for a version any more when this is dropped.
+struct Proving<'a>(&'a watch::Sender<bool>);
+
+impl Drop for Proving<'_> {
+    fn drop(&mut self) {
+        self.0.send_replace(false);
+    }
+}
 
 /// The version that stood in the way.
 struct Failed(AdapterId, AdapterError);
@@ -36,6 +48,7 @@ impl Adapters {
     /// before; at the start, the version before it is tried and the file left alone: the model may be another one today.
     pub(super) async fn sync(&self, name: &str) -> Result<(), AdapterError> {
         let _one = self.0.one.lock().await;
+        let _proving = Proving(&self.0.proving);
         let mut failed = None;
         let mut state = self.0.registry.state(name)?;
         let live = self.table().names.get(name).map(|serving| serving.revision);
@@ -84,6 +97,27 @@ impl Adapters {
         Ok(serving)
     }
 
+    /// [`Adapters::sync`] to its end, also if the caller goes away: a version half loaded would be in everybody's way.
+    pub(super) async fn sync_apart(&self, name: &str) -> Result<(), AdapterError> {
+        let (adapters, name) = (self.clone(), name.to_owned());
+        let done = tokio::spawn(async move { adapters.sync(&name).await }).await;
+        done.map_err(|fault| AdapterError::Io(std::io::Error::other(fault)))?
+    }
+
+    /// Puts a tool's adapter into memory, where another one makes room. To its end, as [`Adapters::sync_apart`].
+    pub(super) async fn load_tool(self, id: AdapterId) {
+        let _one = self.0.one.lock().await;
+        let _proving = Proving(&self.0.proving);
+        if self.is_loaded(&id) {
+            return;
+        }
+        self.make_room().await;
+        if let Err(fault) = self.load(&id).await {
+            self.note_fault(id.name(), &fault);
+            self.publish();
+        }
+    }
+
     async fn check(&self, id: &AdapterId) -> Result<super::Bundle, AdapterError> {
         let (id, base) = (id.clone(), self.0.base.clone());
         self.on_files(move |registry| registry.check(&id, base.as_deref())).await
@@ -106,6 +140,7 @@ impl Adapters {
             gone.await;
         }
         self.table().loading = Some(id.clone());
+        self.0.proving.send_replace(false);
         self.publish();
         let outcome = self.install(id).await;
         let mut table = self.table();
@@ -120,11 +155,10 @@ impl Adapters {
 
     async fn install(&self, id: &AdapterId) -> Result<(), AdapterError> {
         let bundle = self.check(id).await?;
-        self.0
-            .model
-            .install(bundle)
-            .await
-            .map_err(|fault| AdapterError::Load { id: id.clone(), fault: fault.to_string() })
+        let failed = |fault: ModelError| AdapterError::Load { id: id.clone(), fault: fault.to_string() };
+        self.0.model.install(bundle).await.map_err(failed)?;
+        self.0.proving.send_replace(true);
+        self.0.model.prove(&id.to_string()).await.map_err(failed)
     }
 
     /// New answers go to `serving` from here on; versions nobody wants any more leave when their last answer has ended.

@@ -120,7 +120,7 @@ impl Generations {
         if weights.strong_count() > 0 {
             tracing::warn!("an engine was removed, but something still holds its weights");
         }
-        let _ = tokio::task::spawn_blocking(super::memory::give_back).await;
+        super::memory::give_back().await;
     }
 
     /// Names the engine that must take `request`.
@@ -189,6 +189,7 @@ impl Generations {
         if !matches!(removed, Ok(Ok(()))) {
             tracing::warn!(?removed, "the old engine could not be removed");
         }
+        super::memory::give_back().await;
         tracing::debug!(generation = fresh, "the prefix cache was emptied");
         let prefix = lock(&self.prefix).clone();
         if let Some(prefix) = prefix {

@@ -15,7 +15,8 @@ use super::{Engine, InFlight, ModelError, Opening, Passage, Running};
 pub(super) async fn log_likelihood(engine: &Engine, passage: Passage) -> Result<Vec<f32>, ModelError> {
     let Passage { ids, targets, adapter } = passage;
     check(engine, ids.len())?;
-    if !targets.is_sorted() || targets.first() == Some(&0) || targets.last().is_some_and(|t| *t >= ids.len()) {
+    if !targets.is_sorted() || targets.first() == Some(&0) || targets.last().is_some_and(|t| *t >= ids.len())
+    {
         return Err(ModelError::Invalid("the targets are not positions of the passage".to_owned()));
     }
     let Some(last) = targets.last().copied() else { return Ok(Vec::new()) };
@@ -26,7 +27,10 @@ pub(super) async fn log_likelihood(engine: &Engine, passage: Passage) -> Result<
     let mut found = Vec::with_capacity(targets.len());
     for target in targets {
         let row = if target > cached {
-            logits.narrow(0, target - 1 - cached, 1).and_then(|row| row.flatten_all()?.to_vec1()).map_err(engine_fault)?
+            logits
+                .narrow(0, target - 1 - cached, 1)
+                .and_then(|row| row.flatten_all()?.to_vec1())
+                .map_err(engine_fault)?
         } else {
             engine.logits_after(ids[..target].to_vec(), adapter.as_deref()).await?
         };
@@ -44,7 +48,7 @@ pub(super) async fn go_on(engine: &Engine, opening: Opening) -> Result<String, M
     flight.generations().renew_if_full(&engine.0.permits, engine.0.facts.parallel).await;
     let asked = ids.len();
     let mut running =
-        engine.clone().send(flight, Some(permit), |sender| Ok(request(ids, max_tokens, sender))).await?;
+        engine.clone().send(flight, permit, |sender| Ok(request(ids, max_tokens, sender))).await?;
     let (mut text, mut tokens) = (String::new(), 0);
     loop {
         match next(&mut running).await? {
@@ -94,7 +98,7 @@ async fn all_logits(engine: &Engine, adapter: Option<&str>, ids: Vec<u32>) -> Re
         request.return_raw_logits = true;
         Ok(request)
     };
-    let mut running = engine.clone().send(flight, Some(alone), made).await?;
+    let mut running = engine.clone().send(flight, alone, made).await?;
     match next(&mut running).await? {
         Response::Raw { logits_chunks, .. } => Tensor::cat(&logits_chunks, 0)
             .and_then(|logits| logits.to_dtype(DType::F32))
@@ -112,7 +116,9 @@ fn fault(response: Response) -> ModelError {
     match response {
         Response::ValidationError(fault) => ModelError::Invalid(fault.to_string()),
         Response::InternalError(fault) => ModelError::Engine(fault.to_string()),
-        Response::ModelError(fault, _) | Response::CompletionModelError(fault, _) => ModelError::Engine(fault),
+        Response::ModelError(fault, _) | Response::CompletionModelError(fault, _) => {
+            ModelError::Engine(fault)
+        }
         _ => unexpected(),
     }
 }

@@ -1,9 +1,13 @@
 //! Memory that goes back to the machine.
 
-/// Gives freed memory back; glibc keeps it otherwise.
+/// Gives freed memory back: a load leaves hundreds of MiB that glibc keeps otherwise. It takes a moment and locks the heap.
+pub(super) async fn give_back() {
+    let _ = tokio::task::spawn_blocking(trim).await;
+}
+
 #[cfg(target_env = "gnu")]
 #[expect(unsafe_code, reason = "the C library has no safe face")]
-pub(super) fn give_back() {
+fn trim() {
     unsafe extern "C" {
         fn malloc_trim(pad: usize) -> i32;
     }
@@ -12,4 +16,4 @@ pub(super) fn give_back() {
 }
 
 #[cfg(not(target_env = "gnu"))]
-pub(super) fn give_back() {}
+fn trim() {}

@@ -65,13 +65,14 @@ impl Engine {
             permits,
             prefix: Mutex::default(),
         }));
-        engine.prove(&engine.0.base).await?;
+        engine.prove_generations(&engine.0.base).await?;
+        memory::give_back().await;
         Ok(engine)
     }
 
     /// One token: a tensor that is missing from the weights, or numbers that overflow, show only now. Of the prefix that all
     /// prompts share, once it is known, so that it is in the cache as well.
-    async fn prove(&self, variant: &Arc<Generations>) -> Result<(), ModelError> {
+    async fn prove_generations(&self, variant: &Arc<Generations>) -> Result<(), ModelError> {
         let hello = || Prompt { messages: vec![Message::new(Role::User, "Hello")], ..Prompt::default() };
         let prefix = lock(&self.0.prefix).clone();
         if let Some(prefix) = &prefix {
@@ -118,19 +119,27 @@ impl Engine {
             return Ok(());
         }
         let variant = self.0.source.variant(adapter).await?;
-        if let Err(fault) = self.prove(&variant).await {
-            variant.remove().await;
-            return Err(fault);
-        }
         lock(&self.0.variants).insert(name, variant);
+        memory::give_back().await;
         Ok(())
+    }
+
+    async fn prove_variant(&self, adapter: &str) -> Result<(), ModelError> {
+        let variant = lock(&self.0.variants).get(adapter).cloned();
+        let variant = variant.ok_or_else(|| ModelError::NoAdapter(adapter.to_owned()))?;
+        let outcome = self.prove_generations(&variant).await;
+        drop(variant);
+        if outcome.is_err() {
+            self.retire(adapter).await;
+        }
+        outcome
     }
 
     async fn warm_all(&self, prefix: Prompt) -> Result<(), ModelError> {
         *lock(&self.0.prefix) = Some(prefix);
         let variants: Vec<Arc<Generations>> = lock(&self.0.variants).values().cloned().collect();
         for variant in variants.iter().chain([&self.0.base]) {
-            self.prove(variant).await?;
+            self.prove_generations(variant).await?;
         }
         Ok(())
     }
@@ -224,6 +233,10 @@ impl Model for Engine {
 
     fn install(&self, adapter: Bundle) -> BoxFuture<'_, Result<(), ModelError>> {
         Box::pin(self.build(adapter))
+    }
+
+    fn prove<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, Result<(), ModelError>> {
+        Box::pin(self.prove_variant(adapter))
     }
 
     fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()> {

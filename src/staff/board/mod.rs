@@ -296,7 +296,8 @@ impl State {
 
 impl Query {
     fn fits(&self, row: &Row) -> bool {
-        let is = |wanted: &Option<String>, name: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == name);
+        let is =
+            |wanted: &Option<String>, name: Option<&str>| wanted.as_deref().is_none_or(|w| Some(w) == name);
         self.owner.is_none_or(|owner| row.owner == owner)
             && self.status.is_none_or(|status| row.status == status)
             && is(&self.staff, row.staff.as_ref().map(|staff| staff.0.as_str()))

@@ -174,7 +174,8 @@ impl Card {
             EventKind::Tags { tags, .. } => row.tags = tags.as_slice().to_vec(),
             EventKind::Tool { name, outcome } if name == "sentiment" => {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str);
-                row.mood = label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);
+                row.mood =
+                    label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);
             }
             _ => {}
         }

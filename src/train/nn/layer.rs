@@ -63,6 +63,19 @@ impl Layer {
         scene: &Scene<'_>,
         pick: Option<&Pick<'_>>,
     ) -> Result<(Tensor, Kept)> {
+        let (kept, gated) = self.keep(x, scene, pick)?;
+        let shared = pick.map_or(&scene.shared, |pick| &pick.shared);
+        let y = add_into(self.down.finish(&gated, &kept.thin[3], shared)?, &kept.middle)?;
+        Ok((y, kept))
+    }
+
+    /// All of [`Self::forward`] but the last product: what the way back needs, and what would go into that product.
+    pub(super) fn keep(
+        &self,
+        x: &Tensor,
+        scene: &Scene<'_>,
+        pick: Option<&Pick<'_>>,
+    ) -> Result<(Kept, Tensor)> {
         let Scene { heads, eps, texts, turns, shared } = scene;
         let late = pick.map_or(shared, |pick| &pick.shared);
         let (qkv, thin_qkv) = self.qkv.forward(&rms_norm(x, &self.norms[0], *eps)?, shared)?;
@@ -83,10 +96,9 @@ impl Layer {
         let middle = add_into(y, &rest)?;
         let (gate_up, thin_gate_up) =
             self.gate_up.forward(&rms_norm(&middle, &self.norms[1], *eps)?, late)?;
-        let (y, thin_down) = self.down.forward(&swiglu(&gate_up)?, late)?;
-        let y = add_into(y, &middle)?;
-        let thin = [thin_qkv, thin_out, thin_gate_up, thin_down];
-        Ok((y, Kept { x: x.clone(), raw, qkv, attended, lse, picked, middle, gate_up, thin }))
+        let gated = swiglu(&gate_up)?;
+        let thin = [thin_qkv, thin_out, thin_gate_up, self.down.thin(&gated, late)?];
+        Ok((Kept { x: x.clone(), raw, qkv, attended, lse, picked, middle, gate_up, thin }, gated))
     }
 
     /// Adds the adapters' gradients, and gives that of `x` if wanted. `g` is the gradient of the result.

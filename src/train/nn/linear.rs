@@ -48,18 +48,26 @@ pub(super) enum Want {
 impl Linear {
     /// `(rows, inputs)` to `(rows, outputs)`.
     pub(super) fn forward(&self, x: &Tensor, shared: &Shared<'_>) -> Result<(Tensor, Thin)> {
+        let thin = self.thin(x, shared)?;
+        Ok((self.finish(x, &thin, shared)?, thin))
+    }
+
+    /// The first half of the adapters' work.
+    pub(super) fn thin(&self, x: &Tensor, shared: &Shared<'_>) -> Result<Thin> {
+        let sites = self.sites.iter();
+        sites.map(|site| site.dropped(x, shared)?.matmul(&shared.live.pairs[site.pair].a.t()?)).collect()
+    }
+
+    /// The result, given [`Self::thin`]'s.
+    pub(super) fn finish(&self, x: &Tensor, thin: &Thin, shared: &Shared<'_>) -> Result<Tensor> {
         let mut y = self.weight.forward(x)?;
         if let Some(bias) = &self.bias {
             y = add_bias(y, bias)?;
         }
-        let mut thin = Vec::with_capacity(self.sites.len());
-        for site in &self.sites {
-            let pair = &shared.live.pairs[site.pair];
-            let h = site.dropped(x, shared)?.matmul(&pair.a.t()?)?;
-            y = add_product(y, site.columns.clone(), &h, &pair.b)?;
-            thin.push(h);
+        for (site, h) in self.sites.iter().zip(thin) {
+            y = add_product(y, site.columns.clone(), h, &shared.live.pairs[site.pair].b)?;
         }
-        Ok((y, thin))
+        Ok(y)
     }
 
     /// Adds the adapters' gradients, and gives that of `x` if wanted. `g` is the gradient of the output.

@@ -99,7 +99,7 @@ impl Network {
             let Some(g) = gradient.take() else { break };
             let pick = (number == last).then_some(&pick);
             let keep = match inputs.pop() {
-                Some(x) => layer.forward(&x, &scene, pick)?.1,
+                Some(x) => layer.keep(&x, &scene, pick)?.0,
                 None => kept
                     .pop()
                     .ok_or_else(|| candle_core::Error::msg("a layer kept nothing. This is a bug."))?,

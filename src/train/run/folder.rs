@@ -70,7 +70,8 @@ impl Folder {
 
     /// Whether a trainer has worked here.
     pub fn has_begun(&self) -> bool {
-        self.checkpoints().exists() || self.0.join("trials").exists()
+        let some = |folder: PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+        some(self.checkpoints()) || some(self.0.join("trials"))
     }
 
     pub fn tensorboard(&self) -> PathBuf {

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::name_of;
-use crate::model::adapters::{AdapterError, AdapterId, Force, Listed, Promotion, Shown, State as Serving, Status};
+use crate::model::adapters::{
+    AdapterError, AdapterId, Force, Listed, Promotion, Shown, State as Serving, Status,
+};
 use crate::web::auth::extract::Caller;
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};

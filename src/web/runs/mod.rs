@@ -58,7 +58,9 @@ pub(super) fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web:
     match (entry.method, entry.path.trim_start_matches("/v1/staff/runs")) {
         ("GET", "/v1/staff/adapters") => resource.route(web::get().to(adapters::list)),
         ("GET", "/v1/staff/adapters/{name}/{version}") => resource.route(web::get().to(adapters::show)),
-        ("DELETE", "/v1/staff/adapters/{name}/{version}") => resource.route(web::delete().to(adapters::remove)),
+        ("DELETE", "/v1/staff/adapters/{name}/{version}") => {
+            resource.route(web::delete().to(adapters::remove))
+        }
         ("POST", "/v1/staff/adapters/{name}/promote") => resource.route(web::post().to(adapters::promote)),
         ("POST", "/v1/staff/adapters/{name}/rollback") => resource.route(web::post().to(adapters::roll_back)),
         ("POST", "/v1/staff/compare") => resource.route(web::post().to(compare::compare)),

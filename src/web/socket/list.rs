@@ -28,7 +28,8 @@ impl Socket {
         };
         let page = board.page(&query, &me);
         let counts = board.counts(&me);
-        self.send(&ServerFrame::List { tab, tag, staff, after, rows: page.rows, next: page.next, counts }).await
+        self.send(&ServerFrame::List { tab, tag, staff, after, rows: page.rows, next: page.next, counts })
+            .await
     }
 
     /// Sends what changed in the list since the last time.

@@ -201,7 +201,9 @@ impl Socket {
                     Piece::Gap => self.catch_up(delta.conv).await,
                 }
             }
-            Some(Notice::Queued { conv, .. } | Notice::Typing { conv, .. }) if self.follow(conv).is_none() => {
+            Some(Notice::Queued { conv, .. } | Notice::Typing { conv, .. })
+                if self.follow(conv).is_none() =>
+            {
                 Ok(())
             }
             Some(Notice::Queued { conv, position }) => {

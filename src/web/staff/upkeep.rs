@@ -50,7 +50,8 @@ fn block(state: &State) {
 /// Writes down what was only remembered: when sessions were used, how far conversations were read.
 async fn tidy(state: &State) {
     let staff = state.staff.clone();
-    let written = tokio::task::spawn_blocking(move || staff.accounts.tidy().and_then(|()| staff.board.save()));
+    let written =
+        tokio::task::spawn_blocking(move || staff.accounts.tidy().and_then(|()| staff.board.save()));
     match written.await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => {

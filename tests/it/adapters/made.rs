@@ -14,7 +14,7 @@ const CONFIG: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size
     "num_attention_heads":2,"num_key_value_heads":1}"#;
 
 /// A data folder with a base model; adapters are published into it.
-pub(super) struct Made {
+pub(crate) struct Made {
     pub(super) dir: tempfile::TempDir,
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Made {
 pub(super) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 impl Made {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let base = dir.path().join("base");
         fs_err::create_dir(&base).unwrap();
@@ -40,7 +40,7 @@ impl Made {
     }
 
     /// A PEFT folder that fits.
-    pub(super) fn peft(&self) -> PathBuf {
+    pub(crate) fn peft(&self) -> PathBuf {
         let folder = self.dir.path().join("peft");
         fs_err::create_dir_all(&folder).unwrap();
         let config = serde_json::json!({
@@ -52,7 +52,7 @@ impl Made {
         folder
     }
 
-    pub(super) fn manifest(&self, name: &str) -> Manifest {
+    pub(crate) fn manifest(&self, name: &str) -> Manifest {
         Manifest {
             name: name.to_owned(),
             version: 0,

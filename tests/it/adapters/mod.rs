@@ -4,5 +4,5 @@ mod corrupt;
 mod desk;
 #[cfg(feature = "llm")]
 mod engine;
-mod made;
+pub(crate) mod made;
 mod service;

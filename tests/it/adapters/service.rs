@@ -89,13 +89,13 @@ async fn an_old_version_leaves_with_its_last_answer_and_can_be_called_back() {
     let (first, second) = (made.publish("shop"), made.publish("shop"));
     made.promote(&first, None);
     let service = made.service(&model).await;
-    let running = service.for_chat(b"a");
+    let running = service.for_chat(b"a").await;
     service.promote(wish(&second, None)).await.unwrap();
-    assert_eq!(service.for_chat(b"a").id(), Some(&second));
+    assert_eq!(service.for_chat(b"a").await.id(), Some(&second));
     assert_eq!(model.variants(), ["shop@1", "shop@2"], "an answer is still being made by the first");
     // Called back before it has left: it never went away.
     service.roll_back("shop", "ann", 1).await.unwrap();
-    assert_eq!(service.for_chat(b"a").id(), Some(&first));
+    assert_eq!(service.for_chat(b"a").await.id(), Some(&first));
     let mut status = service.status();
     status.wait_for(|s| s.loaded.len() == 1).await.unwrap();
     assert_eq!(model.variants(), ["shop@1"]);

@@ -62,7 +62,10 @@ fn server_frames_round_trip() {
         kinds.push(fixture["t"].as_str().unwrap().to_owned());
     }
     kinds.dedup();
-    let expected = ["welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye", "list", "rows", "relist", "opened"];
+    let expected = [
+        "welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye", "list",
+        "rows", "relist", "opened",
+    ];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
 }
 

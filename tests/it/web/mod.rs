@@ -13,3 +13,4 @@ mod staff_door;
 mod staff_list;
 mod take;
 mod tools;
+mod training;

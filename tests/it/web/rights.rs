@@ -129,6 +129,7 @@ async fn visit(site: &Site, route: &Route, who: Who, cast: &Cast) -> u16 {
         .replace("{conv}", conv)
         .replace("{shopper}", "0190a3b4-0000-7000-8000-000000000000")
         .replace("{name}", "nobody")
+        .replace("{version}", "1")
         .replace("{file}", "recipe.toml")
         .replace("{id}", "nothing");
     let path = match route.path {

@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
-use shopclerk::model::adapters::Adapters;
+use shopclerk::model::adapters::{self, Adapters, Registry};
 use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
+use shopclerk::runs::Runs;
 use shopclerk::staff::{From, Role, Staff};
 use shopclerk::store::Store;
 use shopclerk::tools::{self, Toolbox};
@@ -30,6 +31,7 @@ pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
     pub(super) staff: Staff,
+    pub(super) runs: Runs,
     pub(super) clock: Clock,
     pub(super) running: Running,
     folder: tempfile::TempDir,
@@ -65,7 +67,15 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
     let model: SharedModel = Arc::new(Scripted::default());
-    let adapters = Adapters::none(model.clone());
+    let adapters = Adapters::open(adapters::Parts {
+        registry: Registry::new(folder.path().join("adapters"), Vec::new()),
+        model: model.clone(),
+        base: None,
+        chat: "shop".to_owned(),
+        room: 3,
+    })
+    .await;
+    let runs = crate::runs::open(&folder.path().join("training"), &Arc::default());
     let desk = Desk::open_with(chat::Parts {
         store: store.clone(),
         adapters: adapters.clone(),
@@ -97,12 +107,12 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
             secret: [7; 32],
             api_key: Some(API_KEY.to_owned()),
             metrics: None,
-            runs: None,
+            runs: Some(runs.clone()),
         },
         listener,
     )
     .unwrap();
-    Site { address, desk, staff, clock, running, folder }
+    Site { address, desk, staff, runs, clock, running, folder }
 }
 
 /// An answer to a plain request.
@@ -191,6 +201,11 @@ impl Site {
             ("Sec-WebSocket-Protocol", format!("shopclerk.v1, token.{token}")),
         ];
         self.upgrade(&headers).await
+    }
+
+    /// The folder of everything.
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     pub(super) fn staff_folder(&self) -> std::path::PathBuf {

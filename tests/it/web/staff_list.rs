@@ -116,7 +116,8 @@ async fn after_an_absence_list_and_conversation_are_right_without_a_reload() {
     }
     assert_eq!(seen, (last + 1..=head).collect::<Vec<u64>>());
     let waiting = list(&mut back, "waiting").await;
-    let convs: Vec<&str> = waiting["rows"].as_array().unwrap().iter().map(|r| r["conv"].as_str().unwrap()).collect();
+    let convs: Vec<&str> =
+        waiting["rows"].as_array().unwrap().iter().map(|r| r["conv"].as_str().unwrap()).collect();
     assert_eq!(convs, [other.conv.as_str()]);
     assert_eq!(list(&mut back, "all").await["counts"]["all"], 2);
 }
@@ -171,7 +172,8 @@ async fn messages_reach_an_agent_while_two_hundred_a_second_come_in() {
                 if frame["text"] == text.as_str() {
                     event = Some(start.elapsed());
                 }
-                let mine = |row: &Value| row["conv"] == conv.as_str() && row["preview"]["text"] == text.as_str();
+                let mine =
+                    |row: &Value| row["conv"] == conv.as_str() && row["preview"]["text"] == text.as_str();
                 if frame["rows"].as_array().is_some_and(|rows| rows.iter().any(mine)) {
                     line = Some(start.elapsed());
                 }

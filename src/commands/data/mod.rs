@@ -1,4 +1,7 @@
-//! `shopclerk data`: look at, save and restore the conversations.
+//! `shopclerk data`: look at, save, restore and erase the conversations, and make training data of them.
+
+pub(super) mod erase;
+mod rows;
 
 #[cfg(feature = "train")]
 mod preview;
@@ -36,6 +39,17 @@ enum What {
         /// One file if the name ends in .ndjson, else a new folder
         to: PathBuf,
     },
+    /// Make training data of what staff answered and corrected and shoppers liked, without personal data
+    #[command(
+        after_help = "Example:\n  shopclerk data rows --recipe shop.toml --output rows.jsonl --report report.json"
+    )]
+    Rows(rows::Args),
+    /// Erase all that is kept of one shopper: conversations, profile, training rows. There is no way back
+    #[command(after_help = "Example:\n  shopclerk data erase jane@example.com")]
+    Erase {
+        /// The shopper's id, e-mail address or customer number
+        shopper: String,
+    },
     /// Make a store from an export; what is there must be empty
     #[command(after_help = "Example:\n  shopclerk --data fresh data import backup.ndjson")]
     Import {
@@ -54,6 +68,8 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         #[cfg(feature = "train")]
         What::Preview(preview) => preview::run(&preview, &config, args.json),
         What::Import { from } => import(&config, &from, args.json).await,
+        What::Rows(what) => rows::run(what, &config).await,
+        What::Erase { shopper } => erase::run(&shopper, &config, args.json).await,
     }
 }
 

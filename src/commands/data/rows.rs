@@ -1,0 +1,140 @@
+//! `shopclerk data rows`: training data from the shop's own chats.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::open_existing;
+use crate::chat::{self, Guard};
+use crate::config::Config;
+use crate::domain::recipe::Recipe;
+use crate::domain::run::Row;
+use crate::model::{Model, Scripted, library};
+use crate::prompt::{Budget, Playbook};
+use crate::runs::rows::{self, Serving};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The recipe; its table [data.store] says which conversations and which answers
+    #[arg(long, value_name = "RECIPE.toml")]
+    recipe: PathBuf,
+    /// Where the rows go, one JSON object a line
+    #[arg(long, value_name = "ROWS.jsonl")]
+    output: PathBuf,
+    /// Also write what was left out and why
+    #[arg(long, value_name = "REPORT.json")]
+    report: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<()> {
+    let text = fs_err::read_to_string(&args.recipe)?;
+    let recipe = Recipe::from_toml(&text).with_context(|| args.recipe.display().to_string())?;
+    let Some(from) = &recipe.data.store else {
+        bail!(
+            "{}: data.store is missing, so the recipe wants no conversations; add a table [data.store]",
+            args.recipe.display()
+        );
+    };
+    let base = Base::of(&recipe.base, config)?;
+    let playbook = Playbook::load(&config.shop, &|text| base.guard.strip(text))?;
+    let count = |text: &str| base.count(text);
+    let serving = Serving {
+        playbook: &playbook,
+        budget: budget(&config.chat, base.context, base.small),
+        count: &count,
+        row_tokens: recipe.data.max_tokens,
+    };
+    let store = open_existing(config)?;
+    let prepared = rows::prepare(&store, from, &config.rows, &serving);
+    store.close().await;
+    let prepared = prepared?;
+    write_rows(&args.output, &prepared.rows)?;
+    if let Some(report) = &args.report {
+        fs_err::write(report, serde_json::to_vec_pretty(&prepared.report)?)?;
+    }
+    eprint!("{}", prepared.report);
+    if prepared.rows.is_empty() {
+        eprintln!("shopclerk: no rows: staff have to answer, correct replies, or shoppers to rate some up");
+    }
+    Ok(())
+}
+
+/// What a prompt may take when serving; see `chat::turn`.
+fn budget(chat: &chat::Settings, context: usize, small: bool) -> Budget {
+    let room = context.saturating_sub(chat.max_reply_tokens);
+    let exchanges = chat.remember.unwrap_or(if small { 0 } else { usize::MAX });
+    Budget { tokens: chat.prompt_tokens.min(room), exchanges }
+}
+
+/// The rows appear whole or not at all.
+fn write_rows(to: &Path, rows: &[Row]) -> anyhow::Result<()> {
+    let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| folder.display().to_string())?;
+    for row in rows {
+        serde_json::to_writer(&mut file, row)?;
+        file.write_all(b"\n")?;
+    }
+    file.as_file().sync_all()?;
+    file.persist(to).with_context(|| to.display().to_string())?;
+    Ok(())
+}
+
+/// What rows need to know of the model they are for; it is not loaded.
+struct Base {
+    guard: Guard,
+    /// `None` for the scripted model, whose tokens are words.
+    tokenizer: Option<tokenizers::Tokenizer>,
+    context: usize,
+    small: bool,
+}
+
+impl Base {
+    fn of(name: &str, config: &Config) -> anyhow::Result<Self> {
+        if name == "scripted" {
+            let facts = Scripted::default().facts().clone();
+            let guard = Guard::new(&facts.control_tokens);
+            return Ok(Self { guard, tokenizer: None, context: facts.context, small: facts.small });
+        }
+        let folder = library::resolve(&config.models_dir(), name)?.path;
+        let file = folder.join("tokenizer.json");
+        let tokenizer = tokenizers::Tokenizer::from_file(&file)
+            .map_err(|fault| anyhow::anyhow!("{}: {fault}; import the model again", file.display()))?;
+        let added = tokenizer.get_added_tokens_decoder().into_values();
+        let control: Vec<String> = added.filter(|token| token.special).map(|token| token.content).collect();
+        let file = folder.join("config.json");
+        let shape: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(&file)?).with_context(|| file.display().to_string())?;
+        let own = shape["max_position_embeddings"].as_u64().map_or(CONTEXT, |n| n as usize);
+        let context = if config.model.context == 0 { own.min(CONTEXT) } else { config.model.context };
+        Ok(Self {
+            guard: Guard::new(&control),
+            tokenizer: Some(tokenizer),
+            context,
+            small: is_small(&folder)?,
+        })
+    }
+
+    fn count(&self, text: &str) -> usize {
+        match &self.tokenizer {
+            Some(tokenizer) => tokenizer.encode(text, false).map_or(text.len(), |encoding| encoding.len()),
+            None => text.split_whitespace().count(),
+        }
+    }
+}
+
+/// The longest prompt and answer that are served unless `model.context` says otherwise.
+const CONTEXT: usize = 4096;
+/// A model with smaller files than this is not reminded of earlier turns; the engine draws the line at the same place.
+const SMALL: u64 = 1_000_000_000;
+
+fn is_small(folder: &Path) -> anyhow::Result<bool> {
+    let mut bytes = 0;
+    for entry in fs_err::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|e| e == "safetensors") {
+            bytes += fs_err::metadata(&path)?.len();
+        }
+    }
+    Ok(bytes < SMALL)
+}
