@@ -42,7 +42,7 @@ export function Rail(): JSX.Element {
 
 function Me(): JSX.Element {
   const [open, setOpen] = useState(false);
-  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const themes: [Theme, Shape][] = [["system", "screen"], ["light", "sun"], ["dark", "moon"]];
   const toggleNotices = async (): Promise<void> => {
     if (!notices.value && !(await allowNotices())) return toast(t("me.notices_refused"));

@@ -96,7 +96,7 @@ export function resolve(): void {
 function More(): JSX.Element {
   const [open, setOpen] = useState(false);
   const [blocking, setBlocking] = useState(false);
-  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const here = desk.value!;
   const { conv } = here.open.value!.thread;
   const shopper = here.row(conv)?.shopper;

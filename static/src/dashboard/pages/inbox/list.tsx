@@ -106,7 +106,7 @@ export function SearchBox({ value }: { value: string }): JSX.Element {
 
 function Filters({ at }: { at: InboxRoute }): JSX.Element {
   const [open, setOpen] = useState(false);
-  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const here = desk.value!;
   const tags = [...new Set([...here.list.rows.values()].flatMap((row) => row.tags))].sort().slice(0, 60);
   const set = (key: string, value: string): void => {
