@@ -9,6 +9,7 @@ import { uuidv7 } from "../../widget/ids";
 import { Refused, type Session } from "../../widget/session";
 import { Desk } from "./desk";
 import { badge, chime, news, notify } from "./notify";
+import { offered, offers } from "./offers";
 import { forget, keep } from "./prefs";
 import { go, route } from "./router";
 import { tidy } from "./list";
@@ -116,7 +117,7 @@ function makeDesk(name: string): Desk {
     ticket,
     connect: ([protocol, token]) => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`, [protocol!, token!.replace(/^token\./, "ticket.")]),
     page: (view, after) => get(query("/v1/staff/conversations", { ...tidy(view), after, limit: 100 })),
-    detail: (conv) => get(`/v1/staff/conversations/${encodeURIComponent(conv)}`),
+    detail: async (conv) => (!offers.value || offered("/v1/staff/conversations/{conv}") ? get(`/v1/staff/conversations/${encodeURIComponent(conv)}`) : undefined),
     events: (conv, before) => get(query(`/v1/staff/conversations/${encodeURIComponent(conv)}/events`, { before, limit: 200 })),
     newId: () => uuidv7(),
     now: Date.now,

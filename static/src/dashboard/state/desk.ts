@@ -20,7 +20,8 @@ export interface Deps {
   ticket(): Promise<Session>;
   connect(protocols: string[]): WebSocket;
   page(view: View, after?: string): Promise<RowPage>;
-  detail(conv: string): Promise<Detail>;
+  /** undefined where the server does not tell. */
+  detail(conv: string): Promise<Detail | undefined>;
   events(conv: string, before: number): Promise<{ events: StaffEvent[]; more: boolean }>;
   newId(): string;
   now(): number;
@@ -179,7 +180,7 @@ export class Desk {
     if (!conv) return;
     try {
       const detail = await this.deps.detail(conv);
-      if (this.open.value?.thread.conv === conv) this.detail.value = detail;
+      if (detail && this.open.value?.thread.conv === conv) this.detail.value = detail;
     } catch (fault) {
       const { status, code, message } = fault as { status?: number; code?: string; message?: string };
       if (this.open.value?.thread.conv !== conv) return;

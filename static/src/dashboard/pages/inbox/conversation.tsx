@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { call, download, query } from "../../api";
 import { span, t } from "../../i18n";
 import { complain, desk, nameOf, shopperName } from "../../state/app";
+import { offered } from "../../state/offers";
 import { panelOpen, wantComposer, wantTags } from "../../state/signals";
 import { Icon, type Shape } from "../../ui/icon";
 import { Avatar, Button, Empty, minute, Sheet, Spin, toast, useAway } from "../../ui/kit";
@@ -100,6 +101,8 @@ function More(): JSX.Element {
   const here = desk.value!;
   const { conv } = here.open.value!.thread;
   const shopper = here.row(conv)?.shopper;
+  const exports = offered("/v1/staff/conversations/{conv}/export");
+  const blocks = Boolean(shopper?.id) && offered("/v1/staff/shoppers/{shopper}/block");
   const save = (format: "text" | "json"): void => {
     setOpen(false);
     const path = query(`/v1/staff/conversations/${encodeURIComponent(conv)}/export`, { format, offset: -new Date().getTimezoneOffset() });
@@ -111,10 +114,10 @@ function More(): JSX.Element {
       {open && (
         <div class="menu end">
           <button type="button" onClick={() => (setOpen(false), (panelOpen.value = true), wantTags.value++)}><Icon shape="tag" />{t("talk.edit_tags")}</button>
-          <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>
-          <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>
-          {shopper?.id && <hr />}
-          {shopper?.id && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper.blocked ? t("talk.unblock") : t("talk.block")}</button>}
+          {exports && <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>}
+          {exports && <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>}
+          {blocks && <hr />}
+          {blocks && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper?.blocked ? t("talk.unblock") : t("talk.block")}</button>}
         </div>
       )}
       {blocking && shopper?.id && <Block shopper={shopper.id} blocked={shopper.blocked} onDone={() => setBlocking(false)} />}
