@@ -44,7 +44,9 @@ export function Transcript({ open, mark }: { open: Open; mark: number | undefine
   }, [thread.seq]);
 
   const onScroll = (): void => {
-    const { scrollHeight, scrollTop, clientHeight } = box.current!;
+    // The last word of a scroll may come when the conversation is gone.
+    if (!box.current) return;
+    const { scrollHeight, scrollTop, clientHeight } = box.current;
     atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
     if (away === atEnd.current) setAway(!atEnd.current);
   };
