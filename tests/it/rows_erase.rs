@@ -103,7 +103,7 @@ async fn a_shopper_is_erased_while_the_shop_goes_on() {
     store.remember_shopper(known.clone()).await.unwrap();
     store.close().await;
     let store = open(dir.path());
-    assert_eq!(traces(dir.path()), [PathBuf::new(); 0], "nothing is left in any file");
+    assert_eq!(traces(dir.path()), Vec::<PathBuf>::new(), "nothing is left in any file");
     assert_eq!(store.shopper(shopper(1)).unwrap(), Some(known));
     assert_eq!(store.conversations_of(shopper(1)).unwrap(), [conv(21)]);
     let mut now = others(&store);
@@ -156,7 +156,7 @@ async fn a_stop_in_the_middle_is_finished_by_the_next_opening() {
                 .into_iter()
                 .filter(|path| path.extension().is_none_or(|e| e != "new"))
                 .collect();
-            assert_eq!(journal, [PathBuf::new(); 0], "mixture {mixture:b}");
+            assert_eq!(journal, Vec::<PathBuf>::new(), "mixture {mixture:b}");
         }
     }
 }
@@ -195,7 +195,7 @@ async fn erasing_survives_kill_9_at_any_system_call() {
             } else {
                 assert_gone(&store);
                 store.close().await;
-                assert_eq!(traces(dir.path()), [PathBuf::new(); 0], "{call} {when}");
+                assert_eq!(traces(dir.path()), Vec::<PathBuf>::new(), "{call} {when}");
                 gone += 1;
             }
             store.close().await;
