@@ -26,10 +26,10 @@ pub struct Config {
     pub shop: prompt::Settings,
     pub tools: tools::Settings,
     pub runs: runs::Settings,
+    pub rows: rows::Settings,
     /// The file it was read from, for children of this process.
     #[serde(skip)]
-    pub file: Option<PathBuf>,
-    pub rows: rows::Settings,
+    pub(crate) file: Option<PathBuf>,
 }
 
 impl Default for Config {

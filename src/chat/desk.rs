@@ -6,11 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::admission::{Admission, Permit};
+use super::admission::Admission;
 use super::guard::Guard;
 use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
@@ -18,13 +17,13 @@ use super::live::Lives;
 use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
-use crate::domain::prompt::{Piece, Prompt};
+use crate::domain::prompt::Prompt;
 use crate::domain::{
     Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Refusal, Said, Seq, Shopper, ShopperId, Speaker,
     StaffId, Thumb,
 };
-use crate::model::adapters::{Adapters, Lease};
-use crate::model::{Answer, Health, SharedModel};
+use crate::model::adapters::Adapters;
+use crate::model::{Health, SharedModel};
 use crate::prompt::{Playbook, Shop};
 use crate::store::{Committed, Store, StoreHealth};
 
@@ -322,52 +321,6 @@ impl Desk {
         &self.0.adapters
     }
 
-    /// An answer outside any conversation, for programs. It waits in the same line as the shoppers, and is made by the same
-    /// adapter unless the prompt names one.
-    pub async fn complete(&self, prompt: Prompt, address: Option<IpAddr>) -> Result<Completion, DeskError> {
-        let named = prompt.adapter.clone();
-        let lease = self.0.adapters.current();
-        let adapter = named.or_else(|| lease.name());
-        self.answer(Prompt { adapter, ..prompt }, lease, address).await
-    }
-
-    /// As [`Desk::complete`], by whoever holds the lease: the base model, or an adapter that nobody is served with yet.
-    pub async fn complete_as(
-        &self,
-        prompt: Prompt,
-        lease: Lease,
-        address: Option<IpAddr>,
-    ) -> Result<Completion, DeskError> {
-        self.answer(Prompt { adapter: lease.name(), ..prompt }, lease, address).await
-    }
-
-    async fn answer(
-        &self,
-        mut prompt: Prompt,
-        lease: Lease,
-        address: Option<IpAddr>,
-    ) -> Result<Completion, DeskError> {
-        self.0.limits.admit(&askers(None, address))?;
-        if self.0.draining.load(Ordering::Acquire) {
-            return Err(DeskError::Draining);
-        }
-        if !self.0.line.has_room() {
-            return Err(DeskError::Busy { retry_after: Duration::from_secs(10) });
-        }
-        for message in &mut prompt.messages {
-            message.content = self.0.guard.strip(&message.content);
-        }
-        let permit = self.0.line.enter(Box::new(|_| {})).await;
-        let desk = self.0.clone();
-        let answer = self.0.model.stream(prompt).inspect(move |piece| {
-            if let Ok(Piece::End(usage)) = piece {
-                let tokens = u64::from(usage.prompt_tokens) + u64::from(usage.completion_tokens);
-                desk.limits.spend(&askers(None, address), tokens);
-            }
-        });
-        Ok(Completion { answer: answer.boxed(), _permit: permit, _lease: lease })
-    }
-
     /// Takes no new messages, and waits at most `patience` for the answers being made. What is unfinished then is
     /// finished after the next start.
     pub async fn drain(&self, patience: Duration) {
@@ -379,13 +332,6 @@ impl Desk {
         };
         let _ = tokio::time::timeout(patience, quiet).await;
     }
-}
-
-/// An answer with its place at the model; dropping it stops the model.
-pub struct Completion {
-    pub answer: Answer,
-    _permit: Permit,
-    _lease: Lease,
 }
 
 /// Whom a message counts for.

@@ -4,6 +4,7 @@
 //! arrives by subscription, so that another tab, a reconnect and the dashboard are one code path. Does not know HTTP.
 
 mod admission;
+mod complete;
 mod desk;
 mod error;
 mod guard;
@@ -17,7 +18,8 @@ mod settings;
 mod teach;
 mod turn;
 
-pub use desk::{Ack, Completion, Desk, Parts, Readiness, Say};
+pub use complete::Completion;
+pub use desk::{Ack, Desk, Parts, Readiness, Say};
 pub use error::DeskError;
 pub use guard::Guard;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};

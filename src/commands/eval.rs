@@ -205,6 +205,7 @@ impl Subject {
         let Some(bundle) = self.bundle else { return Ok((model, None)) };
         let id = bundle.id.to_string();
         model.install(bundle).await?;
+        model.prove(&id).await?;
         Ok((model, Some(id)))
     }
 }

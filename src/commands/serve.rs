@@ -58,7 +58,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     })?;
     let address = listener.local_addr()?;
     let shop = Rooms::open(&config).await?;
-    let runs = runs(&config)?;
+    let runs = runs(&config, &shop.store)?;
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
     let parts = web::Parts {
@@ -121,12 +121,12 @@ async fn shut_down(server: web::Running, shop: Rooms, runs: Option<Runs>) {
 
 /// Fine-tuning; runs that a stop interrupted go on now.
 #[cfg(feature = "train")]
-fn runs(config: &Config) -> anyhow::Result<Option<Runs>> {
-    Ok(Some(super::training::open(config)?))
+fn runs(config: &Config, store: &Store) -> anyhow::Result<Option<Runs>> {
+    Ok(Some(super::training::open(config, store)?))
 }
 
 #[cfg(not(feature = "train"))]
-fn runs(_config: &Config) -> anyhow::Result<Option<Runs>> {
+fn runs(_config: &Config, _store: &Store) -> anyhow::Result<Option<Runs>> {
     Ok(None)
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::process::Command;
 
+use super::data::rows::{of_store, write_rows};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::Recipe;
@@ -12,17 +13,18 @@ use crate::domain::run::Manifest;
 use crate::model::adapters::{Base, Registry};
 use crate::model::library;
 use crate::runs::{Gather, GatherError, Job, Launch, Parts, Publish, Runs};
+use crate::store::Store;
 use crate::train::data::prepare::{self, Place};
 
 /// The service of runs. Needs a tokio runtime.
-pub(super) fn open(config: &Config) -> anyhow::Result<Runs> {
+pub(super) fn open(config: &Config, store: &Store) -> anyhow::Result<Runs> {
     let runs = Runs::open(Parts {
         root: config.runs_dir(),
         models: config.models_dir(),
         settings: config.runs.clone(),
         clock: Clock::System,
         launch: launch(config)?,
-        gather: Arc::new(Rows { datasets: config.data.join("datasets") }),
+        gather: Arc::new(Rows { store: store.clone(), config: config.clone() }),
         publish: Arc::new(Shelf { registry: config.adapters(), models: config.models_dir() }),
     })?;
     Ok(runs)
@@ -56,17 +58,28 @@ fn launch(config: &Config) -> anyhow::Result<Launch> {
     }))
 }
 
-/// Rows of files under `datasets`.
+/// Rows of the shop's own chats, and of files under `datasets`.
 struct Rows {
-    datasets: PathBuf,
+    store: Store,
+    config: Config,
 }
 
 impl Gather for Rows {
     fn gather(&self, recipe: &Recipe, folder: &Path) -> Result<serde_json::Value, GatherError> {
         let invalid = |fault: &dyn std::fmt::Display| GatherError::Invalid(fault.to_string());
-        let place = Place { folder, beside: &self.datasets, now: Clock::System.now() };
-        let source = prepare::prepare(recipe, place).map_err(|fault| invalid(&fault))?;
-        serde_json::to_value(&source).map_err(|fault| invalid(&fault))
+        let mut chats = None;
+        if let Some(from) = &recipe.data.store {
+            let prepared = of_store(&self.store, from, recipe, &self.config)
+                .map_err(|fault| GatherError::Store(format!("{fault:#}")))?;
+            if !prepared.rows.is_empty() {
+                write_rows(&folder.join(prepare::ROWS), &prepared.rows).map_err(|fault| invalid(&fault))?;
+            }
+            chats = Some(prepared.report);
+        }
+        let beside = self.config.data.join("datasets");
+        let place = Place { folder, beside: &beside, now: Clock::System.now() };
+        let files = prepare::prepare(recipe, place).map_err(|fault| invalid(&fault))?;
+        Ok(serde_json::json!({"chats": chats, "files": files}))
     }
 }
 

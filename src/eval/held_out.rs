@@ -89,3 +89,112 @@ impl Suite for HeldOut<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use futures_util::future::{BoxFuture, ready};
+
+    use super::super::material::Item;
+    use super::super::{compare, gate, table};
+    use super::*;
+    use crate::domain::prompt::Prompt;
+    use crate::domain::recipe::GateRecipe;
+    use crate::model::adapters::Bundle;
+    use crate::model::{Answer, Facts, Health, Model, ModelError, Scripted};
+    use crate::train::example::Example;
+
+    /// A model that finds every token as likely as its number says: base 1 / (id + 1), adapter twice that.
+    #[derive(Default)]
+    struct Numbers(Scripted);
+
+    impl Model for Numbers {
+        fn stream(&self, prompt: Prompt) -> Answer {
+            self.0.stream(prompt)
+        }
+
+        fn count_tokens(&self, text: &str) -> usize {
+            self.0.count_tokens(text)
+        }
+
+        fn score<'a>(
+            &'a self,
+            prompt: Prompt,
+            labels: &'a [String],
+        ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>> {
+            self.0.score(prompt, labels)
+        }
+
+        fn warm(&self, prompt: Prompt) -> BoxFuture<'_, Result<(), ModelError>> {
+            self.0.warm(prompt)
+        }
+
+        fn install(&self, adapter: Bundle) -> BoxFuture<'_, Result<(), ModelError>> {
+            self.0.install(adapter)
+        }
+
+        fn prove<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, Result<(), ModelError>> {
+            self.0.prove(adapter)
+        }
+
+        fn retire<'a>(&'a self, adapter: &'a str) -> BoxFuture<'a, ()> {
+            self.0.retire(adapter)
+        }
+
+        fn variants(&self) -> Vec<String> {
+            self.0.variants()
+        }
+
+        fn log_likelihood(&self, passage: Passage) -> BoxFuture<'_, Result<Vec<f32>, ModelError>> {
+            let factor = if passage.adapter.is_some() { 2.0 } else { 1.0 };
+            let of = |at: &usize| (factor / (passage.ids[*at] as f32 + 1.0)).ln();
+            Box::pin(ready(Ok(passage.targets.iter().map(of).collect())))
+        }
+
+        fn health(&self) -> Health {
+            self.0.health()
+        }
+
+        fn facts(&self) -> &Facts {
+            self.0.facts()
+        }
+    }
+
+    #[tokio::test]
+    async fn base_adapter_and_frequencies_side_by_side() {
+        let item = |group: &str, ids: &[u32], learnt: usize| Item {
+            group: group.to_owned(),
+            example: Example {
+                ids: ids.to_vec(),
+                targets: (0..ids.len()).map(|n| n >= ids.len() - learnt).collect(),
+            },
+        };
+        let material = Material {
+            // Learnt: 3, 1 in one conversation and 7 in the other, so the mean of ln 4, ln 2 and ln 8 is ln 4.
+            held_out: vec![item("a", &[9, 3, 1], 2), item("b", &[9, 9, 7], 1)],
+            learnt: HashMap::from([(3, 5), (1, 1)]),
+            vocabulary: 10,
+        };
+        let suites =
+            compare(&HeldOut(&material), &Numbers::default(), Some("shop@1"), &|_, _| {}).await.unwrap();
+        let [suite] = suites.as_slice() else { panic!("{suites:?}") };
+        let near = |found: Option<crate::domain::run::Score>, expected: f64| {
+            assert!((found.unwrap().value - expected).abs() < 1e-6, "{found:?} instead of {expected}");
+        };
+        near(suite.base, 4f64.ln());
+        near(suite.adapter, 2f64.ln());
+        // 16 tokens in all, each once more: 6, 2 and 1 of them.
+        near(suite.trivial, ((16.0f64 / 6.0).ln() + (16.0f64 / 2.0).ln() + 16f64.ln()) / 3.0);
+        let gain = &suite.details["adapter_minus_base"];
+        assert!((gain["value"].as_f64().unwrap() + 2f64.ln()).abs() < 1e-6);
+        assert!(
+            (gain["high"].as_f64().unwrap() - gain["low"].as_f64().unwrap()).abs() < 1e-6,
+            "no doubt about it"
+        );
+        assert!((suite.details["more"]["perplexity"]["base"].as_f64().unwrap() - 4.0).abs() < 1e-5);
+        assert_eq!(suite.details["more"]["conversations"].as_array().unwrap().len(), 2);
+        let card = gate::gate(&GateRecipe::default(), suites);
+        assert!(card.passed && table::of(&card).contains("0.693"));
+    }
+}

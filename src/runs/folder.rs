@@ -89,6 +89,11 @@ impl Folder {
         self.write("control", word.as_bytes())
     }
 
+    /// True if the trainer was told to give up.
+    pub fn is_cancelled(&self) -> bool {
+        fs_err::read_to_string(self.file("control")).is_ok_and(|word| word.trim() == "cancel")
+    }
+
     /// True if the trainer left something to go on from.
     pub fn has_checkpoint(&self) -> bool {
         fs_err::read_dir(self.file("checkpoints")).is_ok_and(|mut entries| entries.next().is_some())

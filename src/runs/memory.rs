@@ -24,7 +24,6 @@ struct Shape {
     layers: u64,
     hidden: u64,
     inner: u64,
-    heads: u64,
     queries: u64,
     keys: u64,
     vocabulary: u64,
@@ -48,7 +47,8 @@ pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
     let weights = linear * frozen / 32 + table * 4;
     // Weight, gradient, two moments, and the sum of the gradients of a step: five numbers of four bytes.
     let adapter = shape.layers * shape.adapter(recipe) * 20;
-    let tokens = recipe.data.max_tokens as u64;
+    // Short rows go through together, up to 512 tokens.
+    let tokens = recipe.data.max_tokens.max(512) as u64;
     let kept = shape.kept(tokens);
     let layers = if recipe.train.recompute {
         kept + shape.layers * tokens * shape.hidden
@@ -91,7 +91,6 @@ impl Shape {
             layers: number("num_hidden_layers")?,
             hidden,
             inner: number("intermediate_size")?,
-            heads,
             queries: heads * width,
             keys: number("num_key_value_heads").unwrap_or(heads) * width,
             vocabulary: number("vocab_size")?,
@@ -128,10 +127,10 @@ impl Shape {
         ]
     }
 
-    /// Numbers that one block keeps for the way back, for a row of `tokens`.
+    /// Numbers that one block keeps for the way back, for a row of `tokens`; the trainer's attention keeps no matrix. Measured:
+    /// the default recipe on SmolLM2-135M took 1,323 MiB at its peak, and this says 1,360.
     fn kept(&self, tokens: u64) -> u64 {
-        let streams = 8 * self.hidden + 3 * (self.queries + 2 * self.keys) + 5 * self.inner;
-        tokens * streams + 3 * self.heads * tokens * tokens
+        tokens * (6 * self.hidden + 2 * (self.queries + 2 * self.keys) + 3 * self.inner)
     }
 }
 
@@ -175,6 +174,7 @@ mod tests {
         let full = need(dir.path(), &recipe).unwrap();
         // Without the norms, which are 61 x 576 numbers.
         assert_eq!(full.weights, 4 * (134_515_008 - 61 * 576));
+        assert_eq!((full.weights + full.work) / MIB, 1360);
         recipe.lora.base = BaseWeights::Q8_0;
         let small = need(dir.path(), &recipe).unwrap();
         assert!(small.weights < full.weights / 2 && small.work == full.work);

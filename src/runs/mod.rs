@@ -1,8 +1,8 @@
 //! Fine-tuning as the server sees it: a queue of runs, one child process at a time, a verdict, a published adapter.
 //!
-//! A recipe comes in; its rows are chosen and written to `data/runs/<id>/` (`gather`, `folder`); the trainer runs on them as
-//! a child process (`child`, `work`), is followed through its files (`follow`), then a second child compares base and adapter;
-//! the adapter is published, never promoted. Every change is on the disk before anybody hears of it, so a restart of the
+//! A recipe comes in; its rows are chosen and written to `data/runs/<id>/` (`rows` for the shop's own chats, `gather`, `folder`);
+//! the trainer runs on them as a child process (`child`, `work`) and is followed through its files (`follow`), then a second
+//! child compares base and adapter; the adapter is published, never promoted. Every change is on the disk before anybody hears of it, so a restart of the
 //! server goes on where it stopped. Knows neither HTTP nor how training works.
 
 mod child;

@@ -112,8 +112,7 @@ async fn train(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
         return Ok(Outcome::Stopped);
     }
     let job = Job::Train { folder: folder.path().to_owned(), resume, threads };
-    let child = Child::start(&inner.parts.launch, &job)?;
-    Ok(match watch(inner, id, child, "the trainer").await? {
+    Ok(match watch(inner, id, &job, "the trainer").await? {
         Outcome::Well if !folder.has_adapter() => Outcome::Failed(
             "the trainer ended well but wrote no adapter/adapter_model.safetensors".to_owned(),
         ),
@@ -126,8 +125,7 @@ async fn evaluate(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
     let _ = fs_err::remove_file(folder.file("scorecard.json"));
     let threads = inner.parts.settings.threads();
     let job = Job::Evaluate { folder: folder.path().to_owned(), threads };
-    let child = Child::start(&inner.parts.launch, &job)?;
-    Ok(match watch(inner, id, child, "the evaluation").await? {
+    Ok(match watch(inner, id, &job, "the evaluation").await? {
         Outcome::Well => match folder.scorecard() {
             Ok(Some(_)) => Outcome::Well,
             Ok(None) => Outcome::Failed("the evaluation ended well but wrote no scorecard.json".to_owned()),
@@ -137,12 +135,13 @@ async fn evaluate(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
     })
 }
 
-/// Follows a child to its end, and ends it when asked to.
-async fn watch(inner: &Inner, id: &str, mut child: Child, who: &str) -> Result<Outcome, RunsError> {
+/// Starts a child, follows it to its end, and ends it when asked to.
+async fn watch(inner: &Inner, id: &str, job: &Job, who: &str) -> Result<Outcome, RunsError> {
     let folder = inner.folder(id);
     let mut journal = Follow::new(folder.file("metrics.jsonl"));
     // What was there before is no news.
     journal.more();
+    let mut child = Child::start(&inner.parts.launch, job)?;
     let tell = |journal: &mut Follow| {
         for log in journal.more() {
             let _ = inner.events.send(RunEvent::Step { id: id.to_owned(), log });
@@ -177,7 +176,8 @@ async fn watch(inner: &Inner, id: &str, mut child: Child, who: &str) -> Result<O
             status = child.ended() => {
                 tell(&mut journal);
                 let status = status?;
-                return Ok(match (asked, status.success()) {
+                // It may have read the word before this task was told.
+                return Ok(match (asked || folder.is_cancelled(), status.success()) {
                     (true, _) => Outcome::Cancelled,
                     (false, true) => Outcome::Well,
                     (false, false) => Outcome::Failed(child.fault(who, status)),

@@ -42,10 +42,11 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/staff/runs/{id}/pause", Action::Train),
     route("POST", "/v1/staff/runs/{id}/resume", Action::Train),
     route("GET", "/v1/staff/adapters", Action::Train),
-    route("GET", "/v1/staff/adapters/{name}/{version}", Action::Train),
-    route("DELETE", "/v1/staff/adapters/{name}/{version}", Action::Promote),
     route("POST", "/v1/staff/adapters/{name}/promote", Action::Promote),
     route("POST", "/v1/staff/adapters/{name}/rollback", Action::Promote),
+    // Behind those whose last part is a word.
+    route("GET", "/v1/staff/adapters/{name}/{version}", Action::Train),
+    route("DELETE", "/v1/staff/adapters/{name}/{version}", Action::Promote),
     route("POST", "/v1/staff/compare", Action::Train),
     route("GET", "/v1/staff/door", Action::Public),
     route("POST", "/v1/staff/invite/check", Action::Public),

@@ -57,7 +57,9 @@ for (const [name, look] of Object.entries(LOOKS)) {
       await page.getByRole("navigation", { name: "页面" }).waitFor();
     }
     const pages = ["inbox/waiting", "inbox/all", "search?q=second", "numbers", "training", "training/new", "training/models", "training/compare", "settings/account", "settings/canned", "settings/widget", "settings/desk", "settings/agents", "settings/keys", "settings/audit"];
-    for (const path of pages) {
+    const { paths } = await (await fetch(`${server.url}/openapi.json`)).json();
+    const needs = { numbers: "/v1/staff/numbers", search: "/v1/staff/search", training: "/v1/staff/runs" };
+    for (const path of pages.filter((one) => !(needs[one.split(/[/?]/)[0]] && !paths[needs[one.split(/[/?]/)[0]]]))) {
       await page.goto(`${server.url}/dashboard/#/${path}`);
       await page.locator("main h1").first().waitFor({ state: "attached" });
       await until(`${path} is ready`, async () => (await page.locator(".spin").count()) === 0);

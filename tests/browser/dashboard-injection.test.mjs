@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, Server } from "./harness.mjs";
-import { colleague, composer, said, SECRET, session, speak, transcript, until, visit } from "./dashboard-kit.mjs";
+import { colleague, composer, note, said, SECRET, session, speak, transcript, until, visit } from "./dashboard-kit.mjs";
 import { PAYLOADS } from "./payloads.mjs";
 
 let browser, server, mara;
@@ -66,8 +66,8 @@ test("as a note, a tag, a reply, a correction, a canned reply, a search, an addr
   await transcript(page).getByText("The answer.", { exact: true }).last().waitFor();
   for (const { name, text } of PAYLOADS.filter((_, at) => at % 10 === 4)) {
     await page.getByRole("button", { name: "Private note", exact: true }).click();
-    await composer(page).fill(text);
-    await composer(page).press("Enter");
+    await note(page).fill(text);
+    await note(page).press("Enter");
     await until(`${name}: noted`, async () => (await composer(page).inputValue()) === "");
     await page.getByRole("button", { name: "Reply", exact: true }).click();
     await composer(page).fill(text);

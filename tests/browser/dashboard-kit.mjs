@@ -49,6 +49,8 @@ export async function visit(page, server, conv, tab = "all") {
 }
 
 export const transcript = (page) => page.getByRole("region", { name: "What was said" });
+/** Only while it is a private note that is written. */
+export const note = (page) => page.getByRole("textbox", { name: "Your private note" });
 export const composer = (page) => page.getByRole("textbox", { name: /^Your (reply|private note)$/ });
 
 /** All messages as they are shown: `kind: text`. */

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { launch, profile, Server } from "./harness.mjs";
-import { colleague, composer, invite, login, PASSWORD, said, shopper, totp, transcript, until, visit } from "./dashboard-kit.mjs";
+import { colleague, composer, invite, login, note, PASSWORD, said, shopper, totp, transcript, until, visit } from "./dashboard-kit.mjs";
 
 let browser, server, mara, tom;
 before(async () => {
@@ -21,7 +21,7 @@ const calm = (...people) => people.forEach(({ caught }) => assert.deepEqual(caug
 
 test("a shopper asks, an agent sees it, takes over, answers and hands back; a note stays inside", async () => {
   const ada = await shopper(browser, server);
-  await ada.say("[[slow 80]] [[long 60]]");
+  await ada.say("[[slow 80]] [[long 400]]");
   await ada.sees("word3");
   // It is in the list without a reload, and streams into the conversation.
   const { page } = mara;
@@ -33,15 +33,15 @@ test("a shopper asks, an agent sees it, takes over, answers and hands back; a no
   await ada.sees("You are talking to a person");
   const cut = (await said(page)).at(-1);
   assert.match(cut, /^reply: word1 word2/);
-  assert.ok(!cut.includes("word60"), cut);
+  assert.ok(!cut.includes("word400"), cut);
   await composer(page).fill("Hello, this is Mara.");
   await composer(page).press("Enter");
   await ada.sees("Hello, this is Mara.");
   // The private note reaches the colleague and never the shopper.
   await page.keyboard.press("Escape");
   await page.keyboard.press("n");
-  await composer(page).fill("She sounds **tired**.");
-  await composer(page).press("Enter");
+  await note(page).fill("She sounds **tired**.");
+  await note(page).press("Enter");
   await transcript(page).getByText("tired").waitFor();
   await ada.say("Thank you!");
   await transcript(page).getByText("Thank you!").waitFor();
@@ -88,8 +88,8 @@ test("two agents on one conversation: each sees the other, taking over is decide
   await composer(other.page).fill("Me too");
   assert.equal(await other.page.getByRole("button", { name: "Send" }).isDisabled(), true);
   await other.page.getByRole("button", { name: "Private note", exact: true }).click();
-  await composer(other.page).fill("I have seen this before");
-  await composer(other.page).press("Enter");
+  await note(other.page).fill("I have seen this before");
+  await note(other.page).press("Enter");
   await transcript(owner.page).getByText("I have seen this before").waitFor();
   assert.deepEqual(await said(owner.page), await said(other.page));
   assert.equal((await said(owner.page)).filter((line) => line.startsWith("staff:")).length, 1);

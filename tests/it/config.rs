@@ -13,6 +13,8 @@ const TABLES: &[(&str, &str)] = &[
     ("store", "src/store/settings.rs"),
     ("shop", "src/prompt/settings.rs"),
     ("rows", "src/runs/rows/settings.rs"),
+    ("tools", "src/tools/settings.rs"),
+    ("runs", "src/runs/settings.rs"),
 ];
 
 fn page() -> String {

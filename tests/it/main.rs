@@ -7,6 +7,8 @@ mod chat;
 mod config;
 #[cfg(feature = "llm")]
 mod engine;
+#[cfg(feature = "llm")]
+mod eval_engine;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
@@ -16,6 +18,8 @@ mod model_files_hub;
 mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
+mod rows;
+mod rows_erase;
 mod runs;
 mod runs_child;
 mod store;

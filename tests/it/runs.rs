@@ -7,7 +7,9 @@ use std::time::Duration;
 use shopclerk::clock::Clock;
 use shopclerk::domain::recipe::Recipe;
 use shopclerk::domain::run::{Manifest, Run, RunState};
-use shopclerk::runs::{Gather, GatherError, Gathered, Parts, Publish, RunEvent, Runs, RunsError, Settings};
+use shopclerk::runs::{
+    COMMAND_LINE, Folder, Gather, GatherError, Parts, Publish, RunEvent, Runs, RunsError, Settings,
+};
 use tokio::sync::broadcast;
 use tokio::time::timeout;
 
@@ -314,7 +316,7 @@ async fn what_cannot_be_run_is_refused_before_anything_is_written() {
     "#);
     assert!(outside("unknown", "x.jsonl").starts_with("model_missing: base: there is no model `unknown`"));
     let mut greedy = recipe("greedy", 1);
-    greedy.data.max_tokens = 10_000_000;
+    greedy.data.max_tokens = 1_000_000_000;
     assert!(submit(greedy).starts_with("run_memory: the run needs about "));
     assert_eq!(site.runs.list(), []);
     assert_eq!(fs_err::read_dir(site.data.path().join("runs")).unwrap().count(), 0);

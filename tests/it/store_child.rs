@@ -10,7 +10,7 @@ use std::process::{Child, Command as Process, Stdio};
 use serde::{Deserialize, Serialize};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{Cmid, Command, ConvId, Ended, Event, MessageId, Opening, Said, Seq, Speaker};
-use shopclerk::store::{Settings, Store, StoreError};
+use shopclerk::store::{Settings, Store, StoreError, Whose};
 use uuid::Uuid;
 
 use super::store::{conv, settings, shopper};
@@ -130,6 +130,7 @@ fn process() {
             let seen = runtime.block_on(look(Path::new(&dir)));
             say(&format!("SEEN {}", serde_json::to_string(&seen).unwrap()));
         }
+        "erase" => runtime.block_on(erase(Path::new(&dir))),
         other => panic!("{other}"),
     }
 }
@@ -150,6 +151,16 @@ async fn write(dir: &Path) {
     }
     store.close().await;
     say("CLOSED");
+}
+
+/// Erases a shopper, and opens the store once more: then nothing is left.
+async fn erase(dir: &Path) {
+    let store = Store::open(dir, &settings(), Clock::System).unwrap();
+    store.erase(Whose::Shopper(shopper(1))).await.unwrap();
+    say("ERASED");
+    store.close().await;
+    drop(store);
+    Store::open(dir, &settings(), Clock::System).unwrap().close().await;
 }
 
 /// One conversation: messages, now and then a reply of the model around them.

@@ -1,7 +1,7 @@
 //! `shopclerk data`: look at, save, restore and erase the conversations, and make training data of them.
 
 pub(super) mod erase;
-mod rows;
+pub(super) mod rows;
 
 #[cfg(feature = "train")]
 mod preview;

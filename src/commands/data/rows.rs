@@ -8,11 +8,12 @@ use anyhow::{Context, bail};
 use super::open_existing;
 use crate::chat::{self, Guard};
 use crate::config::Config;
-use crate::domain::recipe::Recipe;
+use crate::domain::recipe::{Recipe, StoreRecipe};
 use crate::domain::run::Row;
 use crate::model::{Model, Scripted, library};
 use crate::prompt::{Budget, Playbook};
-use crate::runs::rows::{self, Serving};
+use crate::runs::rows::{self, Prepared, Serving};
+use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -36,17 +37,8 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<()> {
             args.recipe.display()
         );
     };
-    let base = Base::of(&recipe.base, config)?;
-    let playbook = Playbook::load(&config.shop, &|text| base.guard.strip(text))?;
-    let count = |text: &str| base.count(text);
-    let serving = Serving {
-        playbook: &playbook,
-        budget: budget(&config.chat, base.context, base.small),
-        count: &count,
-        row_tokens: recipe.data.max_tokens,
-    };
     let store = open_existing(config)?;
-    let prepared = rows::prepare(&store, from, &config.rows, &serving);
+    let prepared = of_store(&store, from, &recipe, config);
     store.close().await;
     let prepared = prepared?;
     write_rows(&args.output, &prepared.rows)?;
@@ -60,6 +52,25 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The rows that `from` chooses in a store, as the recipe's base would be shown them by this server.
+pub(in crate::commands) fn of_store(
+    store: &Store,
+    from: &StoreRecipe,
+    recipe: &Recipe,
+    config: &Config,
+) -> anyhow::Result<Prepared> {
+    let base = Base::of(&recipe.base, config)?;
+    let playbook = Playbook::load(&config.shop, &|text| base.guard.strip(text))?;
+    let count = |text: &str| base.count(text);
+    let serving = Serving {
+        playbook: &playbook,
+        budget: budget(&config.chat, base.context, base.small),
+        count: &count,
+        row_tokens: recipe.data.max_tokens,
+    };
+    Ok(rows::prepare(store, from, &config.rows, &serving)?)
+}
+
 /// What a prompt may take when serving; see `chat::turn`.
 fn budget(chat: &chat::Settings, context: usize, small: bool) -> Budget {
     let room = context.saturating_sub(chat.max_reply_tokens);
@@ -68,7 +79,7 @@ fn budget(chat: &chat::Settings, context: usize, small: bool) -> Budget {
 }
 
 /// The rows appear whole or not at all.
-fn write_rows(to: &Path, rows: &[Row]) -> anyhow::Result<()> {
+pub(in crate::commands) fn write_rows(to: &Path, rows: &[Row]) -> anyhow::Result<()> {
     let folder = to.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).with_context(|| folder.display().to_string())?;
     for row in rows {

@@ -48,7 +48,7 @@ pub(super) async fn go_on(engine: &Engine, opening: Opening) -> Result<String, M
     flight.generations().renew_if_full(&engine.0.permits, engine.0.facts.parallel).await;
     let asked = ids.len();
     let mut running =
-        engine.clone().send(flight, Some(permit), |sender| Ok(request(ids, max_tokens, sender))).await?;
+        engine.clone().send(flight, permit, |sender| Ok(request(ids, max_tokens, sender))).await?;
     let (mut text, mut tokens) = (String::new(), 0);
     loop {
         match next(&mut running).await? {
@@ -98,7 +98,7 @@ async fn all_logits(engine: &Engine, adapter: Option<&str>, ids: Vec<u32>) -> Re
         request.return_raw_logits = true;
         Ok(request)
     };
-    let mut running = engine.clone().send(flight, Some(alone), made).await?;
+    let mut running = engine.clone().send(flight, alone, made).await?;
     match next(&mut running).await? {
         Response::Raw { logits_chunks, .. } => Tensor::cat(&logits_chunks, 0)
             .and_then(|logits| logits.to_dtype(DType::F32))

@@ -51,6 +51,9 @@ pub(super) struct Maker<'a> {
     pub(super) serving: &'a Serving<'a>,
 }
 
+/// The number of a correction, and what it says.
+type Right<'a> = (Seq, &'a str);
+
 /// An answer to be learnt, before it has a prompt.
 struct Answer {
     kind: TargetKind,
@@ -84,7 +87,7 @@ impl Maker<'_> {
     }
 
     /// The newest thumb and the newest correction of each event.
-    fn judgements(&self) -> (HashMap<Seq, Thumb>, HashMap<Seq, (Seq, &str)>) {
+    fn judgements(&self) -> (HashMap<Seq, Thumb>, HashMap<Seq, Right<'_>>) {
         let (mut thumbs, mut corrections) = (HashMap::new(), HashMap::new());
         for event in self.events {
             match &event.kind {
@@ -160,7 +163,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn step(&mut self, event: &Event, thumb: Option<Thumb>, correction: Option<(Seq, &str)>) {
+    fn step(&mut self, event: &Event, thumb: Option<Thumb>, correction: Option<Right<'_>>) {
         match &event.kind {
             EventKind::Said { by: Speaker::Shopper, .. } => {
                 self.flush();
@@ -183,7 +186,7 @@ impl Walk<'_> {
         }
     }
 
-    fn reply(&mut self, event: &Event, thumb: Option<Thumb>, correction: Option<(Seq, &str)>) {
+    fn reply(&mut self, event: &Event, thumb: Option<Thumb>, correction: Option<Right<'_>>) {
         let EventKind::Reply { text, ended, .. } = &event.kind else { return };
         let (seq, at) = (event.seq, event.at);
         if let Some((by, right)) = correction {

@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { lang, t } from "./i18n";
 import { desk, enter, isAdmin, me, unreachable } from "./state/app";
 import { type Act, Keys } from "./state/keys";
+import { offered } from "./state/offers";
 import { go, href, route } from "./state/router";
 import { helpOpen, panelOpen, wantComposer, wantSearch, wantSuggestion, wantTags } from "./state/signals";
 import { Help } from "./ui/help";
@@ -95,6 +96,7 @@ function perform(act: Act, target: HTMLElement): boolean {
       if (isAdmin.value) go({ page: "training", view: "runs" });
       return isAdmin.value;
     case "search":
+      if (!offered("/v1/staff/search")) return false;
       if (at.page !== "inbox" && at.page !== "search") go({ page: "inbox", tab: "all", filters: {} });
       wantSearch.value++;
       return true;

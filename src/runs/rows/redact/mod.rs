@@ -80,6 +80,15 @@ impl Find {
     }
 }
 
+impl Find {
+    /// True for a value that means the same wherever it stands.
+    fn is_number(&self) -> bool {
+        let digits = self.value.chars().filter(char::is_ascii_digit).count();
+        matches!(self.kind, Kind::Card | Kind::Iban | Kind::Order | Kind::Phone | Kind::Account)
+            && digits >= 6
+    }
+}
+
 /// A pattern of the shop's own that is no regular expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("rows.order_numbers: `{pattern}`: {fault}; write a regular expression, e.g. `ORD-[0-9]{{6}}`")]
@@ -129,7 +138,18 @@ impl Redactor {
         for view in &views {
             people.listen(&view.text);
         }
-        let found: Vec<Vec<Find>> = views.iter().map(|view| self.find(&view.text, &people)).collect();
+        let mut found: Vec<Vec<Find>> = views.iter().map(|view| self.find(&view.text, &people)).collect();
+        // What was told apart in one place is the same in another: `2025550177. Yes, that is my phone: 2025550177.`
+        let told: HashMap<String, Kind> = found
+            .iter()
+            .flatten()
+            .filter(|find| find.is_number())
+            .map(|find| (find.value.clone(), find.kind))
+            .collect();
+        for (view, finds) in views.iter().zip(&mut found) {
+            numbers::find_again(&view.text, &told, finds);
+            *finds = join(std::mem::take(finds));
+        }
         let mut numbers = Numbers::default();
         found.iter().flatten().for_each(|find| numbers.see(find));
         let mut redacted = Redacted::default();

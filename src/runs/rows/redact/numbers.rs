@@ -1,5 +1,6 @@
 //! Telephone numbers, payment cards and bank accounts.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -130,6 +131,24 @@ fn digit_groups(text: &str) -> Vec<Vec<Range<usize>>> {
         }
     }
     runs
+}
+
+/// Every other place where one of the numbers in `told` stands, in whole groups.
+pub(super) fn find_again(text: &str, told: &HashMap<String, Kind>, into: &mut Vec<Find>) {
+    static WORD: LazyLock<Regex> = LazyLock::new(|| pattern("[A-Za-z0-9]{6,}"));
+    let mut see = |range: Range<usize>| {
+        let find = Find::new(Kind::Order, range, text);
+        if let Some(kind) = told.get(&find.value) {
+            into.push(Find { kind: *kind, ..find });
+        }
+    };
+    WORD.find_iter(text).for_each(|word| see(word.range()));
+    for run in digit_groups(text) {
+        for from in 0..run.len() {
+            // No number we know has more groups.
+            (from..run.len().min(from + 12)).for_each(|to| see(run[from].start..run[to].end));
+        }
+    }
 }
 
 /// Card numbers: 13 to 19 digits in whole groups that begin as cards do and pass Luhn's check; after a word for a card also those

@@ -34,7 +34,7 @@ function page(view: Record<string, string>, after: string | undefined): { rows: 
 function answer(method: string, address: URL, body: Record<string, unknown>): [status: number, body: unknown] {
   const path = address.pathname;
   const query = Object.fromEntries(address.searchParams);
-  if (path === "/openapi.json") return [200, { paths: Object.fromEntries(["/v1/staff/runs", "/v1/staff/adapters", "/v1/staff/compare", "/v1/staff/adapters/{name}/rollback"].map((one) => [one, {}])) }];
+  if (path === "/openapi.json") return [200, { paths: Object.fromEntries(["/v1/staff/numbers", "/v1/staff/search", "/v1/staff/conversations", "/v1/staff/conversations/{conv}", "/v1/staff/conversations/{conv}/export", "/v1/staff/shoppers/{shopper}/block", "/v1/staff/runs", "/v1/staff/adapters", "/v1/staff/compare", "/v1/staff/adapters/{name}/rollback"].map((one) => [one, {}])) }];
   if (path === "/v1/staff/door") return [200, { setup: false, shop: "Brackenfold" }];
   if (path === "/v1/staff/login") {
     if (body.password === "wrong") return [401, { error: { code: "login_failed", message: "" } }];

@@ -9,6 +9,7 @@ import { uuidv7 } from "../../widget/ids";
 import { Refused, type Session } from "../../widget/session";
 import { Desk } from "./desk";
 import { badge, chime, news, notify } from "./notify";
+import { offered, offers } from "./offers";
 import { forget, keep } from "./prefs";
 import { go, route } from "./router";
 import { tidy } from "./list";
@@ -23,10 +24,19 @@ export const canned = signal<Canned[]>([]);
 export const desk = signal<Desk | undefined>(undefined);
 export const isAdmin = computed(() => me.value?.role === "admin");
 
+/** Names that nobody of the team had when we looked. */
+const strangers = new Set<string>();
+
 /** A colleague's name as people say it. */
 export function nameOf(staff: string | undefined): string {
   if (!staff) return "";
-  return people.value.find((one) => one.name === staff)?.display ?? (staff === me.value?.name ? me.value.display : staff);
+  const known = people.value.find((one) => one.name === staff)?.display ?? (staff === me.value?.name ? me.value.display : undefined);
+  if (known === undefined && !strangers.has(staff)) {
+    // Somebody who came after us, or is gone: asked for once.
+    strangers.add(staff);
+    setTimeout(() => void readPeople(), 0);
+  }
+  return known ?? staff;
 }
 
 export const shopperName = (shopper: RowShopper): string => shopper.name || shopper.email || t("inbox.visitor", { id: shopper.id?.slice(-4) ?? "" }).trim();
@@ -107,7 +117,7 @@ function makeDesk(name: string): Desk {
     ticket,
     connect: ([protocol, token]) => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`, [protocol!, token!.replace(/^token\./, "ticket.")]),
     page: (view, after) => get(query("/v1/staff/conversations", { ...tidy(view), after, limit: 100 })),
-    detail: (conv) => get(`/v1/staff/conversations/${encodeURIComponent(conv)}`),
+    detail: async (conv) => (!offers.value || offered("/v1/staff/conversations/{conv}") ? get(`/v1/staff/conversations/${encodeURIComponent(conv)}`) : undefined),
     events: (conv, before) => get(query(`/v1/staff/conversations/${encodeURIComponent(conv)}/events`, { before, limit: 200 })),
     newId: () => uuidv7(),
     now: Date.now,

@@ -11,7 +11,7 @@ import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
 import type { DeskHears, DeskSays } from "./frames";
 import { List, type View, isFine, sameView } from "./list";
-import { applyDelta, applyEvent, newThread, prepend, type StaffEvent, type Thread } from "./thread";
+import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
 
 export interface Deps {
   me: string;
@@ -20,7 +20,8 @@ export interface Deps {
   ticket(): Promise<Session>;
   connect(protocols: string[]): WebSocket;
   page(view: View, after?: string): Promise<RowPage>;
-  detail(conv: string): Promise<Detail>;
+  /** undefined where the server does not tell. */
+  detail(conv: string): Promise<Detail | undefined>;
   events(conv: string, before: number): Promise<{ events: StaffEvent[]; more: boolean }>;
   newId(): string;
   now(): number;
@@ -49,7 +50,7 @@ export class Desk {
   /** Grows with every change of the list. */
   readonly listed = signal(0);
   /** The open conversation; a new wrapper with every change of it. */
-  readonly open = signal<{ thread: Thread } | undefined>(undefined);
+  readonly open = signal<Open | undefined>(undefined);
   readonly detail = signal<Detail | undefined>(undefined);
   /** The server knows no such conversation. */
   readonly missing = signal(false);
@@ -179,7 +180,7 @@ export class Desk {
     if (!conv) return;
     try {
       const detail = await this.deps.detail(conv);
-      if (this.open.value?.thread.conv === conv) this.detail.value = detail;
+      if (detail && this.open.value?.thread.conv === conv) this.detail.value = detail;
     } catch (fault) {
       const { status, code, message } = fault as { status?: number; code?: string; message?: string };
       if (this.open.value?.thread.conv !== conv) return;

@@ -7,6 +7,9 @@ import { me } from "./app";
 /** Paths of `/openapi.json`; undefined until they are known. */
 export const offers = signal<Set<string> | undefined>(undefined);
 
+/** True if the server has this path; false while it is not known. */
+export const offered = (path: string): boolean => offers.value?.has(path) === true;
+
 export function watchOffers(): void {
   effect(() => {
     if (!me.value || offers.peek()) return;

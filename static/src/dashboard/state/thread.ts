@@ -88,6 +88,14 @@ export interface Thread {
   finished: Set<string>;
 }
 
+/**
+ * A conversation and the moment: a new object with every change, so that what draws it can tell.
+ * (The fold changes in place; a page is only drawn again for another object.)
+ */
+export interface Open {
+  thread: Thread;
+}
+
 /** What became of a frame. `gap` means that something is missing. */
 export type Outcome = "applied" | "ignored" | "gap";
 

@@ -117,10 +117,11 @@ export function Sheet({ title, onClose, footer, children }: SheetProps): JSX.Ele
   );
 }
 
-/** Calls `act` on a click outside the element and on Escape. */
-export function useAway<E extends HTMLElement>(act: () => void): { current: E | null } {
+/** Calls `act` on a click outside the element and on Escape; listens for nothing while there is nothing to close. */
+export function useAway<E extends HTMLElement>(act: (() => void) | undefined): { current: E | null } {
   const box = useRef<E>(null);
   useEffect(() => {
+    if (!act) return undefined;
     const press = (event: MouseEvent): void => {
       if (box.current && !box.current.contains(event.target as Node)) act();
     };

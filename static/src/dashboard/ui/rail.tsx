@@ -6,6 +6,7 @@ import { t, tn } from "../i18n";
 import { desk, isAdmin, logout, me } from "../state/app";
 import { allowNotices, chime } from "../state/notify";
 import { notices, sound, theme, type Theme, wantedLang } from "../state/prefs";
+import { offered } from "../state/offers";
 import { href, type Route, route } from "../state/router";
 import { helpOpen } from "../state/signals";
 import { Icon, type Shape } from "./icon";
@@ -27,7 +28,7 @@ export function Rail(): JSX.Element {
   return (
     <nav class="rail" aria-label={t("nav.label")}>
       <Mark />
-      {PLACES.filter(({ name }) => name !== "training" || isAdmin.value).map(({ to, shape, name }) => (
+      {PLACES.filter(({ name }) => (name !== "training" || isAdmin.value) && (name !== "numbers" || offered("/v1/staff/numbers"))).map(({ to, shape, name }) => (
         <a key={name} href={href(to)} aria-current={at === name ? "page" : undefined}>
           <Icon shape={shape} />
           {t(`nav.${name}`)}
@@ -42,7 +43,7 @@ export function Rail(): JSX.Element {
 
 function Me(): JSX.Element {
   const [open, setOpen] = useState(false);
-  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const themes: [Theme, Shape][] = [["system", "screen"], ["light", "sun"], ["dark", "moon"]];
   const toggleNotices = async (): Promise<void> => {
     if (!notices.value && !(await allowNotices())) return toast(t("me.notices_refused"));

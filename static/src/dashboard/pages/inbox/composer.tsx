@@ -42,7 +42,8 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
     element.style.height = `${Math.min(element.scrollHeight + 2, 260)}px`;
   }, [text, draft.mode]);
   const wanted = wantComposer.value;
-  useEffect(() => {
+  // Before the next key arrives: what is meant as a note must not begin as a reply.
+  useLayoutEffect(() => {
     if (!wanted) return;
     change({ mode: wanted.mode });
     field.current?.focus();

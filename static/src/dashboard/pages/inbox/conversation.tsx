@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { call, download, query } from "../../api";
 import { span, t } from "../../i18n";
 import { complain, desk, nameOf, shopperName } from "../../state/app";
+import { offered } from "../../state/offers";
 import { panelOpen, wantComposer, wantTags } from "../../state/signals";
 import { Icon, type Shape } from "../../ui/icon";
 import { Avatar, Button, Empty, minute, Sheet, Spin, toast, useAway } from "../../ui/kit";
@@ -13,10 +14,11 @@ import { Transcript } from "./transcript";
 
 export function Conversation({ back, mark }: { back: string; mark: number | undefined }): JSX.Element {
   const here = desk.value!;
-  const thread = here.open.value?.thread;
+  const open = here.open.value;
   void here.listed.value;
   if (here.missing.value) return <section class="talk" aria-label={t("talk.label")}><Empty icon="warn" title={t("talk.missing")}><a href={back}>{t("talk.back")}</a></Empty></section>;
-  if (!thread) return <section class="talk" aria-label={t("talk.label")} />;
+  if (!open) return <section class="talk" aria-label={t("talk.label")} />;
+  const { thread } = open;
   const row = here.row(thread.conv);
   const name = row ? shopperName(row.shopper) : "…";
   return (
@@ -31,7 +33,7 @@ export function Conversation({ back, mark }: { back: string; mark: number | unde
         <Viewers names={(row?.viewers ?? []).filter((one) => one !== here.me)} />
         <Actions />
       </header>
-      {thread.seq === 0 && !here.detail.value ? <div class="empty"><Spin /></div> : <Transcript thread={thread} mark={mark} />}
+      {thread.seq === 0 && !here.detail.value ? <div class="empty"><Spin /></div> : <Transcript open={open} mark={mark} />}
       <Composer conv={thread.conv} key={thread.conv} />
     </section>
   );
@@ -95,10 +97,12 @@ export function resolve(): void {
 function More(): JSX.Element {
   const [open, setOpen] = useState(false);
   const [blocking, setBlocking] = useState(false);
-  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const here = desk.value!;
   const { conv } = here.open.value!.thread;
   const shopper = here.row(conv)?.shopper;
+  const exports = offered("/v1/staff/conversations/{conv}/export");
+  const blocks = Boolean(shopper?.id) && offered("/v1/staff/shoppers/{shopper}/block");
   const save = (format: "text" | "json"): void => {
     setOpen(false);
     const path = query(`/v1/staff/conversations/${encodeURIComponent(conv)}/export`, { format, offset: -new Date().getTimezoneOffset() });
@@ -110,10 +114,10 @@ function More(): JSX.Element {
       {open && (
         <div class="menu end">
           <button type="button" onClick={() => (setOpen(false), (panelOpen.value = true), wantTags.value++)}><Icon shape="tag" />{t("talk.edit_tags")}</button>
-          <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>
-          <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>
-          {shopper?.id && <hr />}
-          {shopper?.id && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper.blocked ? t("talk.unblock") : t("talk.block")}</button>}
+          {exports && <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>}
+          {exports && <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>}
+          {blocks && <hr />}
+          {blocks && <button type="button" class="danger" onClick={() => (setOpen(false), setBlocking(true))}><Icon shape="block" />{shopper?.blocked ? t("talk.unblock") : t("talk.block")}</button>}
         </div>
       )}
       {blocking && shopper?.id && <Block shopper={shopper.id} blocked={shopper.blocked} onDone={() => setBlocking(false)} />}

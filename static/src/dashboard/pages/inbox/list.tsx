@@ -5,10 +5,11 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Tab } from "../../contract";
 import { compact, t } from "../../i18n";
 import { desk, nameOf, people } from "../../state/app";
+import { offered } from "../../state/offers";
 import { go, goInstead, href, type Route, route, TABS } from "../../state/router";
 import { wantSearch } from "../../state/signals";
 import { Icon } from "../../ui/icon";
-import { Button, Empty, Spin, useAway } from "../../ui/kit";
+import { Button, Empty, Field, Spin, useAway } from "../../ui/kit";
 import { Virtual } from "../../ui/virtual";
 import { ListRow, ROW_HEIGHT } from "./row";
 
@@ -22,7 +23,7 @@ export function ListColumn({ at }: { at: InboxRoute }): JSX.Element {
   return (
     <section class="list" aria-label={t("inbox.conversations")}>
       {at.conv === undefined && <h1 class="sr">{t("nav.inbox")}</h1>}
-      <SearchBox value="" />
+      {offered("/v1/staff/search") ? <SearchBox value="" /> : <div class="list-top" />}
       <div class="list-tabs">
         <nav class="tabs" aria-label={t("inbox.lists")}>
           {TABS.map((tab) => <TabLink key={tab} tab={tab} at={at} count={list.counts[tab]} />)}
@@ -106,7 +107,7 @@ export function SearchBox({ value }: { value: string }): JSX.Element {
 
 function Filters({ at }: { at: InboxRoute }): JSX.Element {
   const [open, setOpen] = useState(false);
-  const box = useAway<HTMLDivElement>(() => open && setOpen(false));
+  const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const here = desk.value!;
   const tags = [...new Set([...here.list.rows.values()].flatMap((row) => row.tags))].sort().slice(0, 60);
   const set = (key: string, value: string): void => {
@@ -114,25 +115,27 @@ function Filters({ at }: { at: InboxRoute }): JSX.Element {
     go({ ...at, filters: value ? { ...rest, [key]: value } : rest });
   };
   const pick = (key: string, name: string, choices: [value: string, words: string][]): JSX.Element => (
-    <label class="field">
-      <span class="legend">{name}</span>
-      <select class="input" value={at.filters[key] ?? ""} onChange={(event) => set(key, event.currentTarget.value)}>
-        <option value="">{t("filter.any")}</option>
-        {choices.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
-      </select>
-    </label>
+    <Field label={name}>
+      {(ids) => (
+        <select {...ids} class="input" value={at.filters[key] ?? ""} onChange={(event) => set(key, event.currentTarget.value)}>
+          <option value="">{t("filter.any")}</option>
+          {choices.map(([value, words]) => <option key={value} value={value}>{words}</option>)}
+        </select>
+      )}
+    </Field>
   );
   const count = Object.keys(at.filters).length;
+  const fine = offered("/v1/staff/conversations");
   return (
     <div class="filters" ref={box}>
       <Button look="plain tiny" icon="filter" label={t("filter.open")} aria-expanded={open} aria-pressed={count > 0} onClick={() => setOpen(!open)} />
       {open && (
         <div class="menu filter-menu" role="group" aria-label={t("filter.open")}>
           {pick("staff", t("filter.staff"), people.value.filter((one) => one.state === "active").map((one) => [one.name, one.display]))}
-          {pick("owner", t("filter.owner"), [["ai", t("who.ai")], ["queue", t("tab.waiting")], ["staff", t("who.person")]])}
+          {fine && pick("owner", t("filter.owner"), [["ai", t("who.ai")], ["queue", t("tab.waiting")], ["staff", t("who.person")]])}
           {pick("tag", t("filter.tag"), tags.map((tag) => [tag, tag]))}
-          {pick("rating", t("filter.rating"), [["up", t("rating.up")], ["down", t("rating.down")]])}
-          {pick("from", t("filter.since"), since(at.filters.from))}
+          {fine && pick("rating", t("filter.rating"), [["up", t("rating.up")], ["down", t("rating.down")]])}
+          {fine && pick("from", t("filter.since"), since(at.filters.from))}
         </div>
       )}
     </div>

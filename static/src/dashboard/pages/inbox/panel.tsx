@@ -6,7 +6,7 @@ import { ago, fullTime, number, t, tn } from "../../i18n";
 import { desk, shopperName } from "../../state/app";
 import { href } from "../../state/router";
 import { panelOpen, wantTags } from "../../state/signals";
-import type { Reply, Thread } from "../../state/thread";
+import type { Open, Reply } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Avatar, Button, minute, toast } from "../../ui/kit";
 import { MoodChart } from "./mood";
@@ -14,9 +14,10 @@ import { byWord } from "./row";
 
 export function Panel(): JSX.Element | null {
   const here = desk.value!;
-  const thread = here.open.value?.thread;
+  const open = here.open.value;
   void here.listed.value;
-  if (!thread || here.missing.value) return null;
+  if (!open || here.missing.value) return null;
+  const { thread } = open;
   const detail = here.detail.value;
   const row = here.row(thread.conv);
   const shopper = detail?.shopper ?? row?.shopper;
@@ -47,9 +48,9 @@ export function Panel(): JSX.Element | null {
           />
         </Section>
       )}
-      <Section title={t("panel.tags")}><Tags thread={thread} /></Section>
+      <Section title={t("panel.tags")}><Tags open={open} /></Section>
       {thread.moods.length > 0 && <Section title={t("panel.mood")}><MoodChart points={thread.moods} /></Section>}
-      <Models thread={thread} />
+      <Models open={open} />
       {others.length > 0 && (
         <Section title={t("panel.others")}>
           <ul class="others">
@@ -81,7 +82,7 @@ function Facts({ facts }: { facts: [name: string, value: string | number | undef
   );
 }
 
-function Tags({ thread }: { thread: Thread }): JSX.Element {
+function Tags({ open: { thread } }: { open: Open }): JSX.Element {
   const here = desk.value!;
   const [text, setText] = useState("");
   const field = useRef<HTMLInputElement>(null);
@@ -121,7 +122,7 @@ function Tags({ thread }: { thread: Thread }): JSX.Element {
 }
 
 /** Which model, and which version of it, wrote the replies here. */
-function Models({ thread }: { thread: Thread }): JSX.Element | null {
+function Models({ open: { thread } }: { open: Open }): JSX.Element | null {
   const counts = new Map<string, { replies: number; corrected: number }>();
   for (const line of thread.lines) {
     if (line.kind !== "reply" || !line.provenance) continue;

@@ -15,7 +15,7 @@ const WRITERS = ["", "shopper", "ai", "staff", "note"] as const;
 
 export function SearchColumn({ at }: { at: SearchRoute }): JSX.Element {
   const [found, setFound] = useState<Hits | undefined>();
-  const [busy, setBusy] = useState(false);
+  const [busy, setBusy] = useState(true);
   const ask = async (after?: string): Promise<void> => {
     setBusy(true);
     try {
@@ -47,7 +47,7 @@ export function SearchColumn({ at }: { at: SearchRoute }): JSX.Element {
           {found.hits.map((hit) => <li key={`${hit.conv}.${hit.seq}`}><HitLink hit={hit} at={at} /></li>)}
           {found.next && <li class="hits-more"><Button disabled={busy} onClick={() => void ask(found.next)}>{t("ui.more")}</Button></li>}
         </ul>
-      ) : found && !busy ? (
+      ) : !busy ? (
         <Empty icon="search" title={t("search.none")}>{t("search.none_hint")}</Empty>
       ) : (
         <div class="empty"><Spin /></div>

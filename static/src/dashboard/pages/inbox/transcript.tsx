@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { dayName, t } from "../../i18n";
 import { desk, nameOf, shopperName } from "../../state/app";
-import { isWaiting, type Line, type Thread } from "../../state/thread";
+import { isWaiting, type Line, type Open } from "../../state/thread";
 import { Avatar, Button } from "../../ui/kit";
 import { Rich } from "../../ui/rich";
 import { Entry, Unsent } from "./entry";
@@ -13,7 +13,8 @@ import { Entry, Unsent } from "./entry";
 const SHOWN = 150;
 const NEAR_END = 80;
 
-export function Transcript({ thread, mark }: { thread: Thread; mark: number | undefined }): JSX.Element {
+export function Transcript({ open, mark }: { open: Open; mark: number | undefined }): JSX.Element {
+  const { thread } = open;
   const here = desk.value!;
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
@@ -43,7 +44,9 @@ export function Transcript({ thread, mark }: { thread: Thread; mark: number | un
   }, [thread.seq]);
 
   const onScroll = (): void => {
-    const { scrollHeight, scrollTop, clientHeight } = box.current!;
+    // The last word of a scroll may come when the conversation is gone.
+    if (!box.current) return;
+    const { scrollHeight, scrollTop, clientHeight } = box.current;
     atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END;
     if (away === atEnd.current) setAway(!atEnd.current);
   };
@@ -70,7 +73,7 @@ export function Transcript({ thread, mark }: { thread: Thread; mark: number | un
           </li>
         )}
       </ol>
-      <Typing thread={thread} />
+      <Typing open={open} />
       {away && <Button look="to-end" icon="down" onClick={() => { atEnd.current = true; box.current!.scrollTop = box.current!.scrollHeight; }}>{t("talk.newest")}</Button>}
     </div>
   );
@@ -88,7 +91,7 @@ function Item({ line, before, marked }: { line: Line; before: Line | undefined; 
   );
 }
 
-function Typing({ thread }: { thread: Thread }): JSX.Element {
+function Typing({ open: { thread } }: { open: Open }): JSX.Element {
   const here = desk.value!;
   const words: string[] = [];
   if (isWaiting(thread)) words.push(thread.place > 0 ? t("talk.ai_place", { n: thread.place }) : t("talk.ai_works"));

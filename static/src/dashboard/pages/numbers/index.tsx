@@ -6,7 +6,7 @@ import { useEffect, useState } from "preact/hooks";
 import { download, get, query } from "../../api";
 import type { Figures, Numbers } from "../../contract";
 import { number, percent, shortDay, t, took } from "../../i18n";
-import { complain } from "../../state/app";
+import { complain, wordsOf } from "../../state/app";
 import { Chart, Spark } from "../../ui/chart";
 import { Button, Empty, Spin } from "../../ui/kit";
 import { dayOf, share, span } from "./days";
@@ -17,6 +17,7 @@ const RANGES = [7, 30, 90] as const;
 export default function NumbersPage(): JSX.Element {
   const [days, setDays] = useState<number>(30);
   const [data, setData] = useState<Numbers | undefined>();
+  const [fault, setFault] = useState("");
   const asked = span(days, new Date());
   useEffect(() => {
     let mine = true;
@@ -26,10 +27,11 @@ export default function NumbersPage(): JSX.Element {
         (one) => {
           if (!mine) return;
           setData(one);
+          setFault("");
           // The server still counts what is old.
           if (!one.ready) timer = setTimeout(read, 1_500);
         },
-        complain,
+        (problem) => mine && setFault(wordsOf(problem)),
       );
     };
     read();
@@ -48,7 +50,7 @@ export default function NumbersPage(): JSX.Element {
           </div>
           <Button icon="download" onClick={() => void download(query("/v1/staff/numbers.csv", { ...asked }), `numbers-${asked.from}-${asked.to}.csv`).catch(complain)}>CSV</Button>
         </header>
-        {!data ? <div class="empty"><Spin /></div> : data.total.conversations === 0 ? <div class="card"><Empty icon="chart" title={t("num.none")}>{t("num.none_hint")}</Empty></div> : <All data={data} />}
+        {fault ? <p class="fault" role="alert">{fault}</p> : !data ? <div class="empty"><Spin /></div> : data.total.conversations === 0 ? <div class="card"><Empty icon="chart" title={t("num.none")}>{t("num.none_hint")}</Empty></div> : <All data={data} />}
       </div>
     </div>
   );
