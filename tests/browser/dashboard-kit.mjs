@@ -48,10 +48,11 @@ export async function visit(page, server, conv, tab = "all") {
   await page.locator(".talk-head").waitFor();
 }
 
-export const transcript = (page) => page.getByRole("region", { name: "What was said" });
+// By their classes: they have other names in other languages.
+export const transcript = (page) => page.locator(".transcript");
 /** Only while it is a private note that is written. */
 export const note = (page) => page.getByRole("textbox", { name: "Your private note" });
-export const composer = (page) => page.getByRole("textbox", { name: /^Your (reply|private note)$/ });
+export const composer = (page) => page.locator(".composer textarea");
 
 /** All messages as they are shown: `kind: text`. */
 export function said(page) {
