@@ -95,7 +95,7 @@ export async function session(server, claims) {
 
 /**
  * Says texts as a shopper over a socket of a page at the server's own address, each when the one before is on disk
- * (`ack`), or answered (`reply`): texts in a burst are one turn.
+ * (`ack`), or answered (`reply`): texts in a burst are one turn. Not faster than a socket may send.
  */
 export async function speak(page, { conversation: conv, token }, texts, after = "ack") {
   await page.evaluate(
@@ -114,7 +114,7 @@ export async function speak(page, { conversation: conv, token }, texts, after = 
         socket.onopen = () => socket.send(JSON.stringify({ t: "hello", resume: [] }));
         socket.onmessage = (message) => {
           const frame = JSON.parse(message.data);
-          if (frame.t === "welcome" || frame.t === after || frame.kind === after) next();
+          if (frame.t === "welcome" || frame.t === after || frame.kind === after) setTimeout(next, 120);
           else if (frame.t === "error") reject(new Error(frame.code));
         };
         socket.onclose = () => left.length && reject(new Error("closed"));
