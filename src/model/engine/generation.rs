@@ -102,7 +102,7 @@ impl Generations {
             }
             ended.await;
         }
-        let weights = Arc::downgrade(&self.plan.pipeline);
+        let weights = self.plan.pipeline.clone();
         let (runner, name) = (self.plan.runner.clone(), lock(&self.current).clone());
         // It blocks, and holds the lock of the engines while it does.
         let removed = tokio::task::spawn_blocking(move || runner.remove_model(&name)).await;
@@ -110,16 +110,18 @@ impl Generations {
             tracing::warn!(?removed, "an engine could not be removed");
         }
         drop(self);
-        // The engine's thread ends by itself a moment later.
+        // The engine's thread ends by itself a moment later. Whoever lets go last frees the weights: it has to be this task, or
+        // they would still be on their way when the freed memory is given back.
         for _ in 0..500 {
-            if weights.strong_count() == 0 {
+            if Arc::strong_count(&weights) == 1 {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        if weights.strong_count() > 0 {
+        if Arc::strong_count(&weights) > 1 {
             tracing::warn!("an engine was removed, but something still holds its weights");
         }
+        let _ = tokio::task::spawn_blocking(move || drop(weights)).await;
         super::memory::give_back().await;
     }
 
