@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::DeskError;
 use super::desk::Desk;
 use super::hub::{Delta, Notice, Outlet, Who};
-use crate::domain::{ConvId, Event, Seq, ShopperId, StaffId};
+use crate::domain::{ConvId, Event, Seq, Shopper, ShopperId, StaffId};
 
 /// How many events are replayed to a listener; who is further behind reads the history.
 const REPLAY: usize = 1_000;
@@ -28,6 +28,11 @@ impl Desk {
     pub fn typing(&self, conv: ConvId, by: Option<StaffId>) {
         let who = if by.is_some() { Who::Staff } else { Who::Shopper };
         self.0.hub.publish(conv, Notice::Typing { conv, who, by });
+    }
+
+    /// What the shop knows of a shopper; none of most.
+    pub fn shopper(&self, id: ShopperId) -> Result<Option<Shopper>, DeskError> {
+        Ok(self.0.store.shopper(id)?)
     }
 
     /// Messages of these shoppers, and of no others, are refused from now on.

@@ -3,6 +3,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use super::Search;
 use super::StaffError;
 use super::board::Board;
 use crate::domain::{ConvId, Event};
@@ -30,6 +31,7 @@ impl Drop for Following {
 /// What is kept right.
 pub(super) struct Followers {
     pub(super) board: Board,
+    pub(super) search: Search,
 }
 
 impl Followers {
@@ -38,6 +40,7 @@ impl Followers {
         if !self.board.apply(conv, events, None) {
             return self.read(store, conv);
         }
+        self.search.touch(conv);
         Ok(())
     }
 
@@ -50,6 +53,7 @@ impl Followers {
             let whole = events.len() < CHUNK;
             self.board.apply(conv, &events, whole.then_some(&head));
             if whole {
+                self.search.touch(conv);
                 return Ok(());
             }
         }
@@ -105,4 +109,5 @@ fn run(store: &Store, followers: &Followers, told: &Receiver<Told>) {
             tracing::error!(code = fault.code(), %conv, %fault, "the list misses something");
         }
     }
+    followers.search.stop();
 }

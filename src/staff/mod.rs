@@ -1,7 +1,7 @@
 //! The shop's people: their accounts and sessions, what they share, what they see of all conversations at once.
 //!
 //! Accounts, sessions, links and keys are one small document ([`accounts`]), what the team shares another ([`team`]), who did
-//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`]. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
+//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`], [`search`] finds what was said. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
 
 pub mod accounts;
 pub mod audit;
@@ -13,6 +13,7 @@ mod follow;
 mod keys;
 mod links;
 mod password;
+pub mod search;
 mod second;
 mod secret;
 mod sessions;
@@ -29,12 +30,14 @@ pub use error::StaffError;
 pub use keys::{KEY_PREFIX, KeyGrant, KeyView};
 pub use links::{LinkFor, NewLink};
 pub use password::Passwords;
+pub use search::Search;
 pub use second::Enrolment;
 pub use secret::Hashed;
 pub use sessions::{ABSOLUTE, Entered, IDLE, Seat, SessionView};
 pub use team::Team;
 
 use crate::clock::Clock;
+use crate::domain::ConvId;
 use crate::store::Store;
 
 /// Everything of the staff's side. Clones are one.
@@ -45,6 +48,7 @@ pub struct Staff {
     pub team: Team,
     pub audit: Audit,
     pub board: Board,
+    pub search: Search,
     _following: Arc<follow::Following>,
 }
 
@@ -53,7 +57,8 @@ impl Staff {
     pub fn open(folder: &Path, store: &Store, clock: Clock) -> Result<Self, StaffError> {
         let team = Team::open(folder, clock.clone())?;
         let board = Board::open(folder, store.clone(), team.clone())?;
-        let followers = follow::Followers { board: board.clone() };
+        let search = Search::open(&folder.join("search"), store.clone())?;
+        let followers = follow::Followers { board: board.clone(), search: search.clone() };
         let following = follow::start(store, followers).map_err(|e| StaffError::io(folder, &e))?;
         Ok(Self {
             accounts: Accounts::open(folder, clock.clone())?,
@@ -61,7 +66,14 @@ impl Staff {
             team,
             audit: Audit::open(folder, clock),
             board,
+            search,
             _following: Arc::new(following),
         })
+    }
+
+    /// A conversation that was erased from the store leaves the list and the index.
+    pub fn forget(&self, conv: ConvId) {
+        self.board.forget(conv);
+        self.search.forget(conv);
     }
 }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, door, own, team};
+use super::staff::{admin, conversations, door, own, search, team, transcript};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -41,6 +41,13 @@ use super::{health, openai, runs, shopper, tools};
         admin::make_key,
         admin::drop_key,
         admin::audit,
+        conversations::list,
+        conversations::one,
+        conversations::events,
+        transcript::export,
+        conversations::block,
+        conversations::unblock,
+        search::search,
         team::settings,
         team::set_settings,
         team::canned,

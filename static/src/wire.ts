@@ -15,7 +15,11 @@ cmid: string, text: string,
 /**
  * Staff only: what the model had suggested, before it was edited.
  */
-draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, };
+draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
+/**
+ * The last page's `next`.
+ */
+after?: string, limit?: number, } | { "t": "open", conv: string, seq: number, } | { "t": "close", conv: string, } | { "t": "seen", conv: string, seq: number, };
 
 /**
  * The newest event a client has of one conversation; 0 for none.
@@ -25,11 +29,15 @@ export type ResumePoint = { conv: string, seq: number, };
 /**
  * One frame of the server.
  */
-export type ServerFrame = { "t": "welcome", epoch: string, heads: { [conv: string]: number }, } | { "t": "ack", cmid: string, seq: number, } | { "t": "event" } & WireEvent | { "t": "delta", conv: string, mid: string, off: number, text: string, } | { "t": "queued", conv: string, position: number, } | { "t": "typing", conv: string, who: Typist, } | { "t": "error", code: string, message: string, cmid?: string, 
+export type ServerFrame = { "t": "welcome", epoch: string, heads: { [conv: string]: number }, } | { "t": "ack", cmid: string, seq: number, } | { "t": "event" } & WireEvent | { "t": "delta", conv: string, mid: string, off: number, text: string, } | { "t": "queued", conv: string, position: number, } | { "t": "typing", conv: string, who: Typist, 
+/**
+ * Which colleague; staff only.
+ */
+staff?: string, } | { "t": "error", code: string, message: string, cmid?: string, 
 /**
  * Seconds.
  */
-retry_after?: number, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, };
+retry_after?: number, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "opened", conv: string, head: number, };
 
 export type Typist = "shopper" | "staff" | "ai";
 
@@ -65,3 +73,53 @@ export type WireProvenance = { model: string, adapter?: string, prompt: string,
  * A number of 64 bits, as text: JavaScript cannot hold it.
  */
 seed: string, prompt_tokens: number, completion_tokens: number, first_ms: number, total_ms: number, };
+
+/**
+ * The part of the list a colleague looks at.
+ */
+export type Tab = "waiting" | "mine" | "all" | "resolved";
+
+/**
+ * How many there are.
+ */
+export type Counts = { waiting: number, mine: number, all: number, resolved: number, 
+/**
+ * Conversations with unread messages among waiting and mine.
+ */
+unread: number, };
+
+/**
+ * A conversation in the list.
+ */
+export type Row = { conv: string, seq: number, owner: "ai" | "queue" | "staff", 
+/**
+ * Who answers, while that is a person.
+ */
+staff?: string, status: Standing, 
+/**
+ * Since when the shopper waits for a person.
+ */
+waiting_since?: number, 
+/**
+ * Messages of the shopper that no colleague has seen.
+ */
+unread: number, preview?: Preview, shopper: RowShopper, 
+/**
+ * The newest judgement.
+ */
+rating?: "up" | "down", tags: Array<string>, mood?: string, 
+/**
+ * Who has it open now.
+ */
+viewers: Array<string>, created_at: number, updated_at: number, };
+
+export type Standing = "open" | "resolved";
+
+export type Preview = { by: PreviewBy, text: string, };
+
+export type PreviewBy = "shopper" | "staff" | "ai";
+
+/**
+ * Who writes to the shop.
+ */
+export type RowShopper = { id: string, name?: string, email?: string, verified: boolean, blocked: boolean, };

@@ -13,7 +13,7 @@ before(async () => {
   const { context } = await profile(browser, [new URL(server.url).host]);
   const page = await context.newPage();
   await page.goto(`${server.url}/demo/`);
-  await speak(page, one, ["[[raw]]**Bold**, `code`, a [link](https://brackenfold.example/a) and\n\n1. one\n2. two", "[[raw]]Second answer."]);
+  await speak(page, one, ["[[raw]]**Bold**, `code`, a [link](https://brackenfold.example/a) and\n\n1. one\n2. two", "[[raw]]Second answer."], "reply");
   await context.close();
 });
 after(async () => {

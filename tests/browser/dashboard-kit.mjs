@@ -48,10 +48,11 @@ export async function visit(page, server, conv, tab = "all") {
   await page.locator(".talk-head").waitFor();
 }
 
-export const transcript = (page) => page.getByRole("region", { name: "What was said" });
+// By their classes: they have other names in other languages.
+export const transcript = (page) => page.locator(".transcript");
 /** Only while it is a private note that is written. */
 export const note = (page) => page.getByRole("textbox", { name: "Your private note" });
-export const composer = (page) => page.getByRole("textbox", { name: /^Your (reply|private note)$/ });
+export const composer = (page) => page.locator(".composer textarea");
 
 /** All messages as they are shown: `kind: text`. */
 export function said(page) {
@@ -92,10 +93,13 @@ export async function session(server, claims) {
   return reply.json();
 }
 
-/** Says texts as a shopper over a socket of a page at the server's own address; waits until each is on disk. */
-export async function speak(page, { conversation: conv, token }, texts) {
+/**
+ * Says texts as a shopper over a socket of a page at the server's own address, each when the one before is on disk
+ * (`ack`), or answered (`reply`): texts in a burst are one turn.
+ */
+export async function speak(page, { conversation: conv, token }, texts, after = "ack") {
   await page.evaluate(
-    ([conv, token, texts]) =>
+    ([conv, token, texts, after]) =>
       new Promise((resolve, reject) => {
         const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/ws`, ["shopclerk.v1", `token.${token}`]);
         const left = texts.map((text, n) => ({ t: "say", conv, text, cmid: `${Date.now().toString(16).padStart(12, "0").replace(/^(.{8})/, "$1-")}-7${String(n).padStart(3, "0")}-8000-${Math.floor(Math.random() * 2 ** 48).toString(16).padStart(12, "0")}` }));
@@ -110,12 +114,12 @@ export async function speak(page, { conversation: conv, token }, texts) {
         socket.onopen = () => socket.send(JSON.stringify({ t: "hello", resume: [] }));
         socket.onmessage = (message) => {
           const frame = JSON.parse(message.data);
-          if (frame.t === "welcome" || frame.t === "ack") next();
+          if (frame.t === "welcome" || frame.t === after || frame.kind === after) next();
           else if (frame.t === "error") reject(new Error(frame.code));
         };
         socket.onclose = () => left.length && reject(new Error("closed"));
       }),
-    [conv, token, texts],
+    [conv, token, texts, after],
   );
 }
 

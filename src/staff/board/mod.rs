@@ -220,6 +220,15 @@ impl Board {
         Some(self.dress(row))
     }
 
+    /// The row of a conversation, even if nothing was said in it yet.
+    pub fn any_row(&self, conv: ConvId) -> Option<Row> {
+        let row = {
+            let state = self.lock();
+            state.row(conv).or_else(|| state.cards.get(&conv).map(|card| card.row.clone()))
+        }?;
+        Some(self.dress(row))
+    }
+
     /// The rows of those conversations that have one.
     pub fn rows(&self, convs: impl IntoIterator<Item = ConvId>) -> Vec<Row> {
         let rows: Vec<Row> = {

@@ -1,6 +1,6 @@
 //! The session's cookie. `__Host-` makes the browser insist on Secure, on Path=/ and on this very host.
 //!
-//! Written by hand rather than by actix-session: see docs/decisions/0007-accounts.md.
+//! Written by hand rather than by actix-session: see docs/decisions/0009-accounts.md.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::COOKIE;

@@ -4,9 +4,12 @@
 //! test. What touches the disk runs off the async threads ([`on_disk`]).
 
 pub(super) mod admin;
+pub(super) mod conversations;
 pub(super) mod door;
 pub(super) mod own;
+pub(super) mod search;
 pub(super) mod team;
+pub(super) mod transcript;
 pub(super) mod upkeep;
 
 use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE, USER_AGENT};
@@ -54,6 +57,13 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("POST", "keys") => resource.route(post().to(admin::make_key)),
         ("DELETE", "keys/{id}") => resource.route(delete().to(admin::drop_key)),
         ("GET", "audit") => resource.route(get().to(admin::audit)),
+        ("GET", "conversations") => resource.route(get().to(conversations::list)),
+        ("GET", "conversations/{conv}") => resource.route(get().to(conversations::one)),
+        ("GET", "conversations/{conv}/events") => resource.route(get().to(conversations::events)),
+        ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
+        ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
+        ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
+        ("GET", "search") => resource.route(get().to(search::search)),
         ("GET", "settings") => resource.route(get().to(team::settings)),
         ("PUT", "settings") => resource.route(put().to(team::set_settings)),
         ("GET", "canned") => resource.route(get().to(team::canned)),

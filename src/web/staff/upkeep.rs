@@ -43,7 +43,7 @@ async fn drained(drain: &mut watch::Receiver<bool>) {
 }
 
 /// The desk hears whom the team blocked.
-fn block(state: &State) {
+pub(super) fn block(state: &State) {
     state.desk.block(state.staff.team.blocked().into_iter().collect());
 }
 

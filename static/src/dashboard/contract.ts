@@ -53,7 +53,7 @@ export interface Row {
   shopper: RowShopper;
   rating?: Thumb;
   tags: string[];
-  mood?: Mood;
+  mood?: string;
   viewers: string[];
   created_at: number;
   updated_at: number;
