@@ -36,11 +36,6 @@ pub(super) struct Memory {
 impl Child {
     /// Starts it with limits that the clients here do not meet, and waits until it is ready.
     pub(super) async fn start(model: &Model) -> anyhow::Result<Self> {
-        Self::start_with(model, &[]).await
-    }
-
-    /// The same with more settings, as variables of the environment.
-    pub(super) async fn start_with(model: &Model, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let data = tempfile::tempdir().context("cannot make a folder for the child's data")?;
         let many = "10000000";
         let longest = match model {
@@ -71,7 +66,6 @@ impl Child {
             .env("SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR", many)
             .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
             .env("RUST_LOG", "error")
-            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
