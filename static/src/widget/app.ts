@@ -272,6 +272,8 @@ export class App {
 
   #send(text: string): void {
     this.#outbox.add(this.#talk.conv, text);
+    // A message takes the sign away on the other side: the next letter must bring it back at once.
+    this.#typedAt = 0;
     this.#frame.toEnd();
     this.#flush();
   }

@@ -228,6 +228,7 @@ export class Desk {
     const thread = this.open.value?.thread;
     if (!thread) return;
     const letter = this.#outbox.add(thread.conv, text);
+    this.#typedAt = 0;
     if (draft) this.deps.keep.set(`pair.${letter.cmid}`, draft);
     this.#flush();
   }
