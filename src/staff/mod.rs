@@ -1,7 +1,8 @@
 //! The shop's people: their accounts and sessions, what they share, what they see of all conversations at once.
 //!
 //! Accounts, sessions, links and keys are one small document ([`accounts`]), what the team shares another ([`team`]), who did
-//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`], [`search`] finds what was said. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
+//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`], [`search`] finds what was said,
+//! [`numbers`] counts what happened. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
 
 pub mod accounts;
 pub mod audit;
@@ -12,6 +13,7 @@ mod file;
 mod follow;
 mod keys;
 mod links;
+pub mod numbers;
 mod password;
 pub mod search;
 mod second;
@@ -29,6 +31,7 @@ pub use data::{From, LinkKind, Role, Scope};
 pub use error::StaffError;
 pub use keys::{KEY_PREFIX, KeyGrant, KeyView};
 pub use links::{LinkFor, NewLink};
+pub use numbers::Numbers;
 pub use password::Passwords;
 pub use search::Search;
 pub use second::Enrolment;
@@ -49,6 +52,7 @@ pub struct Staff {
     pub audit: Audit,
     pub board: Board,
     pub search: Search,
+    pub numbers: Numbers,
     _following: Arc<follow::Following>,
 }
 
@@ -58,7 +62,9 @@ impl Staff {
         let team = Team::open(folder, clock.clone())?;
         let board = Board::open(folder, store.clone(), team.clone())?;
         let search = Search::open(&folder.join("search"), store.clone())?;
-        let followers = follow::Followers { board: board.clone(), search: search.clone() };
+        let numbers = Numbers::open(folder, store.clone(), clock.clone())?;
+        let followers =
+            follow::Followers { board: board.clone(), search: search.clone(), numbers: numbers.clone() };
         let following = follow::start(store, followers).map_err(|e| StaffError::io(folder, &e))?;
         Ok(Self {
             accounts: Accounts::open(folder, clock.clone())?,
@@ -67,13 +73,15 @@ impl Staff {
             audit: Audit::open(folder, clock),
             board,
             search,
+            numbers,
             _following: Arc::new(following),
         })
     }
 
-    /// A conversation that was erased from the store leaves the list and the index.
+    /// A conversation that was erased from the store leaves the list, the index and the questions.
     pub fn forget(&self, conv: ConvId) {
         self.board.forget(conv);
         self.search.forget(conv);
+        self.numbers.forget(conv);
     }
 }

@@ -141,7 +141,8 @@ impl From<StaffError> for ApiError {
             | StaffError::BadKey
             | StaffError::BadCanned
             | StaffError::BadSettings
-            | StaffError::BadQuery => StatusCode::BAD_REQUEST,
+            | StaffError::BadQuery
+            | StaffError::BadSpan => StatusCode::BAD_REQUEST,
             StaffError::LinkInvalid
             | StaffError::NoSuchAccount
             | StaffError::NoSuchKey

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, conversations, door, own, search, team, transcript};
+use super::staff::{admin, conversations, door, numbers, own, search, team, transcript};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -48,6 +48,8 @@ use super::{health, openai, runs, shopper, tools};
         conversations::block,
         conversations::unblock,
         search::search,
+        numbers::numbers,
+        numbers::file,
         team::settings,
         team::set_settings,
         team::canned,

@@ -78,6 +78,8 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/staff/shoppers/{shopper}/block", Action::Arrange),
     route("DELETE", "/v1/staff/shoppers/{shopper}/block", Action::Arrange),
     route("GET", "/v1/staff/search", Action::Browse),
+    route("GET", "/v1/staff/numbers", Action::Browse),
+    route("GET", "/v1/staff/numbers.csv", Action::Browse),
     route("GET", "/v1/staff/settings", Action::Browse),
     route("PUT", "/v1/staff/settings", Action::Administer),
     route("GET", "/v1/staff/canned", Action::Browse),

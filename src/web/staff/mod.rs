@@ -6,6 +6,7 @@
 pub(super) mod admin;
 pub(super) mod conversations;
 pub(super) mod door;
+pub(super) mod numbers;
 pub(super) mod own;
 pub(super) mod search;
 pub(super) mod team;
@@ -64,6 +65,8 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
         ("GET", "search") => resource.route(get().to(search::search)),
+        ("GET", "numbers") => resource.route(get().to(numbers::numbers)),
+        ("GET", "numbers.csv") => resource.route(get().to(numbers::file)),
         ("GET", "settings") => resource.route(get().to(team::settings)),
         ("PUT", "settings") => resource.route(put().to(team::set_settings)),
         ("GET", "canned") => resource.route(get().to(team::canned)),

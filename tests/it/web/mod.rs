@@ -4,6 +4,7 @@ mod abuse;
 mod frames;
 mod http;
 mod memory;
+mod numbers;
 mod openai;
 mod resume;
 mod rights;

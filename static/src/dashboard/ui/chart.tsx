@@ -7,11 +7,13 @@ import uPlot from "uplot";
 import { number, t } from "../i18n";
 import { isDark } from "../state/prefs";
 
+export type Color = 1 | 2 | 3 | 4 | 5;
+
 export interface Series {
   name: string;
   values: (number | null)[];
   /** Number of the colour, from 1. */
-  color: 1 | 2 | 3 | 4;
+  color: Color;
   kind?: "line" | "area" | "bars" | "dots";
   faint?: boolean;
 }
@@ -27,6 +29,8 @@ interface Props {
   height?: number;
   /** Seconds since 1970 rather than plain numbers. */
   days?: boolean;
+  /** Each on top of those before it. */
+  stacked?: boolean;
   /** The y axis begins at 0. */
   fromZero?: boolean;
   /** Only in the table: too many rows to read otherwise. */
@@ -39,8 +43,8 @@ export function Chart(props: Props): JSX.Element {
   const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const dark = isDark();
-  const data = [x, ...series.map((one) => one.values)] as uPlot.AlignedData;
-  const shape = JSON.stringify([series.map(({ name, color, kind, faint }) => [name, color, kind, faint]), dark, height]);
+  const data = [x, ...heights(props)] as uPlot.AlignedData;
+  const shape = JSON.stringify([props.stacked, series.map(({ name, color, kind, faint }) => [name, color, kind, faint]), dark, height]);
   const latest = useRef(props);
   latest.current = props;
 
@@ -78,8 +82,17 @@ export function Chart(props: Props): JSX.Element {
   );
 }
 
+/** The values as they are drawn, the highest of a stack first: the next one is drawn over it. */
+function heights({ series, stacked }: Props): (number | null)[][] {
+  const values = series.map((one) => one.values);
+  if (!stacked) return values;
+  const sums = values.map((_, n) => values[n]!.map((_, at) => values.slice(0, n + 1).reduce((sum, one) => sum + (one[at] ?? 0), 0)));
+  return sums.reverse();
+}
+
 function options(element: HTMLElement, tip: HTMLElement, latest: { current: Props }): uPlot.Options {
-  const { series, height = 220, days, fromZero = true } = latest.current;
+  const { height = 220, days, stacked, fromZero = true } = latest.current;
+  const series = stacked ? latest.current.series.toReversed() : latest.current.series;
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const axis = { stroke: color("--faint"), font: `11px ${getComputedStyle(document.body).fontFamily}`, grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false } };
@@ -107,7 +120,7 @@ function options(element: HTMLElement, tip: HTMLElement, latest: { current: Prop
           width: one.kind === "bars" ? 0 : one.faint ? 1 : 2,
           spanGaps: true,
           points: { show: one.kind === "dots", size: 7, fill: ink, stroke: ink },
-          ...(one.kind === "bars" && { paths: bars, fill: one.faint ? `${ink}66` : ink }),
+          ...(one.kind === "bars" && { paths: bars, fill: one.faint ? over(ink, color("--surface")) : ink }),
           ...(one.kind === "area" && { fill: `${ink}1f`, paths: smooth }),
           ...(one.kind === "dots" && { width: 2 }),
         };
@@ -115,6 +128,12 @@ function options(element: HTMLElement, tip: HTMLElement, latest: { current: Prop
     ],
     hooks: { setCursor: [(plot) => tell(plot, tip, latest.current)] },
   };
+}
+
+/** 45 % of a colour on a ground, both as `#rrggbb`: a bar that lets nothing of the one behind it through. */
+function over(ink: string, ground: string): string {
+  const part = (hex: string, at: number): number => parseInt(hex.slice(at, at + 2), 16);
+  return `#${[1, 3, 5].map((at) => Math.round(0.45 * part(ink, at) + 0.55 * part(ground, at)).toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** Room above the highest value, and a sensible range when there is none. */
@@ -138,7 +157,7 @@ function tell(plot: uPlot, tip: HTMLElement, { x, series, say, sayX }: Props): v
 }
 
 /** A line without axes, for a tile. */
-export function Spark({ values, color = 1 }: { values: number[]; color?: 1 | 2 | 3 | 4 }): JSX.Element | null {
+export function Spark({ values, color = 1 }: { values: number[]; color?: Color }): JSX.Element | null {
   if (values.length < 2) return null;
   // A steady line stands in the middle; a moving one uses the room.
   const high = Math.max(...values) * 1.02;
