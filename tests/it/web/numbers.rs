@@ -63,9 +63,9 @@ async fn what_happens_is_counted_and_comes_as_files() {
     let closed = |seen: &Value| seen["total"]["resolved_by_staff"] == 1;
     counted(&site, closed).await;
     site.clock.advance(Duration::from_secs(24 * 60 * 60));
-    let mut seen = counted(&site, closed).await;
+    let seen = counted(&site, closed).await;
     // How long the model of the tests really took is not exact.
-    for figures in [&mut seen["total"], &mut seen["models"][0]] {
+    for figures in [&seen["total"], &seen["models"][0]] {
         assert_eq!((&figures["first_ms"]["n"], &figures["total_ms"]["n"]), (&json!(2), &json!(2)));
     }
     let model = &seen["models"][0];
@@ -95,7 +95,7 @@ async fn what_happens_is_counted_and_comes_as_files() {
     assert_eq!(seen["unanswered"], json!([question]));
 
     let path = |table: &str| format!("/v1/staff/numbers.csv?{SPAN}&table={table}");
-    let file = site.page("GET", &path("questions"), &anna, &Value::Null).await;
+    let file = site.get(&path("questions"), Some(API_KEY)).await;
     assert_eq!(file.header("Content-Type"), Some("text/csv; charset=utf-8"));
     assert_eq!(
         file.header("Content-Disposition"),
@@ -106,7 +106,7 @@ async fn what_happens_is_counted_and_comes_as_files() {
         file.body,
         format!("\u{FEFF}question,count,conversations\n\"'=1+1 is no price, is it?\",1,{}\n", handed.conv)
     );
-    let days = site.page("GET", &path("days"), &anna, &Value::Null).await.body;
+    let days = site.get(&path("days"), Some(API_KEY)).await.body;
     assert!(days.lines().nth(1).unwrap().starts_with("2026-11-02,2,2,2,1,1,0,0,1,1,0,"), "{days}");
 
     // Erased for good: the words leave, the counts stay.

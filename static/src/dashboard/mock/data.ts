@@ -1,6 +1,6 @@
 // Made-up conversations of a made-up shop, the same ones every time.
 
-import type { Agent, Canned, Figures, Numbers, Row } from "../contract";
+import type { Agent, Canned, Figures, Mood, Numbers, Row } from "../contract";
 import type { StaffEvent } from "../state/thread";
 
 /** A small generator (mulberry32), so that every look at the mock is the same. */
