@@ -156,9 +156,29 @@ class MockSocket extends EventTarget {
         this.#event(frame.conv, { kind: "said", cmid: frame.cmid, by: "staff", staff: ME, text: frame.text });
         setTimeout(() => this.hear({ t: "typing", conv: frame.conv, who: "shopper" }), 700);
         break;
+      case "suggest":
+        this.#suggest(frame.conv, "You can send them back within **60 days**, also worn: print the label in your account, and we refund you when the parcel is here.");
+        break;
+      case "unsuggest":
+        clearInterval(this.#drafting);
+        this.hear({ t: "suggestion", conv: frame.conv, off: this.#drafted, text: "", ended: "stopped" });
+        break;
       default:
         break;
     }
+  }
+  #drafting: ReturnType<typeof setInterval> | undefined;
+  #drafted = 0;
+  #suggest(conv: string, text: string): void {
+    clearInterval(this.#drafting);
+    this.#drafted = 0;
+    const words = text.split(/(?<= )/);
+    this.#drafting = setInterval(() => {
+      const word = words.shift() ?? "";
+      this.hear({ t: "suggestion", conv, off: this.#drafted, text: word, ...(!words.length && { ended: "complete" as const }) });
+      this.#drafted += word.length;
+      if (!words.length) clearInterval(this.#drafting);
+    }, 60);
   }
   #follow(conv: string, seq: number): void {
     this.#open = conv;
