@@ -47,6 +47,7 @@ use super::{health, openai, runs, shopper, tools};
         transcript::export,
         conversations::block,
         conversations::unblock,
+        conversations::gathered,
         search::search,
         team::settings,
         team::set_settings,

@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/staff/conversations/{conv}/export", Action::Browse),
     route("POST", "/v1/staff/shoppers/{shopper}/block", Action::Arrange),
     route("DELETE", "/v1/staff/shoppers/{shopper}/block", Action::Arrange),
+    route("GET", "/v1/staff/gathered", Action::Browse),
     route("GET", "/v1/staff/search", Action::Browse),
     route("GET", "/v1/staff/settings", Action::Browse),
     route("PUT", "/v1/staff/settings", Action::Administer),

@@ -63,6 +63,7 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
+        ("GET", "gathered") => resource.route(get().to(conversations::gathered)),
         ("GET", "search") => resource.route(get().to(search::search)),
         ("GET", "settings") => resource.route(get().to(team::settings)),
         ("PUT", "settings") => resource.route(put().to(team::set_settings)),

@@ -61,6 +61,8 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
     field.current?.focus();
     wantComposer.value = undefined;
   }, [wanted]);
+  const choice = useRef<HTMLDivElement>(null);
+  useEffect(() => choice.current?.querySelector<HTMLElement>("[data-focus]")?.focus(), [asking]);
   const asked = wantSuggestion.value;
   useEffect(() => {
     if (!asked) return;
@@ -188,10 +190,10 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
           />
         </div>
         {asking && (
-          <div class="asking" role="alertdialog" aria-label={t("compose.replace")}>
+          <div class="asking" ref={choice} role="alertdialog" aria-label={t("compose.replace")} onKeyDown={(event) => event.key === "Escape" && (event.stopPropagation(), setAsking(false), field.current?.focus())}>
             <span class="grow">{t("compose.replace")}</span>
             <Button look="tiny" onClick={() => (setAsking(false), field.current?.focus())}>{t("compose.keep")}</Button>
-            <Button look="tiny primary" autoFocus onClick={() => void propose()}>{t("compose.do_replace")}</Button>
+            <Button look="tiny primary" data-focus onClick={() => void propose()}>{t("compose.do_replace")}</Button>
           </div>
         )}
         <div class="tools">

@@ -2,38 +2,25 @@
 
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Fault, post } from "../../api";
-import { number, t, tn } from "../../i18n";
-import { DEFAULTS, type Preview, recipeOf } from "../../training";
+import { get } from "../../api";
+import type { Gathered as Counts } from "../../contract";
+import { number, t } from "../../i18n";
 
-interface Targets {
-  staff: number;
-  corrected: number;
-  liked: number;
-}
-
-const NONE: Targets = { staff: 0, corrected: 0, liked: 0 };
-
-/** Nothing until it is known: counting reads every conversation. */
 export function Gathered(): JSX.Element | null {
-  const [known, setKnown] = useState<{ count: number; targets: Targets } | undefined>();
-  useEffect(() => {
-    post<Preview>("/v1/staff/runs/preview", { recipe: recipeOf(DEFAULTS), rows: 0 }).then(
-      ({ count, report }) => setKnown({ count, targets: { ...NONE, ...(report as { targets?: Partial<Targets> } | null)?.targets } }),
-      // No rows at all is an answer, too.
-      (fault) => fault instanceof Fault && fault.code === "rows_empty" && setKnown({ count: 0, targets: NONE }),
-    );
-  }, []);
+  const [known, setKnown] = useState<Counts | undefined>();
+  useEffect(() => void get<Counts>("/v1/staff/gathered").then(setKnown, () => {}), []);
   if (!known) return null;
-  const { count, targets } = known;
-  const parts: [n: number, words: string][] = [[targets.staff, t("train.by_team")], [targets.corrected, t("train.corrected")], [targets.liked, t("train.liked")]];
+  const parts: [n: number, words: string][] = [
+    [known.by_staff, t("train.by_team")],
+    [known.drafts, t("train.pairs")],
+    [known.corrected, t("train.corrected")],
+    [known.liked, t("train.liked")],
+  ];
   return (
     <section class="card gathered" aria-label={t("train.gathered")}>
-      <div class="in">
-        <p class="gathered-all"><strong class="num">{number(count)}</strong> {tn("train.gathered_rows", count)}</p>
-        <ul>{parts.map(([n, words]) => <li key={words}><strong class="num">{number(n)}</strong> {words}</li>)}</ul>
-        <p class="small dim">{t("train.gathered_hint")}</p>
-      </div>
+      <h2>{t("train.gathered")}</h2>
+      <dl>{parts.map(([n, words]) => <div key={words}><dt>{words}</dt><dd class="num">{number(n)}</dd></div>)}</dl>
+      <p class="small dim">{t("train.gathered_hint")}</p>
     </section>
   );
 }
