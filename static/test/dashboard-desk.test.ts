@@ -235,7 +235,7 @@ it("a draft comes piece by piece, is stopped, and an error ends it", async () =>
   here.visit(CONV);
   wire.take();
   const heard: string[] = [];
-  const draft = here.suggest((text) => void heard.push(text))!;
+  const draft = here.suggestions.ask(CONV, (text) => void heard.push(text));
   expect(wire.take()).toEqual([{ t: "suggest", conv: CONV }]);
   const piece = (off: number, text: string, ended?: "complete" | "stopped" | "nothing" | "failed"): DeskHears => ({ t: "suggestion", conv: CONV, off, text, ...(ended && { ended }) });
   wire.hear(piece(0, "Yes 😀 "));
@@ -252,20 +252,20 @@ it("a draft comes piece by piece, is stopped, and an error ends it", async () =>
   draft.stop();
   expect(wire.take()).toEqual([]);
 
-  const nothing = here.suggest(() => {})!;
+  const nothing = here.suggestions.ask(CONV, () => {});
   wire.hear(piece(0, "", "nothing"));
   expect(await nothing.done).toBe("");
-  const failed = here.suggest(() => {})!;
+  const failed = here.suggestions.ask(CONV, () => {});
   wire.hear(piece(0, "", "failed"));
   await expect(failed.done).rejects.toThrow("suggestion_failed");
-  const refused = here.suggest(() => {})!;
+  const refused = here.suggestions.ask(CONV, () => {});
   wire.hear({ t: "error", code: "restarting", message: "" });
   await expect(refused.done).rejects.toThrow("restarting");
   expect(faults).toEqual([]);
-  const first = here.suggest(() => {})!;
-  const second = here.suggest(() => {})!;
+  const first = here.suggestions.ask(CONV, () => {});
+  const second = here.suggestions.ask(CONV, () => {});
   expect(await first.done).toBe("");
   wire.drop();
   await expect(second.done).rejects.toThrow("offline");
-  await expect(here.suggest(() => {})!.done).rejects.toThrow("offline");
+  await expect(here.suggestions.ask(CONV, () => {}).done).rejects.toThrow("offline");
 });

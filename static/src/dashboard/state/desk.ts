@@ -11,7 +11,7 @@ import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
 import type { DeskHears, DeskSays } from "./frames";
 import { List, type View, isFine, sameView } from "./list";
-import { type Suggestion, Suggestions } from "./suggest";
+import { Suggestions } from "./suggest";
 import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
 
 export interface Deps {
@@ -68,7 +68,7 @@ export class Desk {
   #asking: string | undefined;
   readonly #link: Link;
   readonly #outbox: Outbox;
-  readonly #suggestions = new Suggestions((frame) => this.send(frame));
+  readonly suggestions = new Suggestions((frame) => this.send(frame));
 
   constructor(private readonly deps: Deps) {
     this.list = new List(deps.me);
@@ -235,12 +235,6 @@ export class Desk {
     this.#flush();
   }
 
-  /** The model drafts a reply; `onText` hears all of it so far. */
-  suggest(onText: (text: string) => void): Suggestion | undefined {
-    const thread = this.open.value?.thread;
-    return thread && this.#suggestions.ask(thread.conv, onText);
-  }
-
   resend(cmid: string): void {
     this.#outbox.again(cmid);
     this.#sent.delete(cmid);
@@ -299,7 +293,7 @@ export class Desk {
   #linked(state: LinkState): void {
     this.link.value = state;
     this.#asking = undefined;
-    this.#suggestions.refused("offline");
+    this.suggestions.refused("offline");
     if (state !== "online") return;
     this.#sent.clear();
     this.list.loaded = false;
@@ -348,7 +342,7 @@ export class Desk {
         if (frame.conv === thread?.conv) this.#typed(frame);
         break;
       case "suggestion":
-        this.#suggestions.hear(frame);
+        this.suggestions.hear(frame);
         break;
       case "error":
         this.#refused(frame);
@@ -393,7 +387,7 @@ export class Desk {
       this.#outbox.refused(cmid, code, wait);
       this.#letters();
       if (wait !== undefined) setTimeout(() => this.#flush(), wait * 1000 + 50);
-    } else if (code !== "not_owner" && code !== "nothing_to_do" && this.#suggestions.refused(code)) return;
+    } else if (code !== "not_owner" && code !== "nothing_to_do" && this.suggestions.refused(code)) return;
     else if (code === "unknown_conversation" && this.open.value?.thread.seq === 0) this.missing.value = true;
     else if (code !== "nothing_to_do") this.deps.onFault(code, message);
   }

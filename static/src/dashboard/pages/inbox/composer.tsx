@@ -95,8 +95,7 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
   const propose = async (): Promise<void> => {
     const before = draft.reply === draft.suggested ? (undo ?? "") : draft.reply;
     setAsking(false);
-    const made = here.suggest((so) => change({ reply: so }));
-    if (!made) return;
+    const made = here.suggestions.ask(conv, (so) => change({ reply: so }));
     setRunning(made);
     field.current?.focus();
     try {
