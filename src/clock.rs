@@ -11,6 +11,15 @@ use uuid::{ContextV7, Timestamp, Uuid};
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
 
+/// The day of the week (0 for Monday) and the minute of the day at `at` on a wall in `zone`, an IANA name like
+/// `Europe/Berlin`; `None` if this machine does not know the zone.
+pub fn local(zone: &str, at: Millis) -> Option<(usize, u16)> {
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    let at = jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok()?.to_zoned(zone);
+    let day = at.weekday().to_monday_zero_offset();
+    Some((usize::try_from(day).ok()?, u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).ok()?))
+}
+
 /// Where "now" comes from: the machine, or a number a test sets.
 #[derive(Clone, Debug, Default)]
 pub enum Clock {

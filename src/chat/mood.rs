@@ -1,13 +1,13 @@
 //! The mood of a conversation: every message of a shopper is read by the sentiment tool when the model has nothing else to
-//! do, and what it finds is kept for the staff.
+//! do, and what it finds is kept for the staff. A run of bad ones calls a person, if the shop wants that.
 
 use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 
-use super::Desk;
 use super::desk::Inner;
-use crate::domain::{Command, ConvId, Event, EventKind, Seq, Speaker};
+use super::{Desk, DeskError};
+use crate::domain::{Command, ConvId, Event, EventKind, Reason, Seq, Speaker};
 use crate::store::StoreError;
 use crate::tools::{SentimentItem, Tool, ToolError, Toolbox};
 
@@ -51,10 +51,16 @@ async fn follow(desk: Weak<Inner>, toolbox: Toolbox, mut heard: mpsc::Receiver<H
                 continue;
             }
         };
-        let Some(desk) = desk.upgrade() else { return };
+        let Some(desk) = desk.upgrade().map(Desk) else { return };
         let outcome = serde_json::json!({ "of": seq, "label": sentiment.label, "scores": sentiment.scores });
         let command = Command::Tool { name: Tool::Sentiment.name().to_owned(), outcome };
-        match desk.store.commit(conv, command).await {
+        match desk.0.store.commit(conv, command).await {
+            Ok(committed) if desk.0.is_fed_up(&committed.head) => {
+                match desk.hand_off(conv, Reason::Mood).await {
+                    Ok(()) | Err(DeskError::Refused(_)) => {}
+                    Err(fault) => tracing::warn!(%conv, code = fault.code(), %fault, "a person could not be called"),
+                }
+            }
             Ok(_) | Err(StoreError::Refused(_)) => {}
             Err(fault) => tracing::warn!(%conv, %fault, "a mood could not be kept"),
         }

@@ -87,6 +87,10 @@ pub struct RowShopper {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub email: Option<String>,
+    /// An address they gave in the chat; nobody vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub contact: Option<String>,
     pub verified: bool,
     pub blocked: bool,
 }

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod frames;
+mod handoff;
 mod http;
 mod memory;
 mod openai;

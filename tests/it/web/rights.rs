@@ -185,6 +185,7 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (json!({"t": "rate", "conv": conv, "seq": 1, "value": "up"}), OWNER),
         (plain("person"), OWNER),
         (plain("assistant"), OWNER),
+        (json!({"t": "contact", "conv": conv, "email": "ada@example.com"}), OWNER),
         (plain("typing"), TALK),
         (plain("take"), STAFF),
         (json!({"t": "note", "conv": conv, "text": "a note"}), STAFF),
@@ -202,6 +203,7 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (plain("unsuggest"), STAFF),
         (plain("release"), STAFF),
         (plain("resolve"), STAFF),
+        (plain("reopen"), STAFF),
     ]
 }
 

@@ -30,6 +30,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
+    pub(super) store: Store,
+    pub(super) tools: Toolbox,
     pub(super) staff: Staff,
     pub(super) runs: Runs,
     pub(super) clock: Clock,
@@ -108,7 +110,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
-            tools,
+            tools: tools.clone(),
             staff: staff.clone(),
             settings,
             clock: clock.clone(),
@@ -120,7 +122,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         listener,
     )
     .unwrap();
-    Site { address, desk, staff, runs, clock, running, folder }
+    Site { address, desk, store, tools, staff, runs, clock, running, folder }
 }
 
 /// An answer to a plain request.
