@@ -17,7 +17,10 @@ pub fn local(zone: &str, at: Millis) -> Option<(usize, u16)> {
     let zone = jiff::tz::TimeZone::get(zone).ok()?;
     let at = jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok()?.to_zoned(zone);
     let day = at.weekday().to_monday_zero_offset();
-    Some((usize::try_from(day).ok()?, u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).ok()?))
+    Some((
+        usize::try_from(day).ok()?,
+        u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).ok()?,
+    ))
 }
 
 /// Where "now" comes from: the machine, or a number a test sets.

@@ -20,8 +20,8 @@ use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId, Speaker,
-    StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId,
+    Speaker, StaffId, Thumb,
 };
 use crate::model::adapters::Adapters;
 use crate::model::{Health, SharedModel};

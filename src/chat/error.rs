@@ -70,7 +70,12 @@ impl DeskError {
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::Draining => Some(Duration::from_secs(5)),
             Self::Store(fault) => fault.is_passing().then_some(Duration::from_secs(5)),
-            Self::Blocked | Self::Refused(_) | Self::Text(_) | Self::Tags(_) | Self::Email(_) | Self::Model(_) => None,
+            Self::Blocked
+            | Self::Refused(_)
+            | Self::Text(_)
+            | Self::Tags(_)
+            | Self::Email(_)
+            | Self::Model(_) => None,
         }
     }
 }

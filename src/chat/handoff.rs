@@ -10,7 +10,8 @@ use super::error::DeskError;
 use crate::domain::handoff::{Rules, Schedule, asks_the_same, says_one_of};
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Email, Event, EventKind, HandOff, Head, Owner, Reason, Refusal, Said, Shopper, Speaker,
+    Cmid, Command, ConvId, Email, Event, EventKind, HandOff, Head, Owner, Reason, Refusal, Said, Shopper,
+    Speaker,
 };
 use crate::model::ModelError;
 use crate::model::adapters::Lease;
@@ -71,8 +72,11 @@ impl Desk {
         let from = head.since.max(head.seq.saturating_sub(HISTORY as u64));
         let mut events = self.0.store.events(conv, from, HISTORY)?;
         // As the store will have it.
-        let kind =
-            EventKind::Said { cmid: Cmid(uuid::Uuid::nil()), by: Speaker::Shopper, text: text.as_str().to_owned() };
+        let kind = EventKind::Said {
+            cmid: Cmid(uuid::Uuid::nil()),
+            by: Speaker::Shopper,
+            text: text.as_str().to_owned(),
+        };
         events.push(Event { conv, seq: head.seq + 1, at: self.0.clock.now(), kind });
         let questions = questions(&events);
         let Some((_, newest)) = questions.last() else { return Ok(None) };
@@ -138,9 +142,12 @@ impl Inner {
         let Some(percent) = self.handoffs().rules.model else { return Ok(false) };
         let labels = CHOICE.map(str::to_owned);
         let score = async |text: &str| {
-            let prompt = Prompt { messages: self.playbook.choice(text), adapter: lease.name(), ..Prompt::default() };
+            let prompt =
+                Prompt { messages: self.playbook.choice(text), adapter: lease.name(), ..Prompt::default() };
             let scores = self.model.score(prompt, &labels).await?;
-            Ok::<f32, ModelError>(scores.get(1).copied().unwrap_or(0.0) - scores.first().copied().unwrap_or(0.0))
+            Ok::<f32, ModelError>(
+                scores.get(1).copied().unwrap_or(0.0) - scores.first().copied().unwrap_or(0.0),
+            )
         };
         let odds = score(text).await? - score(EMPTY).await?;
         let probability = 1.0 / (1.0 + (-odds).exp());
@@ -148,7 +155,12 @@ impl Inner {
     }
 
     /// The model wants a person for the newest of what was asked: it says nothing itself.
-    pub(super) async fn hands_off(&self, conv: ConvId, head: &Head, lease: &Lease) -> Result<bool, StoreError> {
+    pub(super) async fn hands_off(
+        &self,
+        conv: ConvId,
+        head: &Head,
+        lease: &Lease,
+    ) -> Result<bool, StoreError> {
         let event = self.store.events(conv, head.asked.saturating_sub(1), 1)?.pop();
         let Some(EventKind::Said { text, .. }) = event.map(|event| event.kind) else { return Ok(false) };
         match self.chooses_person(&text, lease).await {

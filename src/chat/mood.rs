@@ -58,7 +58,9 @@ async fn follow(desk: Weak<Inner>, toolbox: Toolbox, mut heard: mpsc::Receiver<H
             Ok(committed) if desk.0.is_fed_up(&committed.head) => {
                 match desk.hand_off(conv, Reason::Mood).await {
                     Ok(()) | Err(DeskError::Refused(_)) => {}
-                    Err(fault) => tracing::warn!(%conv, code = fault.code(), %fault, "a person could not be called"),
+                    Err(fault) => {
+                        tracing::warn!(%conv, code = fault.code(), %fault, "a person could not be called")
+                    }
                 }
             }
             Ok(_) | Err(StoreError::Refused(_)) => {}

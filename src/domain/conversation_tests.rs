@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::event::{Event, Thumb};
+use crate::domain::event::Event;
 use crate::domain::handoff::Reason;
 
 fn id(n: u128) -> Uuid {

@@ -94,9 +94,7 @@ impl Schedule {
     /// Whether people are there. A zone that this machine has lost counts as open: nobody is sent away by mistake.
     pub fn is_open(&self, at: Millis) -> bool {
         let Some((day, minute)) = clock::local(&self.zone, at) else { return true };
-        self.week
-            .get(day)
-            .is_some_and(|span| span.is_some_and(|(from, to)| (from..to).contains(&minute)))
+        self.week.get(day).is_some_and(|span| span.is_some_and(|(from, to)| (from..to).contains(&minute)))
     }
 }
 

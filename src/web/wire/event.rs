@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::domain::{Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Reason, Seq, Speaker, Status, Thumb};
+use crate::domain::{
+    Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Reason, Seq, Speaker, Status, Thumb,
+};
 
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,10 @@ pub enum WireKind {
         staff: By,
         /// Why a person is wanted. A shopper is only told that they asked for one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional, type = "\"asked\" | \"word\" | \"mood\" | \"repeated\" | \"unsure\" | \"closed\" | \"model\"")]
+        #[ts(
+            optional,
+            type = "\"asked\" | \"word\" | \"mood\" | \"repeated\" | \"unsure\" | \"closed\" | \"model\""
+        )]
         reason: Option<Reason>,
         /// Nobody is there now: an address may be left with `contact`.
         #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use shopclerk::domain::{
-    Cmid, ConvId, Ended, Event, EventKind, HandOff, MessageId, Owner, Provenance, Reason, ShopperId, Speaker, StaffId, Status,
-    Tags,
+    Cmid, ConvId, Ended, Event, EventKind, HandOff, MessageId, Owner, Provenance, Reason, ShopperId, Speaker,
+    StaffId, Status, Tags,
 };
 use shopclerk::web::wire::{ClientFrame, ServerFrame, Viewer, WireEvent, typescript};
 

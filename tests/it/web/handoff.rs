@@ -44,15 +44,19 @@ async fn says(socket: &mut Socket, session: &Session, text: &str) -> Value {
 async fn reason(site: &Site, admin: &str, session: &Session) -> Value {
     let path = format!("/v1/staff/conversations/{}/events", session.conv);
     let events = site.page("GET", &path, admin, &Value::Null).await.json();
-    let owner = events["events"].as_array().unwrap().iter().rev().find(|event| event["kind"] == "owner").cloned();
+    let owner =
+        events["events"].as_array().unwrap().iter().rev().find(|event| event["kind"] == "owner").cloned();
     owner.map_or(Value::Null, |event| event["reason"].clone())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_word_of_the_shop_brings_a_person_before_the_model_says_a_word() {
     let site = site(roomy()).await;
-    let admin =
-        ruled(&site, json!({"hours": "", "handoff_words": ["refund"], "handoff": rules("words", json!(true))})).await;
+    let admin = ruled(
+        &site,
+        json!({"hours": "", "handoff_words": ["refund"], "handoff": rules("words", json!(true))}),
+    )
+    .await;
     let (session, mut socket) = shopper(&site).await;
     assert_eq!(says(&mut socket, &session, "[[raw]]Hello").await["text"], "Hello");
     let handed = says(&mut socket, &session, "I want a REFUND!").await;
@@ -169,7 +173,8 @@ async fn when_nobody_is_there_an_address_is_taken_kept_for_the_staff_and_erased_
     let site = site_at(roomy(), Clock::manual(1_795_464_000_000)).await;
     let week = json!([[540, 1020], [540, 1020], [540, 1020], [540, 1020], [540, 1020], null, null]);
     let schedule = json!({"zone": "Europe/London", "week": week});
-    let hours = json!({"hours": "Mon to Fri, 9 to 5", "schedule": schedule, "handoff": rules("words", json!(true))});
+    let hours =
+        json!({"hours": "Mon to Fri, 9 to 5", "schedule": schedule, "handoff": rules("words", json!(true))});
     let admin = ruled(&site, hours).await;
     assert_eq!(site.get("/v1/shopper/look", None).await.json()["hours"], "Mon to Fri, 9 to 5");
     let (session, mut socket) = shopper(&site).await;
@@ -203,8 +208,7 @@ async fn when_nobody_is_there_an_address_is_taken_kept_for_the_staff_and_erased_
     let (other, mut late) = shopper(&site).await;
     late.send(&json!({"t": "person", "conv": other.conv})).await;
     assert_eq!(late.event("owner").await.get("away"), None);
-    let shopper: shopclerk::domain::ShopperId =
-        detail["shopper"]["id"].as_str().unwrap().parse().unwrap();
+    let shopper: shopclerk::domain::ShopperId = detail["shopper"]["id"].as_str().unwrap().parse().unwrap();
     assert_eq!(site.store.find_shoppers("ADA@example.com").unwrap().len(), 1);
     site.store.erase(shopclerk::store::Whose::Shopper(shopper)).await.unwrap();
     assert_eq!(site.desk.shopper(shopper).unwrap(), None);

@@ -7,6 +7,7 @@ import type { WireEvent, WireKind, WireProvenance } from "../../wire";
 import type { TeachEvent } from "./frames";
 
 type Of<K extends WireKind["kind"]> = Extract<WireKind, { kind: K }>;
+export type Reason = NonNullable<Of<"owner">["reason"]>;
 export type Ended = Of<"reply">["ended"];
 export type StaffEvent = WireEvent | ({ conv: string; seq: number; at: number } & TeachEvent);
 
@@ -40,6 +41,9 @@ export interface Mark extends Base {
   kind: "mark";
   what: Owner | "resolved" | "open" | "retry";
   staff?: string;
+  /** Why a person is wanted, and that nobody is there. */
+  reason?: Reason;
+  away?: boolean;
 }
 
 export interface Tool extends Base {
@@ -78,6 +82,8 @@ export interface Thread {
   place: number;
   owner: Owner;
   staff: string | undefined;
+  /** Why a person is wanted. */
+  reason: Reason | undefined;
   resolved: boolean;
   /** Newest message of the shopper, and the newest that was answered. */
   asked: number;
@@ -101,7 +107,7 @@ export type Outcome = "applied" | "ignored" | "gap";
 
 export function newThread(conv: string): Thread {
   return {
-    conv, seq: 0, first: 1, anywhere: true, lines: [], live: null, place: 0, owner: "ai", staff: undefined, resolved: false,
+    conv, seq: 0, first: 1, anywhere: true, lines: [], live: null, place: 0, owner: "ai", staff: undefined, reason: undefined, resolved: false,
     asked: 0, answered: 0, tags: [], moods: [], said: new Set(), finished: new Set(),
   };
 }
@@ -159,9 +165,10 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
     case "owner":
       thread.owner = event.owner;
       thread.staff = event.staff;
+      thread.reason = event.reason;
       thread.live = null;
       thread.place = 0;
-      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff });
+      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff, ...(event.reason && { reason: event.reason }), ...(event.away && { away: true }) });
       break;
     case "rating":
       change(thread, event.of, { thumb: event.value, comment: event.comment });

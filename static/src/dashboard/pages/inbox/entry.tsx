@@ -110,8 +110,8 @@ function NoteEntry({ line, look }: { line: Written; look: string }): JSX.Element
 const SIGNS: Record<Extract<Line, { kind: "mark" }>["what"], Shape> = { ai: "spark", queue: "hand", staff: "person", resolved: "check", open: "reopen", retry: "reopen" };
 
 function MarkEntry({ line }: { line: Extract<Line, { kind: "mark" }> }): JSX.Element {
-  const words = line.what === "staff" ? t("mark.staff", { name: nameOf(line.staff) }) : t(`mark.${line.what}`);
-  return <li class="entry-mark" data-seq={line.seq}><Icon shape={SIGNS[line.what]} /><span>{words}</span><At at={line.at} /></li>;
+  const words = line.what === "staff" ? t("mark.staff", { name: nameOf(line.staff) }) : line.reason ? t("mark.queue_why", { why: t(`why.${line.reason}`) }) : t(`mark.${line.what}`);
+  return <li class="entry-mark" data-seq={line.seq}><Icon shape={SIGNS[line.what]} /><span>{words}{line.away && ` · ${t("mark.away")}`}</span><At at={line.at} /></li>;
 }
 
 /** A tool's finding in one line; all of it on request. */

@@ -22,6 +22,8 @@ export function Panel(): JSX.Element | null {
   const row = here.row(thread.conv);
   const shopper = detail?.shopper ?? row?.shopper;
   const others = detail?.others ?? [];
+  // The row is newer than what was read when the conversation was opened.
+  const contact = row?.shopper.contact ?? detail?.shopper.contact;
   return (
     <aside class="panel" aria-label={t("panel.label")}>
       <header class="panel-head">
@@ -40,7 +42,8 @@ export function Panel(): JSX.Element | null {
           </div>
           <Facts
             facts={[
-              [t("panel.email"), shopper.email],
+              [t("panel.email"), shopper.email && <Mail to={shopper.email} />],
+              [t("panel.contact"), contact && <Mail to={contact} />],
               [t("panel.customer"), detail?.shopper.external],
               [t("panel.first_seen"), detail?.shopper.created_at && fullTime(detail.shopper.created_at)],
               [t("panel.conversations"), detail && number(detail.shopper.conversations)],
@@ -74,10 +77,15 @@ function Section({ title, children }: { title: string; children: ComponentChildr
   return <section class="panel-part"><h3>{title}</h3>{children}</section>;
 }
 
-function Facts({ facts }: { facts: [name: string, value: string | number | undefined][] }): JSX.Element {
+/** An address that the agent's own program writes to. */
+function Mail({ to }: { to: string }): JSX.Element {
+  return <a href={`mailto:${encodeURIComponent(to).replace("%40", "@")}`}>{to}</a>;
+}
+
+function Facts({ facts }: { facts: [name: string, value: ComponentChildren][] }): JSX.Element {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) => value !== undefined && value !== "" && <div key={name}><dt>{name}</dt><dd class="cut" dir="auto" title={String(value)}>{value}</dd></div>)}
+      {facts.map(([name, value]) => value !== undefined && value !== "" && <div key={name}><dt>{name}</dt><dd class="cut" dir="auto" title={typeof value === "object" ? undefined : String(value)}>{value}</dd></div>)}
     </dl>
   );
 }
