@@ -27,6 +27,14 @@ it("a conversation unfolds: message, reply, rating, note, take-over", () => {
   expect([thread.owner, thread.staff, isWaiting(thread)]).toEqual(["staff", "mara", false]);
 });
 
+it("it is told why a person is wanted, until somebody else has it", () => {
+  const thread = fold(said(1), event(2, { kind: "owner", owner: "queue", reason: "word", away: true }));
+  expect(thread.reason).toBe("word");
+  expect(thread.lines[1]).toMatchObject({ kind: "mark", what: "queue", reason: "word", away: true });
+  applyEvent(thread, event(3, { kind: "owner", owner: "staff", staff: "mara" }));
+  expect(thread.reason).toBeUndefined();
+});
+
 it("a correction stands beside the reply, a draft beside the message it became, and both replace the line's object", () => {
   const thread = fold(said(1), reply(2, 1), event(3, { kind: "said", cmid: "c3", by: "staff", staff: "mara", text: "Yes, 60 days." }));
   const before = thread.lines[1];
