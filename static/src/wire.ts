@@ -56,7 +56,15 @@ at: number, } & ({ "kind": "said", cmid: string, by: Party, staff?: string, text
 /**
  * It answers everything up to this event.
  */
-upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model", away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, 
+/**
+ * Why a person is wanted. A shopper is only told that they asked for one.
+ */
+reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model", 
+/**
+ * Nobody is there now: an address may be left with `contact`.
+ */
+away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
 
 /**
  * Which side wrote a message.
@@ -67,7 +75,15 @@ export type WireKind = { "kind": "said", cmid: string, by: Party, staff?: string
 /**
  * It answers everything up to this event.
  */
-upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model", away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, 
+/**
+ * Why a person is wanted. A shopper is only told that they asked for one.
+ */
+reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model", 
+/**
+ * Nobody is there now: an address may be left with `contact`.
+ */
+away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
 
 /**
  * Where a reply came from; staff only.
@@ -126,4 +142,8 @@ export type PreviewBy = "shopper" | "staff" | "ai";
 /**
  * Who writes to the shop.
  */
-export type RowShopper = { id: string, name?: string, email?: string, verified: boolean, blocked: boolean, };
+export type RowShopper = { id: string, name?: string, email?: string, 
+/**
+ * An address they gave in the chat; nobody vouched for it.
+ */
+contact?: string, verified: boolean, blocked: boolean, };
