@@ -40,9 +40,12 @@ impl Desk {
 
     /// The text of a message, for a tool.
     pub fn message(&self, conv: ConvId, seq: Seq) -> Result<String, DeskError> {
-        let event = self.0.store.events(conv, seq.saturating_sub(1), 1)?.pop().filter(|event| event.seq == seq);
+        let event =
+            self.0.store.events(conv, seq.saturating_sub(1), 1)?.pop().filter(|event| event.seq == seq);
         match event.map(|event| event.kind) {
-            Some(EventKind::Said { text, .. } | EventKind::Reply { text, .. }) if !text.is_empty() => Ok(text),
+            Some(EventKind::Said { text, .. } | EventKind::Reply { text, .. }) if !text.is_empty() => {
+                Ok(text)
+            }
             _ => Err(Refusal::NoSuchMessage.into()),
         }
     }

@@ -19,7 +19,7 @@ after(async () => {
 test("a colleague reads the mood of a message and sees which sentences make it; the shopper sees nothing of it", async () => {
   const { page } = mara;
   const ada = await shopper(browser, server);
-  await ada.say("It was red 🎒. It is negative. Very negative.");
+  await ada.say("The red box 🎒 is torn");
   await ada.sees("You asked:");
   await visit(page, server, await ada.conv());
   const message = transcript(page).locator(".entry.shopper").first();
@@ -30,7 +30,7 @@ test("a colleague reads the mood of a message and sees which sentences make it; 
   await found.getByText("Mara Lindqvist").waitFor();
   await until("its sentences are marked", async () => (await message.locator("mark").count()) > 0);
   const marked = await message.locator("mark").allTextContents();
-  assert.ok(marked.every((text) => text.includes("negative")), String(marked));
+  assert.deepEqual(marked, ["The red box 🎒 is torn"], "of one sentence all of it");
   assert.deepEqual(await faults(page), []);
   await found.getByRole("button", { name: "Hide the marks" }).click();
   assert.equal(await message.locator("mark").count(), 0);

@@ -78,10 +78,12 @@ pub(in crate::web) async fn call(
 /// What `tool` says of `text`, as JSON.
 async fn find(tools: &Toolbox, tool: Tool, text: String) -> Result<Value, ToolError> {
     let found = match tool {
-        Tool::Sentiment => {
-            serde_json::to_value(tools.sentiment(&SentimentItem { text, explain: true, aspects: false }).await?)
+        Tool::Sentiment => serde_json::to_value(
+            tools.sentiment(&SentimentItem { text, explain: true, aspects: false }).await?,
+        ),
+        Tool::Extract => {
+            serde_json::to_value(tools.extract(&ExtractItem { text, ..ExtractItem::default() }).await?)
         }
-        Tool::Extract => serde_json::to_value(tools.extract(&ExtractItem { text, ..ExtractItem::default() }).await?),
         Tool::Qa => serde_json::to_value(tools.qa(&QaItem { text, count: PAIRS, title: None }).await?),
     };
     Ok(found.unwrap_or(Value::Null))

@@ -74,6 +74,7 @@ fn server_frames_round_trip() {
         "queued",
         "typing",
         "error",
+        "contact",
         "reset",
         "hb",
         "bye",
