@@ -150,6 +150,7 @@ impl Desk {
                     mood::hear(feed, event);
                 }
             }
+            Self(inner.clone()).hear_mood(committed);
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()
             {

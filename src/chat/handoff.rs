@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use crate::model::ModelError;
 use crate::model::adapters::Lease;
-use crate::store::StoreError;
+use crate::store::{Committed, StoreError};
 
 /// When the model gives way besides being told to.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,6 +87,23 @@ impl Desk {
         let unknown = |end: &usize| self.0.playbook.unknown(&events[..=*end]).is_some();
         let run = questions.iter().rev().take_while(|(end, _)| unknown(end)).count();
         Ok(rules.unsure.is_some_and(|times| run >= times as usize).then_some(Reason::Unsure))
+    }
+
+    /// A mood that was read calls a person, if it makes a run of bad ones. Called by the store's writer: it must not wait.
+    pub(super) fn hear_mood(&self, committed: &Committed) {
+        let Some(Event { conv, kind: EventKind::Tool { .. }, .. }) = committed.events.last() else { return };
+        if !self.0.is_fed_up(&committed.head) {
+            return;
+        }
+        let (desk, conv) = (self.clone(), *conv);
+        self.0.runtime.spawn(async move {
+            match desk.hand_off(conv, Reason::Mood).await {
+                Ok(()) | Err(DeskError::Refused(_)) => {}
+                Err(fault) => {
+                    tracing::warn!(%conv, code = fault.code(), %fault, "a person could not be called")
+                }
+            }
+        });
     }
 
     /// A person is wanted from now on; the model falls silent.

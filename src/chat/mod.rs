@@ -31,3 +31,4 @@ pub use listen::Replay;
 pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Unknown};
 pub use suggest::{Suggested, Suggesting, Suggestion};
+pub use teach::Finding;

@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
 
+use super::Desk;
 use super::desk::Inner;
-use super::{Desk, DeskError};
-use crate::domain::{Command, ConvId, Event, EventKind, Reason, Seq, Speaker};
+use crate::domain::{Command, ConvId, Event, EventKind, Seq, Speaker};
 use crate::store::StoreError;
 use crate::tools::{SentimentItem, Tool, ToolError, Toolbox};
 
@@ -51,18 +51,10 @@ async fn follow(desk: Weak<Inner>, toolbox: Toolbox, mut heard: mpsc::Receiver<H
                 continue;
             }
         };
-        let Some(desk) = desk.upgrade().map(Desk) else { return };
+        let Some(desk) = desk.upgrade() else { return };
         let outcome = serde_json::json!({ "of": seq, "label": sentiment.label, "scores": sentiment.scores });
         let command = Command::Tool { name: Tool::Sentiment.name().to_owned(), outcome };
-        match desk.0.store.commit(conv, command).await {
-            Ok(committed) if desk.0.is_fed_up(&committed.head) => {
-                match desk.hand_off(conv, Reason::Mood).await {
-                    Ok(()) | Err(DeskError::Refused(_)) => {}
-                    Err(fault) => {
-                        tracing::warn!(%conv, code = fault.code(), %fault, "a person could not be called")
-                    }
-                }
-            }
+        match desk.store.commit(conv, command).await {
             Ok(_) | Err(StoreError::Refused(_)) => {}
             Err(fault) => tracing::warn!(%conv, %fault, "a mood could not be kept"),
         }

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, conversations, door, own, search, team, transcript};
+use super::staff::{admin, conversations, door, own, search, team, tools as on_messages, transcript};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -45,6 +45,7 @@ use super::{health, openai, runs, shopper, tools};
         conversations::one,
         conversations::events,
         transcript::export,
+        on_messages::call,
         conversations::block,
         conversations::unblock,
         conversations::gathered,

@@ -9,6 +9,7 @@ pub(super) mod door;
 pub(super) mod own;
 pub(super) mod search;
 pub(super) mod team;
+pub(super) mod tools;
 pub(super) mod transcript;
 pub(super) mod upkeep;
 
@@ -61,6 +62,7 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "conversations/{conv}") => resource.route(get().to(conversations::one)),
         ("GET", "conversations/{conv}/events") => resource.route(get().to(conversations::events)),
         ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
+        ("POST", "conversations/{conv}/tools") => resource.route(post().to(tools::call)),
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
         ("GET", "gathered") => resource.route(get().to(conversations::gathered)),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shopclerk::clock::Clock;
+use shopclerk::domain::Command;
 use shopclerk::staff::Role;
 
 use super::site::{Session, Site, Socket, roomy, site, site_at};
@@ -65,7 +66,7 @@ async fn a_word_of_the_shop_brings_a_person_before_the_model_says_a_word() {
     // Back at the assistant, what was said before brings nobody; saying it again does.
     socket.send(&json!({"t": "assistant", "conv": session.conv})).await;
     let mut seen = socket.event("reply").await;
-    assert_eq!(seen["text"], "You asked: I want a REFUND!");
+    assert!(seen["text"].as_str().is_some_and(|text| text.ends_with("I want a REFUND!")), "{seen}");
     seen = says(&mut socket, &session, "[[raw]]Fine").await;
     assert_eq!(seen["text"], "Fine");
     assert_eq!(says(&mut socket, &session, "My refund, please").await["owner"], "queue");
@@ -117,8 +118,13 @@ async fn the_same_question_again_and_questions_nobody_can_answer() {
     assert_eq!(says(&mut socket, &session, "Do you know zxcvb?").await["kind"], "reply");
     // One that the facts answer between: the run begins again.
     assert_eq!(says(&mut socket, &session, "How long does shipping take?").await["kind"], "reply");
-    assert_eq!(says(&mut socket, &session, "Do you know qwert?").await["kind"], "reply");
-    assert_eq!(says(&mut socket, &session, "Do you know yxcvb?").await["owner"], "queue");
+    assert_eq!(
+        says(&mut socket, &session, "Do you know qwert?").await["kind"],
+        "reply",
+        "read with the one before"
+    );
+    assert_eq!(says(&mut socket, &session, "Do you know yxcvb?").await["kind"], "reply");
+    assert_eq!(says(&mut socket, &session, "Do you know uiopl?").await["owner"], "queue");
     assert_eq!(reason(&site, &admin, &session).await, "unsure");
     // Resolved and opened again, the old questions count for nothing.
     let mut anna = site.agent(&admin).await;
@@ -139,18 +145,26 @@ async fn the_same_question_again_and_questions_nobody_can_answer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_of_bad_moods_calls_a_person() {
     let site = site(roomy()).await;
-    site.desk.watch_mood(site.tools.clone());
     let admin = ruled(&site, json!({"handoff": rules("mood", json!(2))})).await;
     let (session, mut socket) = shopper(&site).await;
-    // The scripted model finds the mood by its name.
-    let mood = async |socket: &mut Socket, text: &str| {
-        says(socket, &session, text).await;
-        socket.event("hidden").await;
-    };
-    mood(&mut socket, "This is negative").await;
-    mood(&mut socket, "This is positive").await;
-    mood(&mut socket, "Now negative").await;
-    mood(&mut socket, "And negative again").await;
+    let conv: shopclerk::domain::ConvId = session.conv.parse().unwrap();
+    // As the tool keeps it when the model has time: the scripted model knows no moods.
+    for (label, by) in [
+        ("negative", None),
+        ("positive", None),
+        ("negative", None),
+        ("negative", Some("anna")),
+        ("negative", None),
+    ] {
+        says(&mut socket, &session, "So").await;
+        let of = site.desk.head(conv).unwrap().unwrap().asked;
+        let mut outcome = json!({"of": of, "label": label});
+        if let Some(by) = by {
+            outcome["by"] = by.into();
+        }
+        assert_eq!(reason(&site, &admin, &session).await, Value::Null, "not yet");
+        site.store.commit(conv, Command::Tool { name: "sentiment".to_owned(), outcome }).await.unwrap();
+    }
     assert_eq!(socket.event("owner").await["owner"], "queue");
     assert_eq!(reason(&site, &admin, &session).await, "mood");
 }

@@ -12,6 +12,7 @@ mod site;
 mod slow;
 mod staff_door;
 mod staff_list;
+mod staff_tools;
 mod suggest;
 mod take;
 mod tools;

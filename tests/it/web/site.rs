@@ -31,7 +31,6 @@ pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
     pub(super) store: Store,
-    pub(super) tools: Toolbox,
     pub(super) staff: Staff,
     pub(super) runs: Runs,
     pub(super) clock: Clock,
@@ -110,7 +109,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
-            tools: tools.clone(),
+            tools,
             staff: staff.clone(),
             settings,
             clock: clock.clone(),
@@ -122,7 +121,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         listener,
     )
     .unwrap();
-    Site { address, desk, store, tools, staff, runs, clock, running, folder }
+    Site { address, desk, store, staff, runs, clock, running, folder }
 }
 
 /// An answer to a plain request.

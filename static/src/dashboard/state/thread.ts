@@ -4,6 +4,7 @@
 
 import type { Mood, Owner, Thumb } from "../contract";
 import type { WireEvent, WireKind, WireProvenance } from "../../wire";
+import { type Finding, findingOf } from "./findings";
 import type { TeachEvent } from "./frames";
 
 type Of<K extends WireKind["kind"]> = Extract<WireKind, { kind: K }>;
@@ -24,6 +25,7 @@ export interface Written extends Base {
   staff?: string;
   /** What the model had suggested for this message. */
   draft?: string;
+  findings?: Finding[];
 }
 
 export interface Reply extends Base {
@@ -35,6 +37,7 @@ export interface Reply extends Base {
   comment?: string;
   /** What it should have said. */
   correction?: { text: string; staff: string; at: number };
+  findings?: Finding[];
 }
 
 export interface Mark extends Base {
@@ -192,7 +195,9 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
       thread.lines.push({ ...base, kind: "summary", text: event.text });
       break;
     case "tool": {
-      const mood = event.name === "sentiment" ? moodOf(event.outcome) : undefined;
+      const asked = findingOf(event);
+      if (asked && find(thread, asked.of, asked.finding)) break;
+      const mood = event.name === "sentiment" && !asked ? moodOf(event.outcome) : undefined;
       if (mood) thread.moods.push({ at, ...mood });
       thread.lines.push({ ...base, kind: "tool", name: event.name, outcome: event.outcome });
       break;
@@ -201,6 +206,15 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
       break;
   }
   return "applied";
+}
+
+/** Puts what a tool found beside its message, in the place of what it found there before. False if the message is not here. */
+function find(thread: Thread, of: number, finding: Finding): boolean {
+  const index = thread.lines.findIndex((line) => line.seq === of);
+  const line = thread.lines[index];
+  if (!line || (line.kind !== "shopper" && line.kind !== "staff" && line.kind !== "reply")) return false;
+  thread.lines[index] = { ...line, findings: [...(line.findings ?? []).filter((one) => one.name !== finding.name), finding] };
+  return true;
 }
 
 /** A new object for the changed reply, so that the page knows. */

@@ -4,6 +4,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ago, fullTime, number, t, tn } from "../../i18n";
 import { desk, shopperName } from "../../state/app";
+import { attributesOf } from "../../state/findings";
 import { href } from "../../state/router";
 import { panelOpen, wantTags } from "../../state/signals";
 import type { Open, Reply } from "../../state/thread";
@@ -53,6 +54,7 @@ export function Panel(): JSX.Element | null {
       )}
       <Section title={t("panel.tags")}><Tags open={open} /></Section>
       {thread.moods.length > 0 && <Section title={t("panel.mood")}><MoodChart points={thread.moods} /></Section>}
+      <Attributes open={open} />
       <Models open={open} />
       {others.length > 0 && (
         <Section title={t("panel.others")}>
@@ -127,6 +129,13 @@ function Tags({ open: { thread } }: { open: Open }): JSX.Element {
       </form>
     </>
   );
+}
+
+/** What colleagues found out in this conversation; of an attribute the newest. */
+function Attributes({ open: { thread } }: { open: Open }): JSX.Element | null {
+  const found = new Map<string, string>();
+  for (const line of thread.lines) for (const finding of "findings" in line ? (line.findings ?? []) : []) for (const { name, value } of attributesOf(finding)) found.set(name, value);
+  return found.size ? <Section title={t("panel.attributes")}><Facts facts={[...found]} /></Section> : null;
 }
 
 /** Which model, and which version of it, wrote the replies here. */
