@@ -163,6 +163,7 @@ export class Desk {
       if (this.#kept.size > KEPT_THREADS) this.#kept.delete(this.#kept.keys().next().value!);
     }
     this.typists.value = [];
+    this.#typedAt = 0;
     this.detail.value = undefined;
     this.missing.value = false;
     if (conv === undefined) {

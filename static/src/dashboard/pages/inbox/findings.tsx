@@ -69,7 +69,7 @@ export function Findings({ text, findings, shown, onShow }: Props): JSX.Element 
           <section key={one.seq} class="beside found" aria-label={known(`tool.${one.name}`) ?? one.name}>
             <p class="beside-head">
               <Icon shape="tool" />
-              <span class="grow">{known(`tool.${one.name}`) ?? one.name} <span class="dim">{nameOf(one.by)}</span></span>
+              <span class="grow">{known(`tool.${one.name}`) ?? one.name}<span class="dim"> · {nameOf(one.by)}</span></span>
               {marks && <button type="button" class="linkish" aria-pressed={shown === one.seq} onClick={() => onShow(shown === one.seq ? undefined : one.seq)}>{shown === one.seq ? t("tools.hide") : t("tools.show")}</button>}
             </p>
             <Found finding={one} />

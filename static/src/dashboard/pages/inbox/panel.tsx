@@ -102,6 +102,8 @@ function Tags({ open: { thread } }: { open: Open }): JSX.Element {
     field.current?.focus();
     wantTags.value = 0;
   }, [asked]);
+  // The row comes a moment after the event.
+  void here.listed.value;
   const tags = here.row(thread.conv)?.tags ?? thread.tags;
   const set = (next: string[]): void => {
     if (!here.send({ t: "tag", conv: thread.conv, tags: next })) toast(t("fault.offline"));
