@@ -15,7 +15,7 @@ use crate::domain::prompt::{Finish, Piece, Prompt, Role, Usage};
 
 /// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
 /// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone (up to `[[end]]`, `[[br]]` for a line break), `[[fail]]`
-/// fails after two words. With an adapter it says the adapter's name first. Of labels it prefers the one that is named most often.
+/// fails after two words. With an adapter it says the adapter's name first.
 #[derive(Clone, Debug)]
 pub struct Scripted {
     facts: Facts,
@@ -146,7 +146,7 @@ impl Model for Scripted {
         }
         let asked = prompt.messages.last().map_or(String::new(), |m| m.content.to_lowercase());
         let hits: Vec<f32> =
-            labels.iter().map(|l| 2.0 * asked.matches(&l.to_lowercase()).count() as f32).collect();
+            labels.iter().map(|l| if asked.contains(&l.to_lowercase()) { 2.0 } else { 0.0 }).collect();
         let total = hits.iter().map(|h| h.exp()).sum::<f32>().ln();
         Box::pin(ready(Ok(hits.into_iter().map(|h| h - total).collect())))
     }

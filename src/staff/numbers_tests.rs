@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::domain::handoff::{HandOff, Reason};
 use crate::domain::{
     Cmid, Command, Ended, EventKind, MessageId, Opening, Owner, Provenance, Said, Seq, ShopperId, Speaker,
     StaffId, Status, Thumb,
@@ -67,7 +68,7 @@ fn replies(upto: Seq, adapter: Option<&str>, ended: Ended) -> EventKind {
 }
 
 fn goes(owner: Owner) -> EventKind {
-    EventKind::Owner { owner, epoch: 1, staff: None }
+    EventKind::Owner { owner, epoch: 1, staff: None, why: None }
 }
 
 fn rates(of: Seq, value: Thumb) -> EventKind {
@@ -236,7 +237,7 @@ async fn an_erased_conversation_leaves_its_figures_and_takes_its_words() {
             by: Speaker::Shopper,
             text: Said::parse("Do you ship to Norway?").unwrap(),
         },
-        Command::Person { cut: None },
+        Command::Person { why: HandOff { reason: Reason::Asked, away: false }, cut: None },
     ];
     for command in commands {
         let committed = place.store.commit(conv(1), command).await.unwrap();
@@ -272,6 +273,21 @@ fn a_file_that_cannot_be_read_is_counted_again() {
     assert!(path.with_extension("json.broken").exists());
     feed(&again);
     assert_eq!(report(&again, 0).total, report(&place.numbers, 0).total);
+}
+
+#[test]
+fn a_person_called_for_another_reason_is_no_question_without_an_answer() {
+    for (reason, expected) in
+        [(Reason::Mood, 0), (Reason::Closed, 0), (Reason::Word, 1), (Reason::Repeated, 1)]
+    {
+        let Place { numbers, .. } = place();
+        let why = Some(HandOff { reason, away: false });
+        let queue = EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why };
+        let all = events(conv(1), &[(MONDAY, OPENED), (MONDAY, asks("Where is it?")), (MONDAY, queue)]);
+        numbers.apply(conv(1), &all);
+        assert_eq!(numbers.lock().questions.between(0, u64::MAX / 2).len(), expected, "{reason:?}");
+        assert_eq!(report(&numbers, 0).total.sums.handoffs, 1);
+    }
 }
 
 #[test]

@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, conversations, door, numbers, own, search, team, transcript};
+use super::staff::{
+    admin, conversations, door, numbers, own, search, team, tools as on_messages, transcript,
+};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -45,8 +47,10 @@ use super::{health, openai, runs, shopper, tools};
         conversations::one,
         conversations::events,
         transcript::export,
+        on_messages::call,
         conversations::block,
         conversations::unblock,
+        conversations::gathered,
         search::search,
         numbers::numbers,
         numbers::file,

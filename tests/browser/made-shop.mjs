@@ -43,7 +43,7 @@ class Conversation {
   constructor(id, shopper) {
     this.conv = id;
     this.events = [];
-    this.head = { seq: 0, shopper, owner: "ai", staff: null, epoch: 0, resolved: false, asked: 0, answered: 0, last_reply: null, created_at: 0, updated_at: 0, unhappy: 0 };
+    this.head = { seq: 0, shopper, owner: "ai", staff: null, epoch: 0, resolved: false, asked: 0, answered: 0, last_reply: null, created_at: 0, updated_at: 0, unhappy: 0, since: 0 };
   }
 
   add(at, event) {
@@ -62,7 +62,8 @@ class Conversation {
       if (head.resolved) head.answered = head.asked;
     }
     if (event.kind === "owner") Object.assign(head, { owner: event.owner, epoch: event.epoch, staff: event.staff ?? null });
-    if (event.kind === "tool") head.unhappy = event.outcome.label === "negative" ? head.unhappy + 1 : 0;
+    if ((event.kind === "status" && event.status !== "retry") || event.kind === "owner") Object.assign(head, { since: seq, unhappy: 0 });
+    if (event.kind === "tool" && event.outcome.of > head.since) head.unhappy = event.outcome.label === "negative" ? head.unhappy + 1 : 0;
     this.events.push({ conv: this.conv, seq, at, ...event });
     return seq;
   }
@@ -122,7 +123,7 @@ function converse(talk, at, { roll, exchanges, newness }) {
   answer(of, SORRY, "refused");
   feel(of);
   if (roll() < 0.2) return;
-  talk.add((now += 6_000), { kind: "owner", owner: "queue", epoch: 1 });
+  talk.add((now += 6_000), { kind: "owner", owner: "queue", epoch: 1, why: { reason: "asked" } });
   if (roll() < 0.04) return;
   now = Math.floor(now + 30_000 + roll() ** 2 * 240_000);
   talk.add(now, { kind: "owner", owner: "staff", epoch: 2, staff });

@@ -13,6 +13,7 @@ use super::questions::{Question, Questions};
 use super::tally::{MakerId, Quarter, Tally};
 use crate::clock::Millis;
 use crate::domain::conversation::SENTIMENT;
+use crate::domain::handoff::Reason;
 use crate::domain::{Ended, Event, EventKind, Owner, Provenance, Seq, Speaker, Status, Thumb};
 
 /// So long after the last word the shopper does not come back with the same question.
@@ -101,9 +102,15 @@ impl Chat {
                 let asked = self.newest.as_ref().map_or(0, |question| question.seq);
                 self.open.push((asked, event.at));
             }
-            EventKind::Owner { owner, .. } => self.owned(*owner, event.at, pen),
+            EventKind::Owner { owner, why, .. } => {
+                if *owner == Owner::Queue && why.is_none_or(|why| is_unanswered(why.reason)) {
+                    self.unanswered(pen);
+                }
+                self.owned(*owner, event.at, pen);
+            }
             EventKind::Rating { of, value, .. } => self.judged(*of, *value, (event.at, pen)),
-            EventKind::Tool { name, outcome } if name == SENTIMENT => {
+            // One that staff asked for looks again at a message that was counted.
+            EventKind::Tool { name, outcome } if name == SENTIMENT && outcome.get("by").is_none() => {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str).unwrap_or_default();
                 self.count(event.at, pen, |quarter| match label {
                     "positive" => quarter.sums.mood.positive += 1,
@@ -204,10 +211,7 @@ impl Chat {
         let before = std::mem::replace(&mut self.owner, owner);
         match owner {
             Owner::Ai => self.queued = None,
-            Owner::Queue => {
-                self.queued = Some(at);
-                self.unanswered(pen);
-            }
+            Owner::Queue => self.queued = Some(at),
             Owner::Staff => {}
         }
         if before != Owner::Ai || owner == Owner::Ai {
@@ -265,6 +269,14 @@ impl Reply<'_> {
 
     fn is_whole(&self) -> bool {
         !self.text.is_empty() && matches!(self.ended, Ended::Complete | Ended::Length)
+    }
+}
+
+/// False where a person was called whatever the question was.
+fn is_unanswered(reason: Reason) -> bool {
+    match reason {
+        Reason::Asked | Reason::Word | Reason::Repeated | Reason::Unsure | Reason::Model => true,
+        Reason::Mood | Reason::Closed => false,
     }
 }
 

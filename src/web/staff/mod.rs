@@ -10,6 +10,7 @@ pub(super) mod numbers;
 pub(super) mod own;
 pub(super) mod search;
 pub(super) mod team;
+pub(super) mod tools;
 pub(super) mod transcript;
 pub(super) mod upkeep;
 
@@ -62,8 +63,10 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "conversations/{conv}") => resource.route(get().to(conversations::one)),
         ("GET", "conversations/{conv}/events") => resource.route(get().to(conversations::events)),
         ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
+        ("POST", "conversations/{conv}/tools") => resource.route(post().to(tools::call)),
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
+        ("GET", "gathered") => resource.route(get().to(conversations::gathered)),
         ("GET", "search") => resource.route(get().to(search::search)),
         ("GET", "numbers") => resource.route(get().to(numbers::numbers)),
         ("GET", "numbers.csv") => resource.route(get().to(numbers::file)),

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod frames;
+mod handoff;
 mod http;
 mod memory;
 mod numbers;
@@ -12,6 +13,8 @@ mod site;
 mod slow;
 mod staff_door;
 mod staff_list;
+mod staff_tools;
+mod suggest;
 mod take;
 mod tools;
 mod training;

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use uuid::Uuid;
 
 use crate::clock::{Clock, Millis};
+use crate::domain::handoff::{HandOff, Reason};
 use crate::domain::{Cmid, Command, ConvId, Ended, MessageId, Opening, Provenance, Said, ShopperId, Speaker};
 use crate::store::{Settings, Store, StoreError};
 
@@ -16,6 +17,8 @@ const BEGIN: Millis = 1_761_955_200_000;
 const YEAR: Millis = 365 * 24 * 60 * 60 * 1000;
 /// Conversations that talk at once.
 const AT_ONCE: usize = 256;
+
+const WHY: HandOff = HandOff { reason: Reason::Asked, away: false };
 
 const ASKED: [&str; 8] = [
     "Where is my parcel? I ordered the blue rain jacket last week.",
@@ -69,7 +72,7 @@ async fn converse(store: &Store, clock: &Clock, n: usize, exchanges: usize) -> a
         commit(store, conv, Command::Finish { job, text, ended: Ended::Complete, provenance }).await?;
     }
     match n % 20 {
-        0 | 10 => drop(commit(store, conv, Command::Person { cut: None }).await?),
+        0 | 10 => drop(commit(store, conv, Command::Person { why: WHY, cut: None }).await?),
         4 | 8 | 12 | 16 | 19 => drop(commit(store, conv, Command::Resolve).await?),
         _ => {}
     }
