@@ -82,8 +82,10 @@ fn feels(label: &str) -> EventKind {
 const CLOSED: EventKind = EventKind::Status { status: Status::Resolved, shopper: None };
 const OPENED: EventKind = EventKind::Status { status: Status::Open, shopper: None };
 
+type Happening = (Millis, EventKind);
+
 /// What happens in `conv`, each at its time.
-fn events(conv: ConvId, script: &[(Millis, EventKind)]) -> Vec<Event> {
+fn events(conv: ConvId, script: &[Happening]) -> Vec<Event> {
     (1..).zip(script).map(|(seq, (at, kind))| Event { conv, seq, at: *at, kind: kind.clone() }).collect()
 }
 
@@ -168,15 +170,19 @@ fn a_case_is_solved_by_the_model_only_alone() {
     let asked = [(at, OPENED), (at, asks("Hello?")), (at, replies(2, None, Ended::Complete))];
     let close = (at + MINUTE, CLOSED);
     // What follows the answer; solved by model, by silence, by staff.
-    let cases: [(&str, &[(Millis, EventKind)], [u64; 3]); 9] = [
+    let cases: [(&str, &[Happening], [u64; 3]); 9] = [
         ("silence", &[], [1, 1, 0]),
-        ("closed", &[close.clone()], [1, 0, 0]),
+        ("closed", std::slice::from_ref(&close), [1, 0, 0]),
         ("closed after silence", &[(at + DAY, CLOSED)], [1, 1, 0]),
         ("disliked", &[(at, rates(3, Thumb::Down))], [0, 0, 0]),
         ("disliked and closed", &[(at, rates(3, Thumb::Down)), close.clone()], [0, 0, 1]),
         ("no answer", &[(at, asks("And?"))], [0, 0, 0]),
         ("unknown", &[(at, asks("And?")), (at, replies(4, None, Ended::Refused))], [0, 0, 0]),
-        ("a person was asked for", &[(at, goes(Owner::Queue)), (at, goes(Owner::Ai)), close], [0, 0, 1]),
+        (
+            "a person was asked for",
+            &[(at, goes(Owner::Queue)), (at, goes(Owner::Ai)), close.clone()],
+            [0, 0, 1],
+        ),
         (
             "again the next day",
             &[(at + DAY, asks("And?")), (at + DAY, replies(4, None, Ended::Length))],

@@ -7,11 +7,11 @@ import { API_KEY, launch, profile, Server } from "./harness.mjs";
 import { colleague, faults, session, speak, until } from "./dashboard-kit.mjs";
 import { importShop } from "./made-shop.mjs";
 
-const NASTY = '=HYPERLINK("http://brackenfold.example") <img src=x onerror="__ran=1">?';
+const NASTY = '=HYPERLINK("http://evil.example") <img src=x onerror="__ran=1">?';
 
 let browser, server, asked;
 before(async () => {
-  server = new Server({ env: { SHOPCLERK__CHAT__UNKNOWN: "person" } });
+  server = new Server();
   importShop(server.data, { conversations: 300, days: 40 });
   await server.start();
   browser = await launch();
@@ -20,6 +20,21 @@ before(async () => {
   const page = await context.newPage();
   await page.goto(`${server.url}/demo/`);
   await speak(page, asked, [NASTY], "reply");
+  // The answer is no help: the shopper wants a person.
+  await page.evaluate(
+    ([conv, token]) =>
+      new Promise((resolve, reject) => {
+        const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/ws`, ["shopclerk.v1", `token.${token}`]);
+        socket.onopen = () => socket.send(JSON.stringify({ t: "hello", resume: [] }));
+        socket.onmessage = (message) => {
+          const frame = JSON.parse(message.data);
+          if (frame.t === "welcome") socket.send(JSON.stringify({ t: "person", conv }));
+          else if (frame.kind === "owner") resolve(socket.close());
+          else if (frame.t === "error") reject(new Error(frame.code));
+        };
+      }),
+    [asked.conversation, asked.token],
+  );
   await context.close();
 });
 after(async () => {
@@ -86,7 +101,7 @@ test("the page shows what the server counted, and gives it as files", async () =
   };
   const [name, text] = await save(page.getByRole("button", { name: "Questions without an answer as a CSV file" }));
   assert.match(name, /^questions-\d{4}-\d\d-\d\d-\d{4}-\d\d-\d\d\.csv$/);
-  assert.ok(text.includes(`"'=HYPERLINK(""http://brackenfold.example"")`), text);
+  assert.ok(text.includes(`"'=HYPERLINK(""http://evil.example"")`), text);
   const [, table] = await save(page.getByRole("button", { name: "CSV", exact: true }));
   assert.equal(table.trim().split("\n").length, 31);
   // Another span, and from a question to its conversation.

@@ -92,7 +92,7 @@ fn provenance(n: usize) -> Provenance {
     let first_ms = 200 + (n as u32 * 37) % 700;
     Provenance {
         model: "bench".to_owned(),
-        adapter: (n % 3 == 0).then(|| "shop@1".to_owned()),
+        adapter: n.is_multiple_of(3).then(|| "shop@1".to_owned()),
         prompt: String::new(),
         seed: 0,
         prompt_tokens: 300,

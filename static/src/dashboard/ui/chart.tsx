@@ -120,7 +120,7 @@ function options(element: HTMLElement, tip: HTMLElement, latest: { current: Prop
           width: one.kind === "bars" ? 0 : one.faint ? 1 : 2,
           spanGaps: true,
           points: { show: one.kind === "dots", size: 7, fill: ink, stroke: ink },
-          ...(one.kind === "bars" && { paths: bars, fill: one.faint ? over(ink, color("--surface")) : ink }),
+          ...(one.kind === "bars" && { paths: bars, fill: one.faint ? `${ink}66` : ink }),
           ...(one.kind === "area" && { fill: `${ink}1f`, paths: smooth }),
           ...(one.kind === "dots" && { width: 2 }),
         };
@@ -128,12 +128,6 @@ function options(element: HTMLElement, tip: HTMLElement, latest: { current: Prop
     ],
     hooks: { setCursor: [(plot) => tell(plot, tip, latest.current)] },
   };
-}
-
-/** 45 % of a colour on a ground, both as `#rrggbb`: a bar that lets nothing of the one behind it through. */
-function over(ink: string, ground: string): string {
-  const part = (hex: string, at: number): number => parseInt(hex.slice(at, at + 2), 16);
-  return `#${[1, 3, 5].map((at) => Math.round(0.45 * part(ink, at) + 0.55 * part(ground, at)).toString(16).padStart(2, "0")).join("")}`;
 }
 
 /** Room above the highest value, and a sensible range when there is none. */

@@ -71,7 +71,7 @@ function All({ data, file }: { data: Numbers; file: (table: "models" | "question
           <Chart label={t("num.per_day")} {...days} say={count} series={[{ name: t("num.conversations"), color: 1, kind: "area", values: each((d) => d.conversations) }, { name: t("num.handoffs"), color: 3, values: each((d) => d.handoffs) }]} />
         </Card>
         <Card title={t("num.resolved")}>
-          <Chart label={t("num.resolved")} {...days} stacked say={count} series={[{ name: t("num.by_model"), color: 1, kind: "bars", values: each((d) => d.resolved_by_model) }, { name: t("num.by_staff"), color: 4, kind: "bars", faint: true, values: each((d) => d.resolved_by_staff) }]} />
+          <Chart label={t("num.resolved")} {...days} stacked say={count} series={[{ name: t("num.by_model"), color: 1, kind: "bars", values: each((d) => d.resolved_by_model) }, { name: t("num.by_staff"), color: 4, kind: "bars", values: each((d) => d.resolved_by_staff) }]} />
         </Card>
         <Card title={t("num.mood")}>
           <Chart label={t("num.mood")} {...days} stacked say={count} series={[{ name: t("mood.positive"), color: 2, kind: "bars", values: each((d) => d.mood.positive) }, { name: t("mood.neutral"), color: 5, kind: "bars", values: each((d) => d.mood.neutral) }, { name: t("mood.negative"), color: 3, kind: "bars", values: each((d) => d.mood.negative) }]} />

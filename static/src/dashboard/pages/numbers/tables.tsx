@@ -73,7 +73,7 @@ export function Unanswered({ groups }: { groups: Numbers["unanswered"] }): JSX.E
           <span class="n">{number(one.count)}×</span>
           <span class="grow" dir="auto">{one.text}</span>
           <span class="where small">
-            {one.convs.slice(0, SHOWN).map((conv, n) => <a key={conv} href={href({ page: "inbox", tab: "all", conv, filters: {} })} aria-label={t("num.look_at", { n: n + 1, text: one.text })}>{one.convs.length === 1 ? t("num.look") : n + 1}</a>)}
+            {one.convs.slice(0, SHOWN).map((conv, n) => <a key={conv} href={href({ page: "inbox", tab: "all", conv, filters: {} })} aria-label={one.convs.length === 1 ? `${t("num.look")}: ${one.text}` : t("num.look_at", { n: n + 1, text: one.text })}>{one.convs.length === 1 ? t("num.look") : n + 1}</a>)}
           </span>
         </li>
       ))}
