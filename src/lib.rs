@@ -22,6 +22,8 @@ pub mod runs;
 
 pub mod staff;
 
+pub mod keep;
+
 #[cfg(feature = "train")]
 pub mod train;
 

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, conversations, door, own, search, team, transcript};
+use super::staff::{admin, conversations, door, own, privacy, search, shop, team, transcript};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -47,6 +47,11 @@ use super::{health, openai, runs, shopper, tools};
         transcript::export,
         conversations::block,
         conversations::unblock,
+        privacy::find,
+        privacy::export,
+        privacy::erase,
+        shop::shop,
+        shop::set_shop,
         search::search,
         team::settings,
         team::set_settings,

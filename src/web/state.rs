@@ -10,6 +10,7 @@ use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::keep::Keep;
 use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::tools::Toolbox;
@@ -20,6 +21,7 @@ pub struct State {
     pub settings: Settings,
     pub clock: Clock,
     pub staff: Staff,
+    pub keep: Keep,
     pub tickets: Tickets,
     pub tokens: Tokens,
     pub identities: Identities,
@@ -33,13 +35,14 @@ pub struct State {
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, tools, staff, settings, clock, secret, api_key, metrics, runs } = parts;
+        let Parts { desk, tools, staff, keep, settings, clock, secret, api_key, metrics, runs } = parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
             desk,
             tools,
             staff,
+            keep,
             tickets: Tickets::new(clock.clone()),
             tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
             identities,

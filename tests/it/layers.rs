@@ -19,7 +19,24 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eval", &["domain", "clock", "prompt", "model", "tools", "chat", "train"]),
     // Accounts, sessions and the search index of the staff.
     ("staff", &["domain", "clock", "store", "telemetry"]),
-    ("web", &["domain", "clock", "store", "prompt", "model", "tools", "chat", "runs", "staff", "telemetry"]),
+    // What has to be forgotten lies in three rooms.
+    ("keep", &["domain", "clock", "store", "runs", "staff", "telemetry"]),
+    (
+        "web",
+        &[
+            "keep",
+            "domain",
+            "clock",
+            "store",
+            "prompt",
+            "model",
+            "tools",
+            "chat",
+            "runs",
+            "staff",
+            "telemetry",
+        ],
+    ),
     (
         "commands",
         &[
@@ -34,6 +51,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "train",
             "eval",
             "staff",
+            "keep",
             "web",
             "config",
             "telemetry",

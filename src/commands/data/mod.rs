@@ -1,6 +1,6 @@
 //! `shopclerk data`: look at, save, restore and erase the conversations, and make training data of them.
 
-pub(super) mod erase;
+mod erase;
 pub(super) mod rows;
 
 #[cfg(feature = "train")]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
+use shopclerk::keep::{self, Keep};
 use shopclerk::model::adapters::{self, Adapters, Registry};
 use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
@@ -31,6 +32,8 @@ pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
     pub(super) staff: Staff,
+    pub(super) keep: Keep,
+    pub(super) store: Store,
     pub(super) runs: Runs,
     pub(super) clock: Clock,
     pub(super) running: Running,
@@ -95,6 +98,20 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         busy: Some(desk.busy()),
     });
     let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
+    let gone = desk.clone();
+    let keep = Keep::open(
+        &folder.path().join("staff"),
+        keep::Parts {
+            data: folder.path().to_owned(),
+            store: store.clone(),
+            staff: staff.clone(),
+            clock: clock.clone(),
+            retention_days: 0,
+            gone: Arc::new(move |conv| gone.gone(conv)),
+        },
+    )
+    .unwrap();
+    keep.finish().await.unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
@@ -102,6 +119,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
             desk: desk.clone(),
             tools,
             staff: staff.clone(),
+            keep: keep.clone(),
             settings,
             clock: clock.clone(),
             secret: [7; 32],
@@ -112,7 +130,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         listener,
     )
     .unwrap();
-    Site { address, desk, staff, runs, clock, running, folder }
+    Site { address, desk, staff, keep, store, runs, clock, running, folder }
 }
 
 /// An answer to a plain request.
