@@ -24,6 +24,8 @@ pub mod staff;
 
 pub mod keep;
 
+pub mod hooks;
+
 #[cfg(feature = "train")]
 pub mod train;
 

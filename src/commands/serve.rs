@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use crate::chat::{self, Desk, Guard};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::hooks::{self, Hooks};
 use crate::keep::{self, Keep};
 use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
@@ -69,6 +70,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         tools: shop.tools.clone(),
         staff,
         keep: keep.clone(),
+        hooks: open_hooks(&config, &shop)?,
         settings: config.web.clone(),
         clock: shop.clock.clone(),
         secret: web::auth::secret::load_or_create(&config.data)?,
@@ -76,6 +78,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         metrics: Some(metrics),
         runs: runs.clone(),
     };
+    let backups = tokio::spawn(keep.clone().answer_backups(config.staff_dir()));
     let retention = tokio::spawn(keep.keep_to_retention());
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
@@ -101,6 +104,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     }
     warming.abort();
     retention.abort();
+    backups.abort();
     tokio::select! {
         () = shut_down(server, shop, runs) => {}
         () = stop_signal() => tracing::warn!("stopping at once"),
@@ -119,6 +123,15 @@ fn open_keep(config: &Config, shop: &Rooms, staff: &Staff) -> anyhow::Result<Kee
         gone: Arc::new(move |conv| desk.gone(conv)),
     };
     Ok(Keep::open(&config.staff_dir(), parts)?)
+}
+
+fn open_hooks(config: &Config, shop: &Rooms) -> anyhow::Result<Hooks> {
+    Ok(Hooks::open(hooks::Parts {
+        folder: config.staff_dir(),
+        store: shop.store.clone(),
+        clock: shop.clock.clone(),
+        settings: config.webhooks.clone(),
+    })?)
 }
 
 /// Answers first, so that shoppers see them end; then goodbye; then the disk.

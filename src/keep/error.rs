@@ -1,5 +1,7 @@
 //! What can go wrong with forgetting and keeping, each with a stable code.
 
+use std::path::PathBuf;
+
 use crate::runs::rows::RowsError;
 use crate::staff::StaffError;
 use crate::store::StoreError;
@@ -14,6 +16,13 @@ pub enum KeepError {
     Rows(#[from] RowsError),
     #[error(transparent)]
     Staff(#[from] StaffError),
+    #[error("{}: {what}; take another backup", .place.display())]
+    BadBackup { place: PathBuf, what: String },
+    /// A server was asked, and said this.
+    #[error("{0}")]
+    Asked(String),
+    #[error("{}: {fault}; check that this user may write there and that the disk is healthy and not full", .place.display())]
+    Io { place: PathBuf, fault: String },
     #[error("the work was broken off; it is finished by the next start")]
     Broken,
 }
@@ -26,6 +35,9 @@ impl KeepError {
             Self::Store(fault) => fault.code(),
             Self::Rows(_) => "rows_io",
             Self::Staff(fault) => fault.code(),
+            Self::BadBackup { .. } => "backup_damaged",
+            Self::Asked(_) => "backup_failed",
+            Self::Io { .. } => "keep_io",
             Self::Broken => "erase_broken",
         }
     }

@@ -1,13 +1,16 @@
-//! What the shop must be able to forget, and must not lose: erasing one shopper everywhere, keeping to the retention.
+//! What the shop must be able to forget, and must not lose: erasing one shopper everywhere, keeping to the retention, backups.
 //!
 //! The one place that knows all the rooms in which something of a shopper lies: past runs and adapters ([`crate::runs`]), the
 //! journal and index ([`crate::store`]), the list, the search index and the block list ([`crate::staff`]). Does not know HTTP, and
 //! not who may ask.
 
+pub mod asked;
+pub mod backup;
 mod erase;
 mod error;
 mod pending;
 mod retention;
+mod tar;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

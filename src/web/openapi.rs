@@ -4,7 +4,9 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, conversations, door, own, privacy, search, shop, team, transcript};
+use super::staff::{
+    admin, backup, conversations, door, own, privacy, search, shop, team, transcript, webhooks,
+};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -52,6 +54,14 @@ use super::{health, openai, runs, shopper, tools};
         privacy::erase,
         shop::shop,
         shop::set_shop,
+        backup::backup,
+        webhooks::webhooks,
+        webhooks::add,
+        webhooks::change,
+        webhooks::remove,
+        webhooks::secret,
+        webhooks::test,
+        webhooks::retry,
         search::search,
         team::settings,
         team::set_settings,

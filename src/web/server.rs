@@ -15,6 +15,7 @@ use super::state::State;
 use super::{Settings, routes, runs, staff, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::hooks::Hooks;
 use crate::keep::Keep;
 use crate::runs::Runs;
 use crate::staff::Staff;
@@ -33,6 +34,7 @@ pub struct Parts {
     pub tools: Toolbox,
     pub staff: Staff,
     pub keep: Keep,
+    pub hooks: Hooks,
     pub settings: Settings,
     pub clock: Clock,
     /// Signs shoppers' tokens: see [`super::auth::secret::load_or_create`].

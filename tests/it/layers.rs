@@ -21,9 +21,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("staff", &["domain", "clock", "store", "telemetry"]),
     // What has to be forgotten lies in three rooms.
     ("keep", &["domain", "clock", "store", "runs", "staff", "telemetry"]),
+    // Endpoints are a document as the staff's are.
+    ("hooks", &["domain", "clock", "store", "staff"]),
     (
         "web",
         &[
+            "hooks",
             "keep",
             "domain",
             "clock",
@@ -52,12 +55,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "eval",
             "staff",
             "keep",
+            "hooks",
             "web",
             "config",
             "telemetry",
         ],
     ),
-    ("config", &["store", "prompt", "model", "tools", "chat", "runs", "staff", "web", "telemetry"]),
+    ("config", &["hooks", "store", "prompt", "model", "tools", "chat", "runs", "staff", "web", "telemetry"]),
     ("telemetry", &[]),
 ];
 
@@ -74,6 +78,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tantivy", &["src/staff"]),
     ("actix_session", &["src/web"]),
     ("hf_hub", &["src/model/library"]),
+    ("reqwest", &["src/hooks"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

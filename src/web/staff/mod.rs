@@ -4,6 +4,7 @@
 //! test. What touches the disk runs off the async threads ([`on_disk`]).
 
 pub(super) mod admin;
+pub(super) mod backup;
 pub(super) mod conversations;
 pub(super) mod door;
 pub(super) mod own;
@@ -13,6 +14,7 @@ pub(super) mod shop;
 pub(super) mod team;
 pub(super) mod transcript;
 pub(super) mod upkeep;
+pub(super) mod webhooks;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE, USER_AGENT};
@@ -69,6 +71,14 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "shoppers") => resource.route(get().to(privacy::find)),
         ("GET", "shoppers/{shopper}/export") => resource.route(get().to(privacy::export)),
         ("DELETE", "shoppers/{shopper}") => resource.route(delete().to(privacy::erase)),
+        ("GET", "backup") => resource.route(get().to(backup::backup)),
+        ("GET", "webhooks") => resource.route(get().to(webhooks::webhooks)),
+        ("POST", "webhooks") => resource.route(post().to(webhooks::add)),
+        ("PUT", "webhooks/{id}") => resource.route(put().to(webhooks::change)),
+        ("DELETE", "webhooks/{id}") => resource.route(delete().to(webhooks::remove)),
+        ("POST", "webhooks/{id}/secret") => resource.route(post().to(webhooks::secret)),
+        ("POST", "webhooks/{id}/test") => resource.route(post().to(webhooks::test)),
+        ("POST", "webhooks/{id}/retry") => resource.route(post().to(webhooks::retry)),
         ("GET", "shop") => resource.route(get().to(shop::shop)),
         ("PUT", "shop") => resource.route(put().to(shop::set_shop)),
         ("GET", "search") => resource.route(get().to(search::search)),

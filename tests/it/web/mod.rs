@@ -2,7 +2,9 @@
 
 mod abuse;
 mod frames;
+mod hooks;
 mod http;
+mod keep;
 mod memory;
 mod openai;
 mod resume;

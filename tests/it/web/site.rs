@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
+use shopclerk::hooks::{self, Hooks};
 use shopclerk::keep::{self, Keep};
 use shopclerk::model::adapters::{self, Adapters, Registry};
 use shopclerk::model::{Scripted, SharedModel};
@@ -112,6 +113,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     )
     .unwrap();
     keep.finish().await.unwrap();
+    let hooks = open_hooks(&folder.path().join("staff"), &store, &clock);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
@@ -120,6 +122,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
             tools,
             staff: staff.clone(),
             keep: keep.clone(),
+            hooks,
             settings,
             clock: clock.clone(),
             secret: [7; 32],
@@ -131,6 +134,14 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     )
     .unwrap();
     Site { address, desk, staff, keep, store, runs, clock, running, folder }
+}
+
+/// Webhooks that may go to this machine, and try again soon.
+pub(super) fn open_hooks(folder: &std::path::Path, store: &Store, clock: &Clock) -> Hooks {
+    let settings =
+        hooks::Settings { tries: 3, first_retry_ms: 20, timeout_ms: 5_000, queue: 100, allow_private: true };
+    let (folder, store, clock) = (folder.to_owned(), store.clone(), clock.clone());
+    Hooks::open(hooks::Parts { folder, store, clock, settings }).unwrap()
 }
 
 /// An answer to a plain request.

@@ -313,6 +313,7 @@ export class Desk {
       case "rows": {
         const before = frame.rows.map((row) => this.list.rows.get(row.conv));
         this.list.change(frame.rows, frame.gone, frame.counts);
+        this.#erased(frame.gone);
         this.#touchList();
         this.deps.onRows(before, frame.rows);
         break;
@@ -372,6 +373,16 @@ export class Desk {
     setTimeout(() => {
       this.typists.value = this.typists.value.filter((one) => one.at + TYPING_SHOWN_MS > this.deps.now());
     }, TYPING_SHOWN_MS + 50);
+  }
+
+  /** What was erased is not kept here either. */
+  #erased(gone: string[]): void {
+    for (const conv of gone) this.#kept.delete(conv);
+    const conv = this.open.value?.thread.conv;
+    if (!conv || !gone.includes(conv)) return;
+    this.open.value = { thread: newThread(conv) };
+    this.detail.value = undefined;
+    this.missing.value = true;
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {
