@@ -117,9 +117,11 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
     // Global unicast is 2000::/3, but for the protocols' own block (Teredo and others) and what books use.
     let global = s[0] & 0xe000 == 0x2000;
-    let special = (s[0] == 0x2001 && s[1] < 0x0200)
-        || (s[0] == 0x2001 && s[1] == 0x0db8)
-        || (s[0] == 0x3fff && s[1] < 0x1000);
+    let special = match s[0] {
+        0x2001 => s[1] < 0x0200 || s[1] == 0x0db8,
+        0x3fff => s[1] < 0x1000,
+        _ => false,
+    };
     global && !special
 }
 

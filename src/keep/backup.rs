@@ -56,8 +56,11 @@ pub fn make(source: &Source<'_>, to: &Path) -> Result<Contents, KeepError> {
     let folder = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(|fault| io(folder, &fault))?;
     // Beside the file it becomes, so that the disk with the room is used; hidden, and readable by its owner alone.
-    let scratch =
-        tempfile::Builder::new().prefix(".backup-").tempdir_in(folder).map_err(|fault| io(folder, &fault))?;
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let scratch = tempfile::Builder::new()
+        .prefix(".backup-")
+        .permissions(own)
+        .tempdir_in(folder).map_err(|fault| io(folder, &fault))?;
     let exported = scratch.path().join(STORE);
     let manifest = source.store.export(&exported, &|_, _, _| {})?;
     let rows = |table| manifest.tables.get(&table).map_or(0, |sum| sum.rows);
@@ -83,7 +86,7 @@ pub fn make(source: &Source<'_>, to: &Path) -> Result<Contents, KeepError> {
 
 fn write(to: &Path, files: &[(String, PathBuf)], contents: &mut Contents) -> std::io::Result<()> {
     let seconds = contents.made_at / 1000;
-    let mut tar = Writer::new(BufWriter::new(fs::File::create_new(to)?));
+    let mut tar = Writer::new(BufWriter::new(private(to)?));
     for (name, path) in files {
         // Removed since it was listed, e.g. a version of an adapter.
         let Ok(file) = fs::File::open(path) else { continue };

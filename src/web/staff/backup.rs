@@ -30,7 +30,10 @@ pub(in crate::web) async fn backup(
         fault: fault.to_string(),
     };
     // Gone with the answer, however that ends; hidden, so that no backup has one in it.
-    let folder = tempfile::Builder::new().prefix(".download-").tempdir_in(state.keep.data()).map_err(io)?;
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    let folder = tempfile::Builder::new()
+        .prefix(".download-")
+        .permissions(own).tempdir_in(state.keep.data()).map_err(io)?;
     let path = folder.path().join("backup.tar");
     let contents = state.keep.backup(path.clone()).await?;
     let words = format!("{} conversations", contents.conversations);

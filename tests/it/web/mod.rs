@@ -1,6 +1,7 @@
 //! The server as a client sees it: bytes over TCP, the scripted model, a store in a temporary folder.
 
 mod abuse;
+mod backup;
 mod frames;
 mod hooks;
 mod http;

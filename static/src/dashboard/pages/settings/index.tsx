@@ -10,6 +10,7 @@ import { Icon, type Shape } from "../../ui/icon";
 import { Account } from "./account";
 import { Agents } from "./agents";
 import { Audit } from "./audit";
+import { Backup } from "./backup";
 import { CannedReplies } from "./canned";
 import { Desk } from "./desk";
 import { Keys } from "./keys";
@@ -26,6 +27,7 @@ const SECTIONS: { name: string; word: Word; shape: Shape; admin: "admin" | "all"
   { name: "agents", word: "set.agents", shape: "people", admin: "admin", Draw: Agents },
   { name: "keys", word: "set.keys", shape: "key", admin: "admin", Draw: Keys },
   { name: "webhooks", word: "set.webhooks", shape: "bell", admin: "admin", Draw: Webhooks },
+  { name: "backup", word: "set.backup", shape: "download", admin: "admin", Draw: Backup },
   { name: "audit", word: "set.audit", shape: "file", admin: "admin", Draw: Audit },
 ];
 
