@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::suggest::Suggestion;
 use crate::domain::{ConvId, Event, MessageId, StaffId};
 
 /// What a listener is told.
@@ -29,6 +30,8 @@ pub enum Notice {
         /// Which member of staff, if it is one.
         by: Option<StaffId>,
     },
+    /// A piece of a draft, to the one who asked for it.
+    Suggestion(Box<Suggestion>),
 }
 
 /// Text of a reply, starting `off` characters into it.
@@ -90,7 +93,7 @@ impl Outlet {
     }
 
     /// False once the listener is gone or cut off.
-    fn tell(&self, notice: Notice) -> bool {
+    pub(super) fn tell(&self, notice: Notice) -> bool {
         if self.overflowed.load(Ordering::Acquire) {
             return false;
         }

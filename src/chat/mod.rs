@@ -4,6 +4,7 @@
 //! arrives by subscription, so that another tab, a reconnect and the dashboard are one code path. Does not know HTTP.
 
 mod admission;
+mod ask;
 mod complete;
 mod desk;
 mod error;
@@ -15,6 +16,7 @@ mod live;
 mod mood;
 mod ratings;
 mod settings;
+mod suggest;
 mod teach;
 mod turn;
 
@@ -26,3 +28,4 @@ pub use hub::{Delta, Inbox, Notice, Outlet, Who};
 pub use listen::Replay;
 pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Unknown};
+pub use suggest::{Suggested, Suggesting, Suggestion};

@@ -60,7 +60,8 @@ pub fn make(source: &Source<'_>, to: &Path) -> Result<Contents, KeepError> {
     let scratch = tempfile::Builder::new()
         .prefix(".backup-")
         .permissions(own)
-        .tempdir_in(folder).map_err(|fault| io(folder, &fault))?;
+        .tempdir_in(folder)
+        .map_err(|fault| io(folder, &fault))?;
     let exported = scratch.path().join(STORE);
     let manifest = source.store.export(&exported, &|_, _, _| {})?;
     let rows = |table| manifest.tables.get(&table).map_or(0, |sum| sum.rows);

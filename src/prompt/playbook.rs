@@ -110,6 +110,12 @@ impl Playbook {
     /// a small model that may only choose among them cannot get them wrong. If the shop says nothing about it, one of the
     /// answers to small talk; `None` if there are none.
     pub fn grounded(&self, events: &[Event]) -> Option<String> {
+        self.grounded_in_facts(events)
+            .or_else(|| (!self.small_talk.is_empty()).then(|| format!("({})", self.small_talk.join("|"))))
+    }
+
+    /// As [`Playbook::grounded`], without the small talk: `None` if the shop says nothing about the newest question.
+    pub fn grounded_in_facts(&self, events: &[Event]) -> Option<String> {
         let turns = history::turns(events);
         let facts = self.facts_for(&turns);
         let sentences: Vec<String> =
@@ -119,10 +125,7 @@ impl Playbook {
                 sentences.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, s)| s.as_str()).collect();
             if others.is_empty() { first.clone() } else { format!("{first}( ({}))?", others.join("|")) }
         });
-        let mut answers: Vec<String> = pairs.collect();
-        if answers.is_empty() {
-            answers.clone_from(&self.small_talk);
-        }
+        let answers: Vec<String> = pairs.collect();
         (!answers.is_empty()).then(|| format!("({})", answers.join("|")))
     }
 

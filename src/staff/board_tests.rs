@@ -177,3 +177,28 @@ fn ten_thousand_conversations_are_paged_without_holes_or_repeats() {
     board.forget(conv(5));
     assert_eq!((board.counts(&anna()).all, board.row(conv(5))), (9_999, None));
 }
+
+#[test]
+fn what_there_is_to_learn_from_is_counted_once() {
+    let Place { board, .. } = place();
+    let said = |text: &str| Said::parse(text).unwrap();
+    let rate = |value| Command::Rate { of: 2, value, comment: None };
+    let drafted = Command::SayDrafted {
+        cmid: Cmid(uuid::Uuid::now_v7()),
+        by: anna(),
+        text: said("In four days."),
+        draft: said("Four days."),
+    };
+    let own = says(Speaker::Staff(anna()), "You are welcome.");
+    play(
+        &board,
+        conv(1),
+        0,
+        &[open(), asks("When?"), rate(Thumb::Down), rate(Thumb::Up), take(), drafted, own],
+    );
+    play(&board, conv(2), 0, &[open(), asks("When?"), rate(Thumb::Up), rate(Thumb::Down)]);
+    let gathered = Gathered { by_staff: 2, drafts: 1, corrected: 0, liked: 1 };
+    assert_eq!(board.gathered(), gathered);
+    board.forget(conv(1));
+    assert_eq!(board.gathered(), Gathered::default());
+}

@@ -62,6 +62,7 @@ use super::{health, openai, runs, shopper, tools};
         webhooks::secret,
         webhooks::test,
         webhooks::retry,
+        conversations::gathered,
         search::search,
         team::settings,
         team::set_settings,

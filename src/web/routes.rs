@@ -90,6 +90,7 @@ pub const ROUTES: &[Route] = &[
     route("POST", "/v1/staff/webhooks/{id}/retry", Action::Administer),
     route("GET", "/v1/staff/shop", Action::Browse),
     route("PUT", "/v1/staff/shop", Action::Administer),
+    route("GET", "/v1/staff/gathered", Action::Browse),
     route("GET", "/v1/staff/search", Action::Browse),
     route("GET", "/v1/staff/settings", Action::Browse),
     route("PUT", "/v1/staff/settings", Action::Administer),

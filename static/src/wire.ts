@@ -15,7 +15,7 @@ cmid: string, text: string,
 /**
  * Staff only: what the model had suggested, before it was edited.
  */
-draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
+draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "suggest", conv: string, } | { "t": "unsuggest", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
 /**
  * The last page's `next`.
  */
@@ -37,7 +37,11 @@ staff?: string, } | { "t": "error", code: string, message: string, cmid?: string
 /**
  * Seconds.
  */
-retry_after?: number, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "opened", conv: string, head: number, };
+retry_after?: number, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "suggestion", conv: string, off: number, text: string, 
+/**
+ * With the last piece: why there are no more.
+ */
+ended?: "complete" | "length" | "stopped" | "failed" | "nothing", } | { "t": "opened", conv: string, head: number, };
 
 export type Typist = "shopper" | "staff" | "ai";
 

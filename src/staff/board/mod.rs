@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-pub use row::{Preview, PreviewBy, Row, RowShopper, Standing};
+pub use row::{Gathered, Preview, PreviewBy, Row, RowShopper, Standing};
 pub use tabs::{Counts, Tab};
 pub use watch::{Changed, Watcher};
 
@@ -272,6 +272,13 @@ impl Board {
     pub fn counts(&self, me: &StaffId) -> Counts {
         let state = self.lock();
         state.tabs.counts(me, |conv| state.cards.get(conv).is_some_and(|card| card.row.unread > 0))
+    }
+
+    /// What there is to learn from in all conversations.
+    pub fn gathered(&self) -> Gathered {
+        let mut gathered = Gathered::default();
+        self.lock().cards.values().for_each(|card| card.gather(&mut gathered));
+        gathered
     }
 
     /// Adds what is known of the shopper.

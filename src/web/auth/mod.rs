@@ -59,7 +59,7 @@ pub enum Action {
     Stop,
     /// Retry, rate, ask for a person or the assistant: the shopper's own choices.
     Choose,
-    /// Take, release, note, correct, tag, resolve; to say what the model drafted.
+    /// Take, release, note, correct, tag, resolve, have a reply drafted; to say what the model drafted.
     Staff,
     /// Completions and the list of models.
     Complete,

@@ -75,6 +75,8 @@ impl Socket {
             }
             ClientFrame::Tag { conv, tags } => desk.tag(conv, self.staff(), Tags::parse(&tags)?).await?,
             ClientFrame::Resolve { conv } => desk.resolve(conv).await?,
+            ClientFrame::Suggest { conv } => self.suggesting = Some(desk.suggest(conv, &self.outlet)?),
+            ClientFrame::Unsuggest { conv } => self.unsuggest(conv),
             ClientFrame::Close { conv } => self.close(conv),
             ClientFrame::Seen { conv, seq } => self.state.staff.board.seen(conv, seq),
         }
@@ -218,6 +220,8 @@ pub(super) fn action_of(frame: &ClientFrame) -> Action {
         | ClientFrame::Correct { .. }
         | ClientFrame::Tag { .. }
         | ClientFrame::Resolve { .. }
+        | ClientFrame::Suggest { .. }
+        | ClientFrame::Unsuggest { .. }
         | ClientFrame::Seen { .. } => Action::Staff,
         ClientFrame::List { .. } | ClientFrame::Open { .. } | ClientFrame::Close { .. } => Action::Browse,
     }

@@ -33,7 +33,9 @@ pub(in crate::web) async fn backup(
     let own = std::os::unix::fs::PermissionsExt::from_mode(0o700);
     let folder = tempfile::Builder::new()
         .prefix(".download-")
-        .permissions(own).tempdir_in(state.keep.data()).map_err(io)?;
+        .permissions(own)
+        .tempdir_in(state.keep.data())
+        .map_err(io)?;
     let path = folder.path().join("backup.tar");
     let contents = state.keep.backup(path.clone()).await?;
     let words = format!("{} conversations", contents.conversations);

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Asker, Body, nothing, ok, on_disk};
 use crate::domain::{ConvId, Owner, Refusal, Seq, ShopperId, Thumb};
-use crate::staff::board::{Counts, MAX_PAGE, Query, Row, Standing, Tab};
+use crate::staff::board::{Counts, Gathered, MAX_PAGE, Query, Row, Standing, Tab};
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};
 use crate::web::shopper;
@@ -184,6 +184,16 @@ pub(in crate::web) async fn events(
     found.retain(|event| event.seq < end);
     let events = found.iter().map(|event| WireEvent::of(event, Viewer::Staff)).collect();
     Ok(ok().json(Events { events, more: start > 0 }))
+}
+
+/// What the team has gathered to learn from.
+#[utoipa::path(get, path = "/v1/staff/gathered", tag = "staff", responses((status = 200, body = Gathered)))]
+pub(in crate::web) async fn gathered(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    Asker::of(&request, &state, Action::Browse)?;
+    Ok(ok().json(state.staff.board.gathered()))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

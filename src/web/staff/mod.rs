@@ -81,6 +81,7 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("POST", "webhooks/{id}/retry") => resource.route(post().to(webhooks::retry)),
         ("GET", "shop") => resource.route(get().to(shop::shop)),
         ("PUT", "shop") => resource.route(put().to(shop::set_shop)),
+        ("GET", "gathered") => resource.route(get().to(conversations::gathered)),
         ("GET", "search") => resource.route(get().to(search::search)),
         ("GET", "settings") => resource.route(get().to(team::settings)),
         ("PUT", "settings") => resource.route(put().to(team::set_settings)),

@@ -106,6 +106,17 @@ pub enum ClientFrame {
         #[ts(type = "string")]
         conv: ConvId,
     },
+    /// Staff only: the model drafts a reply; the draft comes as `suggestion`. One at a time on a socket: asking again ends the
+    /// one before.
+    Suggest {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only: no more of the draft.
+    Unsuggest {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
     /// Staff only: a page of the list; from the first one on, changes come as `rows`.
     List {
         tab: Tab,
@@ -209,6 +220,8 @@ impl ClientFrame {
             | Self::Correct { conv, .. }
             | Self::Tag { conv, .. }
             | Self::Resolve { conv }
+            | Self::Suggest { conv }
+            | Self::Unsuggest { conv }
             | Self::Open { conv, .. }
             | Self::Close { conv }
             | Self::Seen { conv, .. } => Some(*conv),

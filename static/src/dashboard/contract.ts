@@ -85,6 +85,14 @@ export interface Detail {
   others: Row[];
 }
 
+/** What there is to learn from. */
+export interface Gathered {
+  by_staff: number;
+  drafts: number;
+  corrected: number;
+  liked: number;
+}
+
 export interface Hit {
   conv: string;
   seq: number;

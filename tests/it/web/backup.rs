@@ -61,12 +61,23 @@ async fn a_backup_is_taken_while_shoppers_write_and_restored() {
     let contents = backup::check(&file).unwrap();
     assert_eq!((contents.conversations, contents.holes), (1, 0));
     let named = |name: &str| contents.files.contains_key(name);
-    for name in ["store.ndjson", "staff/accounts.json", "staff/shop.json", "staff/audit.jsonl", "runs/r1/rows.jsonl"] {
+    for name in
+        ["store.ndjson", "staff/accounts.json", "staff/shop.json", "staff/audit.jsonl", "runs/r1/rows.jsonl"]
+    {
         assert!(named(name), "{name}: {:?}", contents.files.keys());
     }
     assert!(named("adapters/shop/1/manifest.json") && named("adapters/shop/1/adapter_model.safetensors"));
-    assert!(!contents.files.keys().any(|name| name.contains("checkpoints") || name.contains("search") || name.ends_with(".lock")));
-    let left: Vec<String> = fs_err::read_dir(site.folder()).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).filter(|name| name.starts_with(".download")).collect();
+    assert!(
+        !contents
+            .files
+            .keys()
+            .any(|name| name.contains("checkpoints") || name.contains("search") || name.ends_with(".lock"))
+    );
+    let left: Vec<String> = fs_err::read_dir(site.folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(".download"))
+        .collect();
     assert_eq!(left, Vec::<String>::new(), "nothing is left of the download");
 
     let data = home.path().join("data");
@@ -76,19 +87,27 @@ async fn a_backup_is_taken_while_shoppers_write_and_restored() {
     let store = Store::open(&data.join("store"), &settings, Clock::System).unwrap();
     let after = events(&store, &session.conv);
     assert_eq!(after[..before.len()], before, "what was there is there");
-    assert_eq!(after, events(&site.store, &session.conv)[..after.len()], "and what came meanwhile has no gap");
+    assert_eq!(
+        after,
+        events(&site.store, &session.conv)[..after.len()],
+        "and what came meanwhile has no gap"
+    );
     assert_eq!(store.verify(&|_, _, _| {}).unwrap().faults, []);
     store.close().await;
     let staff = data.join("staff");
     assert!(Accounts::open(&staff, Clock::System).unwrap().profile("ann").is_some());
     let shop: ShopSettings = serde_json::from_value({
-        let mut kept: Value = serde_json::from_str(&fs_err::read_to_string(staff.join("shop.json")).unwrap()).unwrap();
+        let mut kept: Value =
+            serde_json::from_str(&fs_err::read_to_string(staff.join("shop.json")).unwrap()).unwrap();
         kept.as_object_mut().unwrap().remove("format");
         kept
     })
     .unwrap();
     assert_eq!(shop.retention_days, Some(77));
-    assert_eq!(Audit::open(&staff, Clock::System).page(None, 9).unwrap().entries.last().unwrap().what, "shop_changed");
+    assert_eq!(
+        Audit::open(&staff, Clock::System).page(None, 9).unwrap().entries.last().unwrap().what,
+        "shop_changed"
+    );
     let registry = shopclerk::model::adapters::Registry::new(data.join("adapters"), Vec::new());
     assert_eq!(registry.list().unwrap()[0].id.to_string(), "shop@1");
     let again = backup::restore(&file, &data, &settings, Clock::System).await.unwrap_err();
@@ -98,14 +117,22 @@ async fn a_backup_is_taken_while_shoppers_write_and_restored() {
     let word = tar.windows(6).position(|window| window == b"Before").unwrap();
     for (n, damage) in [(word, 1u8), (tar.len() - 2_000, 0)] {
         let mut bytes = tar.clone();
-        if damage == 0 { bytes.truncate(n) } else { bytes[n] ^= damage }
+        if damage == 0 {
+            bytes.truncate(n)
+        } else {
+            bytes[n] ^= damage
+        }
         fs_err::write(&file, &bytes).unwrap();
-        let fault = backup::restore(&file, &home.path().join("other"), &settings, Clock::System).await.unwrap_err();
+        let fault =
+            backup::restore(&file, &home.path().join("other"), &settings, Clock::System).await.unwrap_err();
         assert_eq!(fault.code(), "backup_damaged", "{fault}");
         assert!(!home.path().join("other").exists());
     }
     let newest = site.page("GET", "/v1/staff/audit", &admin, &Value::Null).await.json();
-    assert_eq!((&newest["entries"][0]["what"], &newest["entries"][0]["who"]), (&json!("backup_made"), &json!("ann")));
+    assert_eq!(
+        (&newest["entries"][0]["what"], &newest["entries"][0]["who"]),
+        (&json!("backup_made"), &json!("ann"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -43,6 +43,8 @@ fn client_frames_round_trip() {
         "correct",
         "tag",
         "resolve",
+        "suggest",
+        "unsuggest",
         "list",
         "open",
         "close",
@@ -63,8 +65,21 @@ fn server_frames_round_trip() {
     }
     kinds.dedup();
     let expected = [
-        "welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye", "list",
-        "rows", "relist", "opened",
+        "welcome",
+        "ack",
+        "event",
+        "delta",
+        "queued",
+        "typing",
+        "error",
+        "reset",
+        "hb",
+        "bye",
+        "list",
+        "rows",
+        "relist",
+        "suggestion",
+        "opened",
     ];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
 }

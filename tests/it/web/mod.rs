@@ -14,6 +14,7 @@ mod site;
 mod slow;
 mod staff_door;
 mod staff_list;
+mod suggest;
 mod take;
 mod tools;
 mod training;

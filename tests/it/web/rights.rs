@@ -198,6 +198,8 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (json!({"t": "open", "conv": conv, "seq": 0}), BROWSE),
         (plain("close"), BROWSE),
         (json!({"t": "seen", "conv": conv, "seq": 1}), STAFF),
+        (plain("suggest"), STAFF),
+        (plain("unsuggest"), STAFF),
         (plain("release"), STAFF),
         (plain("resolve"), STAFF),
     ]

@@ -59,6 +59,14 @@ pub(super) async fn site(settings: web::Settings) -> Site {
 }
 
 pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
+    site_of(settings, Scripted::default(), chat::Settings::default(), clock).await
+}
+
+pub(super) async fn site_with(settings: web::Settings, model: Scripted, chat: chat::Settings) -> Site {
+    site_of(settings, model, chat, Clock::System).await
+}
+
+async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings, clock: Clock) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &crate::store::settings(), clock.clone()).unwrap();
     let generous = chat::Settings {
@@ -67,10 +75,10 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         tokens_per_hour: 1_000_000_000,
         address_tokens_per_hour: 1_000_000_000,
         queue: 10_000,
-        ..chat::Settings::default()
+        ..chat
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
-    let model: SharedModel = Arc::new(Scripted::default());
+    let model: SharedModel = Arc::new(model);
     let adapters = Adapters::open(adapters::Parts {
         registry: Registry::new(folder.path().join("adapters"), Vec::new()),
         model: model.clone(),
