@@ -82,7 +82,7 @@ impl Receiver {
                     let length = head.lines().find_map(|line| {
                         line.to_ascii_lowercase().strip_prefix("content-length: ").map(str::to_owned)
                     });
-                    if body.len() >= length.unwrap().parse().unwrap() {
+                    if body.len() >= length.unwrap().parse::<usize>().unwrap() {
                         break Got { head: head.to_owned(), body: body.to_owned() };
                     }
                 };
