@@ -44,7 +44,7 @@ async function downloaded(page, act) {
 
 test("a shopper's data is given out, then erased everywhere, while an agent looks and the shopper chats", async () => {
   const ada = await shopper(browser, server);
-  await ada.say("[[raw]]I am a xylophonist, they say.[[end]]");
+  await ada.say("[[raw]]I am a xylophonist, they say.");
   await ada.sees("I am a xylophonist, they say.");
   const conv = await ada.conv();
   const { page } = mara;
@@ -70,9 +70,10 @@ test("a shopper's data is given out, then erased everywhere, while an agent look
   await page.goto(`${server.url}/dashboard/#/inbox/all`);
   await until("the list is empty", async () => (await page.locator(`a[href*="${conv}"]`).count()) === 0);
   // The shopper goes on, in a conversation of their own.
-  await ada.say("[[raw]]Welcome back.[[end]]");
+  await until("there is another conversation", async () => (await ada.conv()) !== conv);
+  await ada.say("[[raw]]Welcome back.");
   await ada.sees("Welcome back.");
-  assert.notEqual(await ada.conv(), conv);
+  await until("the old words are gone", async () => (await ada.frame.getByText("xylophonist").count()) === 0);
   await settings(page, "audit");
   await page.getByRole("cell", { name: "Erased a shopper" }).waitFor();
   assert.deepEqual([...ada.caught, ...mara.caught], []);

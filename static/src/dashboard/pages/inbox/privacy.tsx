@@ -1,7 +1,8 @@
 // One shopper's data: given out as a file, or erased everywhere. For admins.
 
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
 import { call, download } from "../../api";
 import type { Erased } from "../../contract";
 import { t, tn } from "../../i18n";
@@ -15,19 +16,28 @@ interface Props {
   onErased?: () => void;
 }
 
+/** Who is being erased. Apart from the conversation, which is gone before this has said what is gone. */
+const erasing = signal<Props | undefined>(undefined);
+
 export function PrivacyActs({ id, name, onErased }: Props): JSX.Element {
-  const [erasing, setErasing] = useState(false);
-  const path = `/v1/staff/shoppers/${encodeURIComponent(id)}`;
+  const path = pathOf(id);
   return (
-    <>
-      <div class="row wrap">
-        <Button look="tiny" icon="download" onClick={() => void download(`${path}/export`, `shopper-${id}.json`).catch(complain)}>{t("privacy.export")}</Button>
-        <Button look="tiny danger" icon="trash" onClick={() => setErasing(true)}>{t("privacy.erase")}</Button>
-      </div>
-      {erasing && <Erase path={path} name={name} onClose={(done) => (setErasing(false), done && onErased?.())} />}
-    </>
+    <div class="row wrap">
+      <Button look="tiny" icon="download" onClick={() => void download(`${path}/export`, `shopper-${id}.json`).catch(complain)}>{t("privacy.export")}</Button>
+      <Button look="tiny danger" icon="trash" onClick={() => (erasing.value = { id, name, ...(onErased && { onErased }) })}>{t("privacy.erase")}</Button>
+    </div>
   );
 }
+
+/** The dialog, for pages that have `PrivacyActs`. */
+export function Erasing(): JSX.Element | null {
+  const one = erasing.value;
+  useEffect(() => () => void (erasing.value = undefined), []);
+  if (!one) return null;
+  return <Erase path={pathOf(one.id)} name={one.name} onClose={(done) => ((erasing.value = undefined), done && one.onErased?.())} />;
+}
+
+const pathOf = (id: string): string => `/v1/staff/shoppers/${encodeURIComponent(id)}`;
 
 /** Asks for a typed word, then says what is gone. */
 function Erase({ path, name, onClose }: { path: string; name: string; onClose: (done: boolean) => void }): JSX.Element {

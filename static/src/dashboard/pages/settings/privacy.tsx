@@ -8,11 +8,11 @@ import { fullTime, t, tn } from "../../i18n";
 import { complain, wordsOf } from "../../state/app";
 import { shortens } from "../../state/shop";
 import { Button, Field, Spin, toast } from "../../ui/kit";
-import { PrivacyActs } from "../inbox/privacy";
+import { Erasing, PrivacyActs } from "../inbox/privacy";
 import { Card } from ".";
 
 export function Privacy(): JSX.Element {
-  return <><OneShopper /><Retention /></>;
+  return <><OneShopper /><Retention /><Erasing /></>;
 }
 
 function OneShopper(): JSX.Element {
