@@ -10,7 +10,7 @@ use crate::prompt::Budget;
 use crate::store::StoreError;
 
 /// Events the prompt is made from.
-const HISTORY: usize = 200;
+pub(super) const HISTORY: usize = 200;
 
 /// What is to be done about a question.
 pub(super) enum Ask {

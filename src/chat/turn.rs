@@ -85,6 +85,9 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let made = match no_need(desk, &head, job, live)? {
             Some((ended, text)) => Made::Ended { ended, usage: None, text: Some(text) },
             None => {
+                if desk.hands_off(conv, &head, &lease).await? {
+                    return Ok(());
+                }
                 desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai, by: None });
                 let watch = Watch { desk, conv, live, job, asked_at, started };
                 watch.generate(ask(desk, &head, conv, &provenance)?, &mut provenance).await?

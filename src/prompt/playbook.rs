@@ -51,6 +51,7 @@ pub struct Playbook {
     not_understood: String,
     unknown: String,
     small_talk: Vec<String>,
+    choice: String,
 }
 
 impl Playbook {
@@ -63,6 +64,7 @@ impl Playbook {
         let not_understood = Template::load("not_understood", &settings.prompts)?;
         let unknown = Template::load("unknown", &settings.prompts)?;
         let small_talk = Template::load("small_talk", &settings.prompts)?;
+        let choice = Template::load("choice", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -75,6 +77,7 @@ impl Playbook {
             not_understood: not_understood.render(&values)?,
             unknown: unknown.render(&values)?,
             small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
+            choice: strip(&choice.render(&values)?),
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
@@ -142,6 +145,11 @@ impl Playbook {
             }
             _ => facts,
         }
+    }
+
+    /// Asks who should answer `text`, the assistant or a person.
+    pub fn choice(&self, text: &str) -> Vec<Message> {
+        vec![Message::new(Role::System, self.choice.as_str()), Message::new(Role::User, text)]
     }
 
     /// A prompt that begins as all others do.

@@ -1,7 +1,7 @@
 use super::super::Team;
 use super::*;
 use crate::clock::Clock;
-use crate::domain::{Cmid, Command, EventKind, MessageId, Opening, Said, Speaker, Status};
+use crate::domain::{Cmid, Command, EventKind, HandOff, MessageId, Opening, Reason, Said, Speaker, Status};
 use crate::store::Settings;
 
 struct Place {
@@ -53,6 +53,10 @@ fn asks(text: &str) -> Command {
     says(Speaker::Shopper, text)
 }
 
+fn person() -> Command {
+    Command::Person { why: HandOff { reason: Reason::Asked, away: false }, cut: None }
+}
+
 fn take() -> Command {
     Command::Take { by: anna(), cut: None }
 }
@@ -66,8 +70,8 @@ fn listed(board: &Board, tab: Tab) -> Vec<u128> {
 fn each_tab_has_its_own_conversations_in_its_own_order() {
     let Place { board, .. } = place();
     play(&board, conv(1), 0, &[open()]);
-    play(&board, conv(2), 10_000, &[open(), asks("later"), Command::Person { cut: None }]);
-    play(&board, conv(3), 0, &[open(), asks("first"), Command::Person { cut: None }]);
+    play(&board, conv(2), 10_000, &[open(), asks("later"), person()]);
+    play(&board, conv(3), 0, &[open(), asks("first"), person()]);
     play(&board, conv(4), 0, &[open(), asks("x"), take()]);
     play(&board, conv(5), 50_000, &[open(), asks("x"), Command::Resolve]);
     play(&board, conv(6), 90_000, &[open(), asks("x")]);
@@ -87,7 +91,7 @@ fn a_wait_ends_with_the_first_word_of_a_person() {
     let script = [
         open(),
         asks("hello"),
-        Command::Person { cut: None },
+        person(),
         asks("anybody?"),
         take(),
         says(Speaker::Staff(anna()), "yes"),

@@ -5,7 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::staff::{
-    admin, backup, conversations, door, own, privacy, search, shop, team, transcript, webhooks,
+    admin, backup, conversations, door, own, privacy, search, shop, team, tools as on_messages, transcript,
+    webhooks,
 };
 use super::{health, openai, runs, shopper, tools};
 
@@ -47,6 +48,7 @@ use super::{health, openai, runs, shopper, tools};
         conversations::one,
         conversations::events,
         transcript::export,
+        on_messages::call,
         conversations::block,
         conversations::unblock,
         privacy::find,

@@ -93,6 +93,7 @@ async fn who(
             id: vouched.shopper,
             name: vouched.name,
             email: vouched.email,
+            contact: None,
             external: Some(vouched.external),
             verified: true,
             created_at: state.clock.now(),
@@ -176,7 +177,11 @@ pub(super) async fn look(
     if lang.len() > 35 {
         return Err(ApiError::bad_request("bad_query", "`lang` is not a language tag"));
     }
-    let look = look_of(state.desk.shop(), &state.staff.shop.get().look, &lang);
+    let mut look = look_of(state.desk.shop(), &state.staff.shop.get().look, &lang);
+    let hours = state.staff.team.settings().hours;
+    if !hours.is_empty() {
+        look.hours = hours;
+    }
     Ok(HttpResponse::Ok().insert_header(("Cache-Control", "public, max-age=60")).json(look))
 }
 

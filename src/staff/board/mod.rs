@@ -288,6 +288,7 @@ impl Board {
             if let Ok(Some(known)) = self.0.store.shopper(id) {
                 row.shopper.name = known.name;
                 row.shopper.email = known.email;
+                row.shopper.contact = known.contact;
                 row.shopper.verified = known.verified;
             }
         }

@@ -87,6 +87,10 @@ pub struct RowShopper {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub email: Option<String>,
+    /// An address they gave in the chat; nobody vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub contact: Option<String>,
     pub verified: bool,
     pub blocked: bool,
 }
@@ -205,7 +209,8 @@ impl Card {
             }
             EventKind::Rating { value, .. } => row.rating = Some(*value),
             EventKind::Tags { tags, .. } => row.tags = tags.as_slice().to_vec(),
-            EventKind::Tool { name, outcome } if name == "sentiment" => {
+            // What a colleague asks of an older message says nothing of the mood now.
+            EventKind::Tool { name, outcome } if name == "sentiment" && outcome.get("by").is_none() => {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str);
                 row.mood =
                     label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);

@@ -83,6 +83,9 @@ pub(in crate::web) struct ShopperView {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// An address they gave in the chat; nobody vouched for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<String>,
     /// The shop's own number of this customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     external: Option<String>,
@@ -125,6 +128,7 @@ pub(in crate::web) async fn one(
         id,
         name: row.shopper.name.clone(),
         email: row.shopper.email.clone(),
+        contact: row.shopper.contact.clone(),
         external: known.as_ref().and_then(|known| known.external.clone()),
         verified: row.shopper.verified,
         blocked: row.shopper.blocked,

@@ -12,6 +12,7 @@ pub(super) mod privacy;
 pub(super) mod search;
 pub(super) mod shop;
 pub(super) mod team;
+pub(super) mod tools;
 pub(super) mod transcript;
 pub(super) mod upkeep;
 pub(super) mod webhooks;
@@ -66,6 +67,7 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "conversations/{conv}") => resource.route(get().to(conversations::one)),
         ("GET", "conversations/{conv}/events") => resource.route(get().to(conversations::events)),
         ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
+        ("POST", "conversations/{conv}/tools") => resource.route(post().to(tools::call)),
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
         ("GET", "shoppers") => resource.route(get().to(privacy::find)),

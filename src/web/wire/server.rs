@@ -64,6 +64,12 @@ pub enum ServerFrame {
         #[ts(optional)]
         retry_after: Option<u64>,
     },
+    /// The address is kept.
+    Contact {
+        #[ts(type = "string")]
+        conv: ConvId,
+        email: String,
+    },
     /// What the client has cannot be continued: forget it. The newest events follow, from wherever they begin; older
     /// ones are at `GET /v1/shopper/history`.
     Reset {

@@ -36,6 +36,8 @@ export interface RowShopper {
   id?: string | null;
   name?: string;
   email?: string;
+  /** An address they gave in the chat; nobody vouched for it. */
+  contact?: string;
   verified: boolean;
   blocked: boolean;
 }
@@ -162,6 +164,24 @@ export interface SessionInfo {
 export interface DeskSettings {
   hours: string;
   handoff_words: string[];
+  handoff: HandOffRules;
+  schedule?: Schedule | null;
+}
+
+/** What brings a person besides being asked for one; null for off. */
+export interface HandOffRules {
+  words: boolean;
+  mood: number | null;
+  repeated: number | null;
+  unsure: number | null;
+  closed: boolean;
+  model: number | null;
+}
+
+/** When people are there: Monday first, minutes since midnight; null on a day off. */
+export interface Schedule {
+  zone: string;
+  week: ([from: number, to: number] | null)[];
 }
 
 /** Milliseconds; no percentiles if there is nothing to take them of. */

@@ -107,6 +107,7 @@ async fn somebody(site: &Site) -> (Session, ShopperId) {
         name: Some("Xenia".into()),
         email: Some("xenia@example.com".into()),
         external: Some("C-7".into()),
+        contact: None,
         verified: true,
         created_at: 1,
     };

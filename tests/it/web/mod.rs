@@ -3,6 +3,7 @@
 mod abuse;
 mod backup;
 mod frames;
+mod handoff;
 mod hooks;
 mod http;
 mod keep;
@@ -14,6 +15,7 @@ mod site;
 mod slow;
 mod staff_door;
 mod staff_list;
+mod staff_tools;
 mod suggest;
 mod take;
 mod tools;

@@ -186,6 +186,7 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (json!({"t": "rate", "conv": conv, "seq": 1, "value": "up"}), OWNER),
         (plain("person"), OWNER),
         (plain("assistant"), OWNER),
+        (json!({"t": "contact", "conv": conv, "email": "ada@example.com"}), OWNER),
         (plain("typing"), TALK),
         (plain("take"), STAFF),
         (json!({"t": "note", "conv": conv, "text": "a note"}), STAFF),
@@ -203,6 +204,7 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (plain("unsuggest"), STAFF),
         (plain("release"), STAFF),
         (plain("resolve"), STAFF),
+        (plain("reopen"), STAFF),
     ]
 }
 

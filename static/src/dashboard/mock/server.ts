@@ -48,7 +48,7 @@ function answer(method: string, address: URL, body: Record<string, unknown>): [s
   if (path === "/v1/staff/agents") return [200, { agents: AGENTS }];
   if (path === "/v1/staff/gathered") return [200, { by_staff: 412, drafts: 96, corrected: 38, liked: 203 }];
   if (path === "/v1/staff/canned") return [200, { canned: CANNED }];
-  if (path === "/v1/staff/settings") return [200, { hours: "Monday to Friday, 9 to 17", handoff_words: ["refund", "lawyer", "退款"] }];
+  if (path === "/v1/staff/settings") return [200, { hours: "Monday to Friday, 9 to 17", handoff_words: ["refund", "lawyer", "退款"], handoff: { words: true, mood: 3, repeated: 3, unsure: null, closed: false, model: null }, schedule: { zone: "Europe/Berlin", week: [[540, 1020], [540, 1020], [540, 1020], [540, 1020], [540, 900], null, null] } }];
   if (path === "/v1/staff/sessions") return [200, { sessions: [{ id: "1", created_at: Date.now(), seen_at: Date.now(), address: "192.0.2.7", agent: navigator.userAgent, current: true }, { id: "2", created_at: 1, seen_at: Date.now() - 8e6, address: "198.51.100.4", agent: "Mozilla/5.0 (iPhone) Version/18 Safari/604.1", current: false }] }];
   if (path === "/v1/staff/keys") return [200, { keys: [{ id: "k", name: "Night report", scopes: ["read", "metrics"], by: "mara", created_at: Date.now() - 9e9, used_at: Date.now() - 4e7 }] }];
   if (path === "/v1/staff/audit") return [200, { entries: [["login", "mara"], ["shopper_blocked", "tom"], ["login_failed", "tom"], ["settings_changed", "mara"], ["exported", "yue"]].map(([what, who], n) => ({ at: Date.now() - n * 4e6, what, who, address: "192.0.2.7" })) }];
@@ -142,6 +142,9 @@ class MockSocket extends EventTarget {
         break;
       case "resolve":
         this.#event(frame.conv, { kind: "status", status: "resolved" });
+        break;
+      case "reopen":
+        this.#event(frame.conv, { kind: "status", status: "open" });
         break;
       case "note":
         this.#event(frame.conv, { kind: "note", staff: ME, text: frame.text });

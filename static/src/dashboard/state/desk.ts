@@ -163,6 +163,7 @@ export class Desk {
       if (this.#kept.size > KEPT_THREADS) this.#kept.delete(this.#kept.keys().next().value!);
     }
     this.typists.value = [];
+    this.#typedAt = 0;
     this.detail.value = undefined;
     this.missing.value = false;
     if (conv === undefined) {
@@ -316,7 +317,8 @@ export class Desk {
       case "rows": {
         const before = frame.rows.map((row) => this.list.rows.get(row.conv));
         this.list.change(frame.rows, frame.gone, frame.counts);
-        this.#erased(frame.gone);
+        frame.gone.forEach((conv) => this.#kept.delete(conv));
+        if (thread && frame.gone.includes(thread.conv)) [this.open.value, this.missing.value] = [{ thread: newThread(thread.conv) }, true];
         this.#touchList();
         this.deps.onRows(before, frame.rows);
         break;
@@ -379,16 +381,6 @@ export class Desk {
     setTimeout(() => {
       this.typists.value = this.typists.value.filter((one) => one.at + TYPING_SHOWN_MS > this.deps.now());
     }, TYPING_SHOWN_MS + 50);
-  }
-
-  /** What was erased is not kept here either. */
-  #erased(gone: string[]): void {
-    for (const conv of gone) this.#kept.delete(conv);
-    const conv = this.open.value?.thread.conv;
-    if (!conv || !gone.includes(conv)) return;
-    this.open.value = { thread: newThread(conv) };
-    this.detail.value = undefined;
-    this.missing.value = true;
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {

@@ -19,12 +19,6 @@ export class Announcer {
     this.say(ready);
   }
 
-  /** Another conversation: what was said in the old one is not kept here either. */
-  clear(): void {
-    this.element.replaceChildren();
-    this.#spoken.clear();
-  }
-
   say(text: string): void {
     const plain = text.replace(/[*_`#]+/g, "").trim();
     if (!plain) return;
