@@ -18,6 +18,8 @@ use crate::domain::{ConvId, Event, MessageId, StaffId};
 pub enum Notice {
     /// A durable event.
     Event(Arc<Event>),
+    /// The conversation was erased.
+    Gone(ConvId),
     /// A piece of a reply in the making; ephemeral.
     Delta(Arc<Delta>),
     /// The place in the queue for the model; 0 means that it is this conversation's turn.

@@ -19,6 +19,7 @@ pub mod search;
 mod second;
 mod secret;
 mod sessions;
+pub mod shop;
 pub mod team;
 
 use std::path::Path;
@@ -39,6 +40,9 @@ pub use secret::Hashed;
 pub use sessions::{ABSOLUTE, Entered, IDLE, Seat, SessionView};
 pub use team::Team;
 
+pub(crate) use file::Durable;
+pub use shop::{ShopDesk, ShopSettings};
+
 use crate::clock::Clock;
 use crate::domain::ConvId;
 use crate::store::Store;
@@ -53,7 +57,9 @@ pub struct Staff {
     pub board: Board,
     pub search: Search,
     pub numbers: Numbers,
-    _following: Arc<follow::Following>,
+    /// What the owner sets from the dashboard in place of the files.
+    pub shop: ShopDesk,
+    following: Arc<follow::Following>,
 }
 
 impl Staff {
@@ -74,14 +80,17 @@ impl Staff {
             board,
             search,
             numbers,
-            _following: Arc::new(following),
+            shop: ShopDesk::open(folder)?,
+            following: Arc::new(following),
         })
     }
 
     /// A conversation that was erased from the store leaves the list, the index and the questions.
     pub fn forget(&self, conv: ConvId) {
+        // At once, for whoever looks next; and again behind what was committed just before.
         self.board.forget(conv);
         self.search.forget(conv);
         self.numbers.forget(conv);
+        self.following.gone(conv);
     }
 }

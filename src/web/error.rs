@@ -141,6 +141,7 @@ impl From<StaffError> for ApiError {
             | StaffError::BadKey
             | StaffError::BadCanned
             | StaffError::BadSettings
+            | StaffError::BadShop(_)
             | StaffError::BadQuery
             | StaffError::BadSpan => StatusCode::BAD_REQUEST,
             StaffError::LinkInvalid

@@ -5,7 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::staff::{
-    admin, conversations, door, numbers, own, search, team, tools as on_messages, transcript,
+    admin, backup, conversations, door, numbers, own, privacy, search, shop, team, tools as on_messages,
+    transcript, webhooks,
 };
 use super::{health, openai, runs, shopper, tools};
 
@@ -50,6 +51,19 @@ use super::{health, openai, runs, shopper, tools};
         on_messages::call,
         conversations::block,
         conversations::unblock,
+        privacy::find,
+        privacy::export,
+        privacy::erase,
+        shop::shop,
+        shop::set_shop,
+        backup::backup,
+        webhooks::webhooks,
+        webhooks::add,
+        webhooks::change,
+        webhooks::remove,
+        webhooks::secret,
+        webhooks::test,
+        webhooks::retry,
         conversations::gathered,
         search::search,
         numbers::numbers,

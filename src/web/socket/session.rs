@@ -197,6 +197,12 @@ impl Socket {
         match notice {
             None => Err(End::Close(code::SLOW, "slow consumer")),
             Some(Notice::Event(event)) => self.event(&event).await,
+            // A shopper comes back by a new session, to a new conversation; staff hear of it by their list.
+            Some(Notice::Gone(_)) if self.claims.is_some() => Err(End::Close(code::TOKEN_EXPIRED, "erased")),
+            Some(Notice::Gone(conv)) => {
+                self.follows.retain(|follow| follow.conv != conv);
+                Ok(())
+            }
             Some(Notice::Delta(delta)) => {
                 let Some(follow) = self.follow(delta.conv) else { return Ok(()) };
                 match follow.delta(&delta, Instant::now()) {

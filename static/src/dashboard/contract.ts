@@ -233,6 +233,56 @@ export interface Numbers {
   unanswered: { text: string; count: number; convs: string[] }[];
 }
 
+/** What the owner sets in place of the files; empty is as the files say. */
+export interface ShopSet {
+  retention_days?: number;
+  origins: string[];
+  look: { color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]> };
+}
+
+export interface ShopView {
+  set: ShopSet;
+  files: { retention_days: number; origins: string[]; color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]> };
+}
+
+export const HOOK_EVENTS = ["conversation.started", "conversation.handed_off", "conversation.resolved", "conversation.rated", "message.received"] as const;
+export type HookEvent = (typeof HOOK_EVENTS)[number];
+
+export interface Hook {
+  id: string;
+  url: string;
+  events: HookEvent[];
+  enabled: boolean;
+  by: string;
+  created_at: number;
+}
+
+export interface ShownHook extends Hook {
+  delivered_at?: number;
+  failed_at?: number;
+  error?: string;
+  waiting: number;
+  dead: { id: string; event: HookEvent; conversation: string; at: number; tries: number; error: string }[];
+}
+
+export interface Hooks {
+  webhooks: ShownHook[];
+  dropped: number;
+  allow_private: boolean;
+}
+
+export interface FoundShopper {
+  shopper: { id: string; name?: string; email?: string; external?: string; verified: boolean; created_at: number };
+  conversations: number;
+}
+
+export interface Erased {
+  conversations: number;
+  rows: number;
+  runs: string[];
+  adapters: string[];
+}
+
 /** The public look of the widget. */
 export interface Look {
   name: string;

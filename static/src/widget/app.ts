@@ -171,6 +171,7 @@ export class App {
       // What an unknown shopper wrote goes along; what a known one wrote is not for the next one.
       if (!this.#verified) this.#outbox.move(this.#talk.conv, session.conversation);
       this.#talk = newTalk(session.conversation);
+      this.#frame.announcer.element.textContent = "";
     }
     this.#verified = session.verified === true;
     const { conv, seq } = this.#talk;

@@ -1,9 +1,12 @@
 //! The server as a client sees it: bytes over TCP, the scripted model, a store in a temporary folder.
 
 mod abuse;
+mod backup;
 mod frames;
 mod handoff;
+mod hooks;
 mod http;
+mod keep;
 mod memory;
 mod numbers;
 mod openai;

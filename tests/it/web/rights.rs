@@ -135,6 +135,7 @@ async fn visit(site: &Site, route: &Route, who: Who, cast: &Cast) -> u16 {
     let path = match route.path {
         "/v1/shopper/history" => format!("{path}?conv={conv}"),
         "/v1/staff/search" => format!("{path}?q=x"),
+        "/v1/staff/shoppers" => format!("{path}?word=x"),
         _ => path,
     };
     match cast.cookie(who) {

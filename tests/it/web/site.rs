@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
+use shopclerk::hooks::{self, Hooks};
+use shopclerk::keep::{self, Keep};
 use shopclerk::model::adapters::{self, Adapters, Registry};
 use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
@@ -30,8 +32,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
-    pub(super) store: Store,
     pub(super) staff: Staff,
+    pub(super) keep: Keep,
+    pub(super) store: Store,
     pub(super) runs: Runs,
     pub(super) clock: Clock,
     pub(super) running: Running,
@@ -104,6 +107,21 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         busy: Some(desk.busy()),
     });
     let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
+    let gone = desk.clone();
+    let keep = Keep::open(
+        &folder.path().join("staff"),
+        keep::Parts {
+            data: folder.path().to_owned(),
+            store: store.clone(),
+            staff: staff.clone(),
+            clock: clock.clone(),
+            retention_days: 0,
+            gone: Arc::new(move |conv| gone.gone(conv)),
+        },
+    )
+    .unwrap();
+    keep.finish().await.unwrap();
+    let hooks = open_hooks(&folder.path().join("staff"), &store, &clock);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
@@ -111,6 +129,8 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
             desk: desk.clone(),
             tools,
             staff: staff.clone(),
+            keep: keep.clone(),
+            hooks,
             settings,
             clock: clock.clone(),
             secret: [7; 32],
@@ -121,7 +141,15 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         listener,
     )
     .unwrap();
-    Site { address, desk, store, staff, runs, clock, running, folder }
+    Site { address, desk, staff, keep, store, runs, clock, running, folder }
+}
+
+/// Webhooks that may go to this machine, and try again soon.
+pub(super) fn open_hooks(folder: &std::path::Path, store: &Store, clock: &Clock) -> Hooks {
+    let settings =
+        hooks::Settings { tries: 3, first_retry_ms: 20, timeout_ms: 5_000, queue: 100, allow_private: true };
+    let (folder, store, clock) = (folder.to_owned(), store.clone(), clock.clone());
+    Hooks::open(hooks::Parts { folder, store, clock, settings }).unwrap()
 }
 
 /// An answer to a plain request.

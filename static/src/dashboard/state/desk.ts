@@ -317,6 +317,8 @@ export class Desk {
       case "rows": {
         const before = frame.rows.map((row) => this.list.rows.get(row.conv));
         this.list.change(frame.rows, frame.gone, frame.counts);
+        frame.gone.forEach((conv) => this.#kept.delete(conv));
+        if (thread && frame.gone.includes(thread.conv)) [this.open.value, this.missing.value] = [{ thread: newThread(thread.conv) }, true];
         this.#touchList();
         this.deps.onRows(before, frame.rows);
         break;

@@ -350,8 +350,8 @@ export const pages = {
   "audit.exported": "Exported a transcript",
   "widget.embed": "Put the chat on your pages",
   "widget.embed_lead": "One line before the end of the body. It loads beside your page and shifts nothing.",
-  "widget.origins": "The page's origin has to be listed in web.origins of the configuration.",
+  "widget.origins": "Pages that may open a chat are set below.",
   "widget.demo": "See it in the demo shop",
   "widget.look": "Look",
-  "widget.look_lead": "As shoppers see it first. Name, colour, greeting and suggestions come from the shop's file.",
+  "widget.look_lead": "As shoppers see it first. What you leave empty is as the shop's file says.",
 };

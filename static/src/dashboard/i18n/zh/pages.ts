@@ -352,8 +352,8 @@ export const pages: Record<keyof typeof words, string> = {
   "audit.exported": "导出对话",
   "widget.embed": "将聊天嵌入您的页面",
   "widget.embed_lead": "在 body 结束前加入一行，异步加载，不影响页面布局。",
-  "widget.origins": "页面来源须列入配置的 web.origins。",
+  "widget.origins": "允许打开聊天的页面在下方设置。",
   "widget.demo": "在演示商店中查看",
   "widget.look": "外观",
-  "widget.look_lead": "顾客最先看到的样子。名称、颜色、问候语和建议问题来自商店文件。",
+  "widget.look_lead": "顾客最先看到的样子。留空的项目使用商店文件中的内容。",
 };

@@ -3,14 +3,16 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ago, fullTime, number, t, tn } from "../../i18n";
-import { desk, shopperName } from "../../state/app";
+import { desk, isAdmin, shopperName } from "../../state/app";
 import { attributesOf } from "../../state/findings";
+import { offered } from "../../state/offers";
 import { href } from "../../state/router";
 import { panelOpen, wantTags } from "../../state/signals";
 import type { Open, Reply } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Avatar, Button, minute, toast } from "../../ui/kit";
 import { MoodChart } from "./mood";
+import { PrivacyActs } from "./privacy";
 import { byWord } from "./row";
 
 export function Panel(): JSX.Element | null {
@@ -70,6 +72,7 @@ export function Panel(): JSX.Element | null {
           </ul>
         </Section>
       )}
+      {isAdmin.value && shopper?.id && offered("/v1/staff/shoppers/{shopper}") && <Section title={t("privacy.title")}><PrivacyActs id={shopper.id} name={shopperName(shopper)} /></Section>}
       {row && <p class="panel-foot small dim">{t("panel.began", { time: fullTime(row.created_at) })}<br /><span class="mono">{thread.conv}</span></p>}
     </aside>
   );
