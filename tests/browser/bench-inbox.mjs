@@ -36,6 +36,7 @@ async function load(context, address, ready) {
   await page.addInitScript(watch);
   await page.goto(address);
   await page.locator(ready).first().waitFor();
+  await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint").length > 0);
   const seen = await page.evaluate(() => ({ paint: performance.getEntriesByName("first-contentful-paint")[0].startTime, listed: window.__listed, tasks: window.__tasks }));
   return { page, ...seen };
 }

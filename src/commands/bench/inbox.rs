@@ -21,6 +21,9 @@ const QUERIES: [&str; 8] =
 /// Times each is asked.
 const TIMES: usize = 25;
 
+/// Between two frames of one socket.
+const PAUSE: Duration = Duration::from_millis(40);
+
 pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
     fs_err::create_dir_all(&config.data)?;
     let new = || tempfile::Builder::new().prefix("bench-inbox-").tempdir_in(&config.data);
@@ -148,6 +151,8 @@ async fn pages(server: &Child, empty: &Child) -> anyhow::Result<Vec<Figure>> {
     let (mut large, mut small) = (server.agent().await?, empty.agent().await?);
     let (mut times, mut others) = (Vec::new(), Vec::new());
     for n in 0..200 {
+        // Not faster than a socket may send.
+        tokio::time::sleep(PAUSE).await;
         let frame = list(["all", "waiting", "resolved", "mine"][n % 4]);
         for (wire, times) in [(&mut large, &mut times), (&mut small, &mut others)] {
             let asked = Instant::now();

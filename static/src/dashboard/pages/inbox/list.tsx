@@ -109,7 +109,8 @@ function Filters({ at }: { at: InboxRoute }): JSX.Element {
   const [open, setOpen] = useState(false);
   const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
   const here = desk.value!;
-  const tags = [...new Set([...here.list.rows.values()].flatMap((row) => row.tags))].sort().slice(0, 60);
+  // Only when they are seen: there may be ten thousand rows, and each page of them draws this again.
+  const tags = open ? [...new Set([...here.list.rows.values()].flatMap((row) => row.tags))].sort().slice(0, 60) : [];
   const set = (key: string, value: string): void => {
     const { [key]: _, ...rest } = at.filters;
     go({ ...at, filters: value ? { ...rest, [key]: value } : rest });
