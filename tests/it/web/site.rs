@@ -89,7 +89,7 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
     desk.warm().await.unwrap();
     let tools = Toolbox::new(tools::Parts {
         model,
-        adapters,
+        workers: tools::Workers::Serving(adapters),
         prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
         settings: tools::Settings::default(),
         busy: Some(desk.busy()),
