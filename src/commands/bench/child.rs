@@ -11,6 +11,9 @@ use tokio::net::TcpStream;
 
 use super::client::{Shopper, Wire};
 
+/// Its API key: it listens on this machine only, and has nothing to hide.
+const API_KEY: &str = "key-of-the-bench-on-this-machine";
+
 /// What the child serves with.
 pub(super) enum Model {
     Scripted,
@@ -65,6 +68,7 @@ impl Child {
             .env("SHOPCLERK__CHAT__TOKENS_PER_HOUR", many)
             .env("SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR", many)
             .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
+            .env("SHOPCLERK_API_KEY", API_KEY)
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -101,6 +105,12 @@ impl Child {
     /// One request on a connection of its own; the whole answer.
     pub(super) async fn request(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
         request(self.address, method, path, body).await
+    }
+
+    /// A JSON request with the server's API key; the whole answer.
+    pub(super) async fn work(&self, path: &str, body: &str) -> anyhow::Result<String> {
+        let head = format!("Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n");
+        exchange(self.address, &format!("POST {path}"), &head, body).await
     }
 
     /// Where its adapters and conversations are.
@@ -152,9 +162,14 @@ pub(super) async fn request(
     path: &str,
     body: &str,
 ) -> anyhow::Result<String> {
+    exchange(address, &format!("{method} {path}"), "", body).await
+}
+
+/// `head` is further header lines, each with its end.
+async fn exchange(address: SocketAddr, what: &str, head: &str, body: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Length: {}\r\n\
+        "{what} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\n{head}Content-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
         body.len()
     );

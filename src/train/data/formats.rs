@@ -76,9 +76,10 @@ pub(super) fn parse(format: Format, line: &str) -> Result<Draft, String> {
     };
     let id = known.id.as_ref().and_then(plain);
     let group = known.group.or(known.conversation).as_ref().and_then(plain);
-    // Sentences of one review are numbered `<review>_<sentence>`; they must not part.
-    let group = group.or_else(|| match format {
-        Format::Sentiment => id.as_ref()?.rsplit_once('_').map(|(review, _)| review.to_owned()),
+    // Sentences of one review are numbered `<review>_<sentence>`; they must not part. Nor must rows about one product.
+    let group = group.or_else(|| match (&body, format) {
+        (Body::Labelled(Labelled::Attributes { text, .. }), _) => Some(text.clone()),
+        (_, Format::Sentiment) => id.as_ref()?.rsplit_once('_').map(|(review, _)| review.to_owned()),
         _ => None,
     });
     Ok(Draft { about: About { id, group, lineage: known.lineage }, body })
