@@ -108,7 +108,7 @@ pub(crate) fn write_tensors(path: &Path, shapes: &[(String, Vec<usize>)]) {
 
 /// A recipe for all modules.
 /// A recipe with this adapter, for the base `made`.
-pub(crate) fn made(lora: LoraRecipe) -> Recipe {
+pub(crate) fn recipe_of(lora: LoraRecipe) -> Recipe {
     Recipe { lora, base: "made".to_owned(), ..Recipe::default() }
 }
 
