@@ -21,7 +21,7 @@ ARG CUDA_COMPUTE_CAP=89
 RUN CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP} cargo build --release --locked --features cuda
 
 FROM nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
-RUN apt-get update && apt-get install -y --no-install-recommends python3-pip ca-certificates && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends python3-pip ca-certificates tzdata && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/target/release/shopclerk /usr/local/bin/shopclerk
 VOLUME /data
 EXPOSE 8080

@@ -6,10 +6,39 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
+use jiff::tz::TimeZone;
 use uuid::{ContextV7, Timestamp, Uuid};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = u64;
+
+/// Where the system keeps the time zones, unless `TZDIR` says otherwise.
+const ZONES: &str = "/usr/share/zoneinfo";
+
+/// The day of the week (0 for Monday) and the minute of the day at `at` on a wall in `zone`, an IANA name like
+/// `Europe/Berlin`; `None` if this machine does not know the zone. Reads a small file of the system.
+pub fn local(zone: &str, at: Millis) -> Option<(usize, u16)> {
+    let at = jiff::Timestamp::from_millisecond(i64::try_from(at).ok()?).ok()?.to_zoned(time_zone(zone)?);
+    let day = at.weekday().to_monday_zero_offset();
+    Some((
+        usize::try_from(day).ok()?,
+        u16::try_from(i32::from(at.hour()) * 60 + i32::from(at.minute())).ok()?,
+    ))
+}
+
+fn time_zone(name: &str) -> Option<TimeZone> {
+    if name == "UTC" {
+        return Some(TimeZone::UTC);
+    }
+    let part = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '+'))
+    };
+    if name.len() > 64 || !name.split('/').all(part) {
+        return None;
+    }
+    let folder = std::env::var_os("TZDIR").map_or_else(|| ZONES.into(), std::path::PathBuf::from);
+    TimeZone::tzif(name, &fs_err::read(folder.join(name)).ok()?).ok()
+}
 
 /// Where "now" comes from: the machine, or a number a test sets.
 #[derive(Clone, Debug, Default)]

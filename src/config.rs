@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::adapters::Registry;
 use crate::runs::rows;
 use crate::telemetry::LogStyle;
-use crate::{chat, model, prompt, runs, store, tools, web};
+use crate::{chat, hooks, model, prompt, runs, store, tools, web};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -27,6 +27,7 @@ pub struct Config {
     pub tools: tools::Settings,
     pub runs: runs::Settings,
     pub rows: rows::Settings,
+    pub webhooks: hooks::Settings,
     /// The file it was read from, for children of this process.
     #[serde(skip)]
     pub(crate) file: Option<PathBuf>,
@@ -46,6 +47,7 @@ impl Default for Config {
             runs: runs::Settings::default(),
             file: None,
             rows: rows::Settings::default(),
+            webhooks: hooks::Settings::default(),
         }
     }
 }
@@ -135,6 +137,7 @@ impl Config {
         faults.extend(self.tools.faults().into_iter().map(|f| format!("tools.{f}")));
         faults.extend(self.runs.faults().into_iter().map(|f| format!("runs.{f}")));
         faults.extend(self.rows.faults());
+        faults.extend(self.webhooks.faults().into_iter().map(|f| format!("webhooks.{f}")));
         if self.store.queue == 0 {
             faults.push("store.queue: 0 would refuse every message; use 1 or more".to_owned());
         }

@@ -22,6 +22,10 @@ pub mod runs;
 
 pub mod staff;
 
+pub mod keep;
+
+pub mod hooks;
+
 #[cfg(feature = "train")]
 pub mod train;
 

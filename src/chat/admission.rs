@@ -1,4 +1,5 @@
-//! Who may use the model now: a few at once, the others in one fair line, each told its place.
+//! Who may use the model now: a few at once, the others in one fair line, each told its place. Drafts for the staff come
+//! behind all of them, and give their place up when a shopper waits.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,8 @@ type Tell = Box<dyn Fn(usize) + Send>;
 pub(super) struct Admission {
     line: Arc<Mutex<Line>>,
     present: watch::Sender<usize>,
+    /// How many wait in the line, not counting those behind it.
+    pressed: watch::Sender<usize>,
 }
 
 /// Somebody who is answered or waits for it.
@@ -37,6 +40,8 @@ struct Line {
     free: usize,
     next: u64,
     waiting: VecDeque<Waiting>,
+    /// Served when nobody else waits.
+    behind: VecDeque<Waiting>,
     limit: usize,
 }
 
@@ -63,8 +68,16 @@ impl Drop for Permit {
 impl Admission {
     /// `parallel` answers at once and `limit` waiting.
     pub(super) fn new(parallel: usize, limit: usize) -> Self {
-        let line = Line { free: parallel.max(1), next: 0, waiting: VecDeque::new(), limit };
-        Self { line: Arc::new(Mutex::new(line)), present: watch::Sender::new(0) }
+        let (waiting, behind) = Default::default();
+        let line = Line { free: parallel.max(1), next: 0, waiting, behind, limit };
+        let (present, pressed) = (watch::Sender::new(0), watch::Sender::new(0));
+        Self { line: Arc::new(Mutex::new(line)), present, pressed }
+    }
+
+    /// Resolves when somebody waits in the line: who came from behind it gives way.
+    pub(super) async fn pressed(&self) {
+        // The sender lives as long as `self`.
+        let _ = self.pressed.subscribe().wait_for(|waiting| *waiting > 0).await;
     }
 
     /// How many are answered or wait for it.
@@ -93,10 +106,30 @@ impl Admission {
             line.next += 1;
             tell(line.waiting.len() + 1);
             line.waiting.push_back(Waiting { ticket, go: sender, tell });
-            gauge(&line);
+            self.count(&line);
             Place { line: self.clone(), ticket, go, taken: false }
         };
         // The sender lives in the line until it is used, and the line as long as `self`: this cannot fail.
+        let _ = (&mut place.go).await;
+        place.taken = true;
+        self.permit(present)
+    }
+
+    /// Waits for a permit behind everybody who is in the line or comes to it meanwhile.
+    pub(super) async fn enter_behind(&self) -> Permit {
+        let present = Present::new(&self.present);
+        let mut place = {
+            let mut line = self.lock();
+            if line.free > 0 && line.waiting.is_empty() {
+                line.free -= 1;
+                return self.permit(present);
+            }
+            let (sender, go) = oneshot::channel();
+            let ticket = line.next;
+            line.next += 1;
+            line.behind.push_back(Waiting { ticket, go: sender, tell: Box::new(|_| {}) });
+            Place { line: self.clone(), ticket, go, taken: false }
+        };
         let _ = (&mut place.go).await;
         place.taken = true;
         self.permit(present)
@@ -113,27 +146,34 @@ impl Admission {
         while let Some(first) = line.waiting.pop_front() {
             if first.go.send(()).is_ok() {
                 (first.tell)(0);
-                announce(&line);
+                self.announce(&line);
+                return;
+            }
+        }
+        while let Some(first) = line.behind.pop_front() {
+            if first.go.send(()).is_ok() {
                 return;
             }
         }
         line.free += 1;
     }
 
+    fn announce(&self, line: &Line) {
+        self.count(line);
+        for (n, waiting) in line.waiting.iter().enumerate() {
+            (waiting.tell)(n + 1);
+        }
+    }
+
+    fn count(&self, line: &Line) {
+        metrics::gauge!(metric::QUEUE_LENGTH).set(line.waiting.len() as f64);
+        self.pressed
+            .send_if_modified(|pressed| std::mem::replace(pressed, line.waiting.len()) != line.waiting.len());
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Line> {
         self.line.lock().expect("no code panics while it holds the line. This is a bug.")
     }
-}
-
-fn announce(line: &Line) {
-    gauge(line);
-    for (n, waiting) in line.waiting.iter().enumerate() {
-        (waiting.tell)(n + 1);
-    }
-}
-
-fn gauge(line: &Line) {
-    metrics::gauge!(metric::QUEUE_LENGTH).set(line.waiting.len() as f64);
 }
 
 /// A place in the line, given up when its owner goes away.
@@ -153,7 +193,12 @@ impl Drop for Place {
         let before = line.waiting.len();
         line.waiting.retain(|w| w.ticket != self.ticket);
         if line.waiting.len() != before {
-            announce(&line);
+            self.line.announce(&line);
+            return;
+        }
+        let before = line.behind.len();
+        line.behind.retain(|w| w.ticket != self.ticket);
+        if line.behind.len() != before {
             return;
         }
         drop(line);
@@ -199,6 +244,27 @@ mod tests {
         assert!(second.as_mut().now_or_never().is_none());
         drop(running);
         second.await;
+    }
+
+    #[tokio::test]
+    async fn drafts_come_behind_everybody_and_hear_when_a_shopper_waits() {
+        let line = Admission::new(1, 8);
+        let running = line.enter_behind().await;
+        assert!(line.pressed().now_or_never().is_none(), "nobody waits");
+        let mut draft = Box::pin(line.enter_behind());
+        let mut gone = Box::pin(line.enter_behind());
+        let mut shopper = Box::pin(line.enter(deaf()));
+        assert!(draft.as_mut().now_or_never().is_none() && gone.as_mut().now_or_never().is_none());
+        assert!(shopper.as_mut().now_or_never().is_none());
+        assert!(line.pressed().now_or_never().is_some());
+        drop(gone);
+        drop(running);
+        assert!(draft.as_mut().now_or_never().is_none(), "the shopper came later and is first");
+        let answered = shopper.now_or_never().expect("the shopper's turn");
+        assert!(line.pressed().now_or_never().is_none());
+        drop(answered);
+        drop(draft.now_or_never().expect("now the draft"));
+        assert!(line.enter(deaf()).now_or_never().is_some(), "nothing was lost");
     }
 
     #[tokio::test]

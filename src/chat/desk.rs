@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::admission::Admission;
 use super::guard::Guard;
+use super::handoff::HandOffs;
 use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
 use super::live::Lives;
@@ -19,8 +20,8 @@ use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Refusal, Said, Seq, Shopper, ShopperId, Speaker,
-    StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId,
+    Speaker, StaffId, Thumb,
 };
 use crate::model::adapters::Adapters;
 use crate::model::{Health, SharedModel};
@@ -87,6 +88,8 @@ pub(super) struct Inner {
     pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
     /// Where shoppers' messages go whose mood is read.
     pub(super) mood: OnceLock<mood::Feed>,
+    /// What brings a person besides being asked for one.
+    pub(super) rules: RwLock<Arc<HandOffs>>,
     pub(super) runtime: Handle,
     warm: AtomicBool,
     pub(super) draining: AtomicBool,
@@ -109,6 +112,7 @@ impl Desk {
             draining: AtomicBool::new(false),
             addresses: Mutex::default(),
             mood: OnceLock::new(),
+            rules: RwLock::default(),
             store,
             model,
             adapters,
@@ -146,6 +150,7 @@ impl Desk {
                     mood::hear(feed, event);
                 }
             }
+            Self(inner.clone()).hear_mood(committed);
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()
             {
@@ -186,8 +191,9 @@ impl Desk {
         Ok(self.0.store.head(conv)?.is_some_and(|head| head.shopper == Some(shopper)))
     }
 
-    /// Keeps what the shop vouched for.
-    pub async fn remember(&self, shopper: Shopper) -> Result<(), DeskError> {
+    /// Keeps what the shop vouched for, beside what the shopper said.
+    pub async fn remember(&self, mut shopper: Shopper) -> Result<(), DeskError> {
+        shopper.contact = self.0.store.shopper(shopper.id)?.and_then(|known| known.contact);
         Ok(self.0.store.remember_shopper(shopper).await?)
     }
 
@@ -197,13 +203,17 @@ impl Desk {
         if self.0.draining.load(Ordering::Acquire) {
             return Err(DeskError::Draining);
         }
-        if say.by == Speaker::Shopper {
-            self.admit(&say)?;
-        }
+        let head = if say.by == Speaker::Shopper { Some(self.admit(&say)?) } else { None };
         if let (Some(address), Ok(mut map)) = (say.address, self.0.addresses.lock()) {
             map.insert(say.conv, address);
         }
         let text = self.stripped(&say.text)?;
+        if let Some(head) = head
+            && let Some(why) = self.rule(&head, say.conv, &text)?
+        {
+            let cut = self.silence(say.conv);
+            return self.put(say.conv, Command::SayAndHandOff { cmid: say.cmid, text, why, cut }).await;
+        }
         self.put(say.conv, Command::Say { cmid: say.cmid, by: say.by, text }).await
     }
 
@@ -221,7 +231,8 @@ impl Desk {
         Ok(Said::parse(&self.0.guard.strip(text.as_str()))?)
     }
 
-    fn admit(&self, say: &Say) -> Result<(), DeskError> {
+    /// The conversation, if its shopper may write now.
+    fn admit(&self, say: &Say) -> Result<Head, DeskError> {
         let Some(head) = self.0.store.head(say.conv)? else {
             return Err(Refusal::Unknown.into());
         };
@@ -229,7 +240,7 @@ impl Desk {
         if head.owner == crate::domain::Owner::Ai && !self.0.line.has_room() {
             return Err(DeskError::Busy { retry_after: Duration::from_secs(10) });
         }
-        Ok(())
+        Ok(head)
     }
 
     /// Ends the answer being made, or the wait for it. What was shown is kept.
@@ -246,8 +257,7 @@ impl Desk {
 
     /// The shopper asks for a person: the model falls silent.
     pub async fn person(&self, conv: ConvId) -> Result<(), DeskError> {
-        let cut = self.silence(conv);
-        self.run(conv, Command::Person { cut }).await
+        self.hand_off(conv, Reason::Asked).await
     }
 
     /// The shopper, still waiting for a person, goes back to the model.
@@ -282,12 +292,17 @@ impl Desk {
         self.run(conv, Command::Note { by, text }).await
     }
 
+    /// A resolved conversation is open again; the model answers what comes next.
+    pub async fn reopen(&self, conv: ConvId) -> Result<(), DeskError> {
+        self.run(conv, Command::Reopen).await
+    }
+
     pub async fn resolve(&self, conv: ConvId) -> Result<(), DeskError> {
         self.silence(conv);
         self.run(conv, Command::Resolve).await
     }
 
-    fn silence(&self, conv: ConvId) -> Option<Cut> {
+    pub(super) fn silence(&self, conv: ConvId) -> Option<Cut> {
         let live = self.0.lives.get(conv)?;
         let cut = live.silence();
         live.stop.notify_one();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{Refusal, TagError, TextError};
+use crate::domain::{EmailError, Refusal, TagError, TextError};
 use crate::model::ModelError;
 use crate::store::StoreError;
 
@@ -14,6 +14,8 @@ pub enum DeskError {
     Text(#[from] TextError),
     #[error(transparent)]
     Tags(#[from] TagError),
+    #[error(transparent)]
+    Email(#[from] EmailError),
     #[error("too many messages; try again in {} s", .retry_after.as_secs().max(1))]
     RateLimited { retry_after: Duration },
     #[error("the allowance of this hour is used up; try again in {} min", .retry_after.as_secs().div_ceil(60))]
@@ -49,6 +51,7 @@ impl DeskError {
             Self::Text(TextError::Empty) => "empty_message",
             Self::Text(TextError::TooLong) => "message_too_long",
             Self::Tags(_) => "bad_tags",
+            Self::Email(_) => "bad_email",
             Self::RateLimited { .. } => "rate_limited",
             Self::AllowanceUsed { .. } => "allowance_used",
             Self::Busy { .. } => "busy",
@@ -67,7 +70,12 @@ impl DeskError {
             | Self::Busy { retry_after } => Some(*retry_after),
             Self::Draining => Some(Duration::from_secs(5)),
             Self::Store(fault) => fault.is_passing().then_some(Duration::from_secs(5)),
-            Self::Blocked | Self::Refused(_) | Self::Text(_) | Self::Tags(_) | Self::Model(_) => None,
+            Self::Blocked
+            | Self::Refused(_)
+            | Self::Text(_)
+            | Self::Tags(_)
+            | Self::Email(_)
+            | Self::Model(_) => None,
         }
     }
 }

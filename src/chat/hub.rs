@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::suggest::Suggestion;
 use crate::domain::{ConvId, Event, MessageId, StaffId};
 
 /// What a listener is told.
@@ -17,6 +18,8 @@ use crate::domain::{ConvId, Event, MessageId, StaffId};
 pub enum Notice {
     /// A durable event.
     Event(Arc<Event>),
+    /// The conversation was erased.
+    Gone(ConvId),
     /// A piece of a reply in the making; ephemeral.
     Delta(Arc<Delta>),
     /// The place in the queue for the model; 0 means that it is this conversation's turn.
@@ -27,6 +30,8 @@ pub enum Notice {
         /// Which member of staff, if it is one.
         by: Option<StaffId>,
     },
+    /// A piece of a draft, to the one who asked for it.
+    Suggestion(Box<Suggestion>),
 }
 
 /// Text of a reply, starting `off` characters into it.
@@ -88,7 +93,7 @@ impl Outlet {
     }
 
     /// False once the listener is gone or cut off.
-    fn tell(&self, notice: Notice) -> bool {
+    pub(super) fn tell(&self, notice: Notice) -> bool {
         if self.overflowed.load(Ordering::Acquire) {
             return false;
         }

@@ -30,6 +30,12 @@ impl Desk {
         self.0.hub.publish(conv, Notice::Typing { conv, who, by });
     }
 
+    /// The conversation was erased: an answer in the making ends, and whoever listens is told.
+    pub fn gone(&self, conv: ConvId) {
+        self.stop(conv);
+        self.0.hub.publish(conv, Notice::Gone(conv));
+    }
+
     /// What the shop knows of a shopper; none of most.
     pub fn shopper(&self, id: ShopperId) -> Result<Option<Shopper>, DeskError> {
         Ok(self.0.store.shopper(id)?)

@@ -4,10 +4,12 @@
 //! arrives by subscription, so that another tab, a reconnect and the dashboard are one code path. Does not know HTTP.
 
 mod admission;
+mod ask;
 mod complete;
 mod desk;
 mod error;
 mod guard;
+mod handoff;
 pub mod hub;
 mod limits;
 mod listen;
@@ -15,6 +17,7 @@ mod live;
 mod mood;
 mod ratings;
 mod settings;
+mod suggest;
 mod teach;
 mod turn;
 
@@ -22,7 +25,10 @@ pub use complete::Completion;
 pub use desk::{Ack, Desk, Parts, Readiness, Say};
 pub use error::DeskError;
 pub use guard::Guard;
+pub use handoff::HandOffs;
 pub use hub::{Delta, Inbox, Notice, Outlet, Who};
 pub use listen::Replay;
 pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Unknown};
+pub use suggest::{Suggested, Suggesting, Suggestion};
+pub use teach::Finding;

@@ -1,5 +1,5 @@
 //! The mood of a conversation: every message of a shopper is read by the sentiment tool when the model has nothing else to
-//! do, and what it finds is kept for the staff.
+//! do, and what it finds is kept for the staff. A run of bad ones calls a person, if the shop wants that.
 
 use std::sync::{Arc, Weak};
 

@@ -1,10 +1,21 @@
-//! What staff teach the model while they work: drafts they edited, replies they corrected, tags to choose by.
+//! What staff teach the model while they work: drafts they edited, replies they corrected, tags to choose by; and what tools
+//! find in a message for them.
 
 use std::sync::atomic::Ordering;
 
 use super::desk::{Ack, Desk, Say};
 use super::error::DeskError;
-use crate::domain::{Command, ConvId, Refusal, Replied, Said, Seq, Speaker, StaffId, Tags};
+use crate::domain::{Command, ConvId, EventKind, Refusal, Replied, Said, Seq, Speaker, StaffId, Tags};
+use crate::tools::Tool;
+
+/// What a tool found in the message `of`, for somebody of the staff.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub tool: Tool,
+    pub of: Seq,
+    pub by: StaffId,
+    pub found: serde_json::Value,
+}
 
 impl Desk {
     /// [`Desk::say`] for a member of staff who sends what the model suggested, as it was or edited. The suggestion is kept
@@ -25,6 +36,34 @@ impl Desk {
         let event = self.0.store.events(conv, of.saturating_sub(1), 1)?.pop();
         let of = event.as_ref().and_then(Replied::of).ok_or(Refusal::NoSuchMessage)?;
         self.run(conv, Command::Correct { of, by, text }).await
+    }
+
+    /// The text of a message, for a tool.
+    pub fn message(&self, conv: ConvId, seq: Seq) -> Result<String, DeskError> {
+        let event =
+            self.0.store.events(conv, seq.saturating_sub(1), 1)?.pop().filter(|event| event.seq == seq);
+        match event.map(|event| event.kind) {
+            Some(EventKind::Said { text, .. } | EventKind::Reply { text, .. }) if !text.is_empty() => {
+                Ok(text)
+            }
+            _ => Err(Refusal::NoSuchMessage.into()),
+        }
+    }
+
+    /// Keeps what a tool found. Returns the event's number and what it holds.
+    pub async fn keep_finding(
+        &self,
+        conv: ConvId,
+        finding: Finding,
+    ) -> Result<(Seq, serde_json::Value), DeskError> {
+        let Finding { tool, of, by, found } = finding;
+        let mut outcome = serde_json::json!({ "of": of, "by": by });
+        if let (Some(outcome), serde_json::Value::Object(found)) = (outcome.as_object_mut(), found) {
+            outcome.extend(found);
+        }
+        let command = Command::Tool { name: tool.name().to_owned(), outcome: outcome.clone() };
+        let committed = self.0.store.commit(conv, command).await?;
+        Ok((committed.head.seq, outcome))
     }
 
     /// From now on the conversation has these tags and no others.

@@ -6,15 +6,13 @@ use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 
+use super::ask::{self, Ask};
 use super::desk::{Inner, askers};
-use super::guard::{Guard, goes_in_circles};
+use super::guard::goes_in_circles;
 use super::hub::{Notice, Who};
 use super::live::Live;
-use super::settings::Unknown;
-use crate::domain::prompt::{Finish, Grammar, Piece, Prompt, Usage};
-use crate::domain::{Command, ConvId, Ended, Event, EventKind, Head, Job, MessageId, Provenance, Speaker};
-use crate::model::adapters::Lease;
-use crate::prompt::Budget;
+use crate::domain::prompt::{Finish, Piece, Usage};
+use crate::domain::{Command, ConvId, Ended, Head, Job, MessageId, Provenance};
 use crate::store::StoreError;
 use crate::telemetry::metric;
 
@@ -22,10 +20,8 @@ use crate::telemetry::metric;
 const STALE: Duration = Duration::from_secs(15 * 60);
 /// After so many crashes in the middle of the same answer, it is given up.
 const ATTEMPTS: u32 = 2;
-/// Events the prompt is made from.
-const HISTORY: usize = 200;
 /// Pieces between two looks for an answer that goes in circles.
-const LOOK: usize = 8;
+pub(super) const LOOK: usize = 8;
 
 /// Answers until nothing is owed. Exactly one task does this for a conversation at a time.
 pub(super) async fn work(desk: Arc<Inner>, conv: ConvId, live: Arc<Live>) {
@@ -81,7 +77,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let Some(job) = job else { return Ok(()) };
         // Held until the answer has ended: an adapter that is replaced meanwhile still finishes it.
         let lease = desk.adapters.for_chat(conv.0.as_bytes()).await;
-        let mut provenance = provenance(desk, job, &lease);
+        let mut provenance = ask::provenance(desk, job.mid, &lease);
         let started = Instant::now();
         if !live.begin(job, provenance.clone()) {
             return Ok(());
@@ -89,6 +85,9 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let made = match no_need(desk, &head, job, live)? {
             Some((ended, text)) => Made::Ended { ended, usage: None, text: Some(text) },
             None => {
+                if desk.hands_off(conv, &head, &lease).await? {
+                    return Ok(());
+                }
                 desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai, by: None });
                 let watch = Watch { desk, conv, live, job, asked_at, started };
                 watch.generate(ask(desk, &head, conv, &provenance)?, &mut provenance).await?
@@ -129,65 +128,9 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
     Ok(None)
 }
 
-/// What is to be done about a question.
-enum Ask {
-    Model(Box<Prompt>),
-    /// This is said without the model.
-    Nobody(String),
-}
-
-/// A small model alone is held to the shop's own sentences. One with an adapter was taught how to answer, and its gate has said
-/// that it does: a grammar would hide what it has learnt.
+/// What the shop's words or the model should answer now.
 fn ask(desk: &Inner, head: &Head, conv: ConvId, provenance: &Provenance) -> Result<Ask, StoreError> {
-    let events = desk.store.events(conv, head.seq.saturating_sub(HISTORY as u64), HISTORY)?;
-    if asked(&events).is_some_and(Guard::is_noise) {
-        return Ok(Ask::Nobody(desk.playbook.not_understood().to_owned()));
-    }
-    let untaught = desk.model.facts().small && provenance.adapter.is_none();
-    let by_size = if untaught { Unknown::Person } else { Unknown::Model };
-    if desk.settings.unknown.unwrap_or(by_size) == Unknown::Person
-        && let Some(text) = desk.playbook.unknown(&events)
-    {
-        return Ok(Ask::Nobody(text.to_owned()));
-    }
-    let settings = &desk.settings;
-    let facts = desk.model.facts();
-    let room = facts.context.saturating_sub(settings.max_reply_tokens);
-    let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
-    let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
-    let messages = desk.playbook.render(&events, budget, &|text| desk.model.count_tokens(text));
-    let grounded = settings.grounded.unwrap_or(untaught).then(|| desk.playbook.grounded(&events)).flatten();
-    Ok(Ask::Model(Box::new(Prompt {
-        messages,
-        sampling: settings.sampling.clone(),
-        max_tokens: settings.max_reply_tokens,
-        seed: provenance.seed,
-        adapter: provenance.adapter.clone(),
-        grammar: grounded.map_or(Grammar::Free, Grammar::Regex),
-        ..Prompt::default()
-    })))
-}
-
-fn asked(events: &[Event]) -> Option<&str> {
-    events.iter().rev().find_map(|event| match &event.kind {
-        EventKind::Said { by: Speaker::Shopper, text, .. } => Some(text.as_str()),
-        _ => None,
-    })
-}
-
-fn provenance(desk: &Inner, job: Job, lease: &Lease) -> Provenance {
-    let facts = desk.model.facts();
-    Provenance {
-        model: facts.name.clone(),
-        adapter: lease.name(),
-        prompt: desk.playbook.fingerprint().to_owned(),
-        // The random tail of the reply's own id.
-        seed: (job.mid.0.as_u128() & 0xFFFF_FFFF) as u64,
-        prompt_tokens: 0,
-        completion_tokens: 0,
-        first_ms: 0,
-        total_ms: 0,
-    }
+    Ok(Ask::of(desk, &ask::newest(desk, head, conv)?, provenance))
 }
 
 /// Counts what the answer cost, for the limits, the metrics and the record.

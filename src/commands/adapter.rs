@@ -12,6 +12,7 @@ use crate::model::adapters::{
     AdapterError, AdapterId, Base, Force, Listed, Promotion, Registry, Role, State,
 };
 use crate::model::library;
+use crate::staff::{Audit, Entry};
 
 /// How changes made here are signed.
 const BY: &str = "command line";
@@ -91,19 +92,28 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
             let force = if force { Force::Yes } else { Force::No };
             let wish = Promotion { id: adapter, share, by: BY.to_owned(), force, at: Clock::System.now() };
             let state = registry.promote(&wish, base(&config)?.as_ref())?;
+            let share = wish.share.unwrap_or(1.0) * 100.0;
+            let detail = format!("{share:.0}% of conversations");
+            note(&config, Entry::new("cli", "adapter_promoted").on(&wish.id.to_string()).detail(&detail))?;
             follow(&registry, wish.id.name(), &state).await
         }
         Action::Rollback { name } => {
             let state = registry.roll_back(&name, BY, Clock::System.now())?;
+            note(&config, Entry::new("cli", "adapter_rolled_back").on(&name))?;
             follow(&registry, &name, &state).await
         }
         Action::Remove { adapter } => {
             registry.remove(&adapter)?;
+            note(&config, Entry::new("cli", "adapter_removed").on(&adapter.to_string()))?;
             println!("{adapter} is removed");
             Ok(())
         }
         Action::Import { dir, name } => import(&registry, &config, &dir, name),
     }
+}
+
+fn note(config: &Config, entry: Entry) -> anyhow::Result<()> {
+    Ok(Audit::open(&config.staff_dir(), Clock::System).note(entry)?)
 }
 
 /// The configured model as adapters see it; `None` if it has no files (`scripted`).
@@ -216,6 +226,7 @@ fn import(registry: &Registry, config: &Config, dir: &std::path::Path, name: Str
         registry.remove(&id)?;
         return Err(fault).context("it was not taken in");
     }
+    note(config, Entry::new("cli", "adapter_published").on(&id.to_string()))?;
     println!("{id} is there; `shopclerk adapter promote {id} --force` has it answer (it has no scorecard)");
     Ok(())
 }

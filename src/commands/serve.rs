@@ -11,6 +11,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use crate::chat::{self, Desk, Guard};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::hooks::{self, Hooks};
+use crate::keep::{self, Keep};
 use crate::model::adapters::{self, Adapters};
 use crate::model::{Scripted, SharedModel, library};
 use crate::prompt::{Playbook, ToolPrompts};
@@ -61,10 +63,14 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let runs = runs(&config, &shop.store)?;
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
     let first = staff.accounts.setup_link()?;
+    let keep = open_keep(&config, &shop, &staff)?;
+    keep.finish().await?;
     let parts = web::Parts {
         desk: shop.desk.clone(),
         tools: shop.tools.clone(),
         staff,
+        keep: keep.clone(),
+        hooks: open_hooks(&config, &shop)?,
         settings: config.web.clone(),
         clock: shop.clock.clone(),
         secret: web::auth::secret::load_or_create(&config.data)?,
@@ -72,9 +78,8 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         metrics: Some(metrics),
         runs: runs.clone(),
     };
-    let retention =
-        super::data::erase::keep_to_retention(shop.store.clone(), config.clone(), shop.clock.clone());
-    let retention = tokio::spawn(retention);
+    let backups = tokio::spawn(keep.clone().answer_backups(config.staff_dir()));
+    let retention = tokio::spawn(keep.keep_to_retention());
     let mut server = web::serve(parts, listener)?;
     // One line that scripts can read; logs go to stderr.
     println!("listening on http://{address}");
@@ -99,11 +104,34 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     }
     warming.abort();
     retention.abort();
+    backups.abort();
     tokio::select! {
         () = shut_down(server, shop, runs) => {}
         () = stop_signal() => tracing::warn!("stopping at once"),
     }
     Ok(())
+}
+
+fn open_keep(config: &Config, shop: &Rooms, staff: &Staff) -> anyhow::Result<Keep> {
+    let desk = shop.desk.clone();
+    let parts = keep::Parts {
+        data: config.data.clone(),
+        store: shop.store.clone(),
+        staff: staff.clone(),
+        clock: shop.clock.clone(),
+        retention_days: config.store.retention_days,
+        gone: Arc::new(move |conv| desk.gone(conv)),
+    };
+    Ok(Keep::open(&config.staff_dir(), parts)?)
+}
+
+fn open_hooks(config: &Config, shop: &Rooms) -> anyhow::Result<Hooks> {
+    Ok(Hooks::open(hooks::Parts {
+        folder: config.staff_dir(),
+        store: shop.store.clone(),
+        clock: shop.clock.clone(),
+        settings: config.webhooks.clone(),
+    })?)
 }
 
 /// Answers first, so that shoppers see them end; then goodbye; then the disk.

@@ -13,6 +13,7 @@ use crate::domain::recipe::Recipe;
 use crate::domain::run::Manifest;
 use crate::model::adapters::{Base, Registry};
 use crate::model::library;
+use crate::runs::rows::forget;
 use crate::runs::{Gather, GatherError, Job, Launch, Parts, Publish, Runs};
 use crate::store::Store;
 use crate::train::data::prepare::{self, Place};
@@ -68,6 +69,8 @@ struct Rows {
 impl Gather for Rows {
     fn gather(&self, recipe: &Recipe, folder: &Path) -> Result<serde_json::Value, GatherError> {
         let invalid = |fault: &dyn std::fmt::Display| GatherError::Invalid(fault.to_string());
+        // Nobody is erased while their words are on the way from the store to the folder.
+        let _gate = forget::gate(&self.config.data).map_err(|fault| GatherError::Store(fault.to_string()))?;
         let mut chats = None;
         if let Some(from) = &recipe.data.store {
             let prepared = of_store(&self.store, from, recipe, &self.config)

@@ -6,8 +6,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::Event;
-use super::event::{Ended, EventKind, Owner, Provenance, Speaker, Status, Thumb};
+use super::command::{Command, Cut, Decision, Job, JobChange, Opening, Replied};
+use super::event::{Ended, EventKind, Owner, Provenance, Speaker, Status};
+use super::handoff::HandOff;
 use super::ids::{Cmid, MessageId, Seq, ShopperId, StaffId};
 use super::refusal::Refusal;
 use super::tags::Tags;
@@ -40,138 +41,9 @@ pub struct Head {
     /// The shopper's newest messages that were read as negative, without one between that was not.
     #[serde(default)]
     pub unhappy: u32,
-}
-
-/// The durable mark of a reply in the making.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// The newest message it answers.
-    pub upto: Seq,
-    pub mid: MessageId,
-    pub epoch: u64,
-    /// 1 for the first try; more after a crash in the middle of one.
-    pub attempt: u32,
-}
-
-/// A reply cut short because somebody else answers from now on, exactly as far as it was shown.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cut {
-    pub job: Job,
-    pub text: String,
-    pub provenance: Option<Provenance>,
-}
-
-/// What is needed to open a conversation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opening {
-    pub shopper: ShopperId,
-}
-
-/// The number of an event that is a reply of the model: only a reply can be corrected. Events never change, so what was
-/// read once stays true.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Replied(Seq);
-
-impl Replied {
-    /// `None` if `event` is anything but a reply.
-    pub fn of(event: &Event) -> Option<Self> {
-        matches!(event.kind, EventKind::Reply { .. }).then_some(Self(event.seq))
-    }
-}
-
-/// What somebody wants to happen.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Command {
-    Open(Opening),
-    Say {
-        cmid: Cmid,
-        by: Speaker,
-        text: Said,
-    },
-    /// A member of staff sends what the model had suggested, as suggested or edited.
-    SayDrafted {
-        cmid: Cmid,
-        by: StaffId,
-        text: Said,
-        draft: Said,
-    },
-    /// The model starts on everything asked so far.
-    Begin {
-        mid: MessageId,
-        epoch: u64,
-    },
-    /// The model's answer, whole or cut short.
-    Finish {
-        job: Job,
-        text: String,
-        ended: Ended,
-        provenance: Option<Provenance>,
-    },
-    /// The shopper wants the last answer again.
-    Retry,
-    /// The shopper wants a person. `cut` is what was shown of the reply this ends.
-    Person {
-        cut: Option<Cut>,
-    },
-    /// The shopper, still in the queue, goes back to the model.
-    Assistant,
-    Take {
-        by: StaffId,
-        cut: Option<Cut>,
-    },
-    /// A member of staff hands back to the model.
-    Release(StaffId),
-    Rate {
-        of: Seq,
-        value: Thumb,
-        comment: Option<String>,
-    },
-    Note {
-        by: StaffId,
-        text: Said,
-    },
-    Tool {
-        name: String,
-        outcome: serde_json::Value,
-    },
-    /// A member of staff says what the model should have answered.
-    Correct {
-        of: Replied,
-        by: StaffId,
-        text: Said,
-    },
-    /// From now on the conversation has these tags and no others.
-    Tag {
-        by: StaffId,
-        tags: Tags,
-    },
-    Resolve,
-}
-
-impl Command {
-    /// The client's own id of the message, if this says one.
-    pub fn cmid(&self) -> Option<Cmid> {
-        match self {
-            Self::Say { cmid, .. } | Self::SayDrafted { cmid, .. } => Some(*cmid),
-            _ => None,
-        }
-    }
-}
-
-/// What a command leads to.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Decision {
-    pub events: Vec<EventKind>,
-    pub job: JobChange,
-}
-
-/// What becomes of the durable job mark, in the same batch as the events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum JobChange {
-    #[default]
-    Keep,
-    Set(Job),
-    Clear,
+    /// The number of the event from which on the rules for a hand-off count: what was said before is settled.
+    #[serde(default)]
+    pub since: Seq,
 }
 
 impl Head {
@@ -212,8 +84,21 @@ impl Head {
                 }
                 _ => Err(Refusal::NothingToDo),
             },
-            Command::Person { cut } if self.owner == Owner::Ai => {
-                Ok(self.hand_to(Owner::Queue, None, cut.as_ref(), job))
+            Command::SayAndHandOff { cmid, text, why, cut } => {
+                let mut decision = self.say(*cmid, &Speaker::Shopper, text)?;
+                if self.owner == Owner::Ai {
+                    let handed = self.hand_off(*why, cut.as_ref(), job);
+                    decision.events.extend(handed.events);
+                    decision.job = handed.job;
+                }
+                Ok(decision)
+            }
+            Command::Person { why, cut } if self.owner == Owner::Ai => {
+                let mut decision = self.hand_off(*why, cut.as_ref(), job);
+                if self.resolved {
+                    decision.events.insert(0, EventKind::Status { status: Status::Open, shopper: None });
+                }
+                Ok(decision)
             }
             Command::Assistant if self.owner == Owner::Queue => Ok(self.hand_to(Owner::Ai, None, None, job)),
             Command::Person { .. } | Command::Assistant => Err(Refusal::NothingToDo),
@@ -251,6 +136,8 @@ impl Head {
                 decision.job = JobChange::Clear;
                 Ok(decision)
             }
+            Command::Reopen if self.resolved => Ok(status(Status::Open)),
+            Command::Reopen => Err(Refusal::NothingToDo),
         }
     }
 
@@ -316,8 +203,17 @@ impl Head {
         {
             events.push(reply(&cut.job, &cut.text, Ended::Interrupted, cut.provenance.as_ref()));
         }
-        events.push(EventKind::Owner { owner, epoch: self.epoch + 1, staff });
+        events.push(EventKind::Owner { owner, epoch: self.epoch + 1, staff, why: None });
         Decision { events, job: JobChange::Clear }
+    }
+
+    /// The model falls silent, and a person is wanted.
+    fn hand_off(&self, why: HandOff, cut: Option<&Cut>, open: Option<&Job>) -> Decision {
+        let mut decision = self.hand_to(Owner::Queue, None, cut, open);
+        if let Some(EventKind::Owner { why: said, .. }) = decision.events.last_mut() {
+            *said = Some(why);
+        }
+        decision
     }
 
     /// Applies the next event. The events of a conversation, folded in order, give its head.
@@ -332,6 +228,7 @@ impl Head {
                 self.last_reply = Some((seq, *ended));
             }
             EventKind::Status { status: Status::Open, shopper } => {
+                self.settle(seq);
                 self.resolved = false;
                 if let Some(shopper) = shopper {
                     self.shopper = Some(*shopper);
@@ -339,6 +236,7 @@ impl Head {
                 }
             }
             EventKind::Status { status: Status::Resolved, .. } => {
+                self.settle(seq);
                 self.resolved = true;
                 self.answered = self.asked;
             }
@@ -346,13 +244,14 @@ impl Head {
                 self.answered = self.asked.saturating_sub(1);
                 self.last_reply = None;
             }
-            EventKind::Owner { owner, epoch, staff } => {
+            EventKind::Owner { owner, epoch, staff, .. } => {
+                self.settle(seq);
                 self.owner = *owner;
                 self.epoch = *epoch;
                 self.staff = staff.clone();
             }
             EventKind::Tags { tags, .. } => self.tags = tags.clone(),
-            EventKind::Tool { name, outcome } if name == SENTIMENT => {
+            EventKind::Tool { name, outcome } if name == SENTIMENT && self.counts(outcome) => {
                 let negative = outcome.get("label").and_then(|label| label.as_str()) == Some("negative");
                 self.unhappy = if negative { self.unhappy + 1 } else { 0 };
             }
@@ -363,6 +262,20 @@ impl Head {
             | EventKind::Correction { .. }
             | EventKind::Draft { .. } => {}
         }
+    }
+}
+
+impl Head {
+    /// What was said up to `seq` brings nobody any more.
+    fn settle(&mut self, seq: Seq) {
+        self.since = seq;
+        self.unhappy = 0;
+    }
+
+    /// False for a mood that somebody of the staff asked for, and for that of a message which is settled.
+    fn counts(&self, outcome: &serde_json::Value) -> bool {
+        let of = outcome.get("of").and_then(serde_json::Value::as_u64);
+        outcome.get("by").is_none() && of.is_none_or(|of| of > self.since)
     }
 }
 

@@ -2,9 +2,19 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::domain::event::Event;
+use crate::domain::handoff::Reason;
 
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
+}
+
+fn handed(reason: Reason) -> Command {
+    Command::Person { why: HandOff { reason, away: false }, cut: None }
+}
+
+fn asked() -> Command {
+    handed(Reason::Asked)
 }
 
 fn staff(name: &str) -> StaffId {
@@ -104,7 +114,7 @@ fn after_take_the_model_is_silent_and_what_was_shown_comes_before() {
 #[test]
 fn taking_is_decided_once_and_only_the_holder_writes() {
     let mut chat = Driver::opened();
-    chat.run(Command::Person { cut: None }).expect("queued");
+    chat.run(asked()).expect("queued");
     chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
     assert_eq!(chat.run(Command::Take { by: staff("bo"), cut: None }), Err(Refusal::NotOwner));
     let text = Said::parse("Hello").expect("text");
@@ -120,7 +130,7 @@ fn taking_is_decided_once_and_only_the_holder_writes() {
 #[test]
 fn a_question_asked_in_the_queue_is_answered_when_the_shopper_goes_back() {
     let mut chat = Driver::opened();
-    chat.run(Command::Person { cut: None }).expect("queued");
+    chat.run(asked()).expect("queued");
     chat.ask(10);
     assert!(!chat.head.awaits_model());
     chat.run(Command::Assistant).expect("back");
@@ -217,6 +227,75 @@ fn a_head_of_an_old_journal_still_reads() {
     assert!(!again.contains("tags"), "an untagged head looks as it always did: {again}");
 }
 
+fn by_a_word(n: u128) -> Command {
+    Command::SayAndHandOff {
+        cmid: Cmid(id(n)),
+        text: Said::parse("I want a refund").expect("text"),
+        why: HandOff { reason: Reason::Word, away: true },
+        cut: None,
+    }
+}
+
+fn mood(label: &str, of: Seq) -> Command {
+    Command::Tool { name: SENTIMENT.to_owned(), outcome: serde_json::json!({ "of": of, "label": label }) }
+}
+
+#[test]
+fn a_message_that_brings_a_person_does_so_in_one_step_and_says_why() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    let before = chat.log.len();
+    chat.run(by_a_word(11)).expect("handed off");
+    let why = Some(HandOff { reason: Reason::Word, away: true });
+    assert!(matches!(chat.log[before], EventKind::Said { .. }));
+    assert_eq!(chat.log[before + 1], EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why });
+    assert!(!chat.head.awaits_model(), "the model owes nothing");
+    assert_eq!(chat.finish(job, Ended::Complete), Err(Refusal::NothingToDo));
+    // With a person at it, the same words are only a message.
+    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
+    let before = chat.log.len();
+    chat.run(by_a_word(12)).expect("said");
+    assert_eq!(chat.log.len(), before + 1);
+}
+
+#[test]
+fn a_reopened_conversation_is_not_handed_off_for_what_was_said_before() {
+    let mut chat = Driver::opened();
+    assert_eq!(chat.run(Command::Reopen), Err(Refusal::NothingToDo));
+    for n in 0..3 {
+        chat.ask(10 + n);
+        chat.run(mood("negative", chat.head.asked)).expect("kept");
+    }
+    let old = chat.head.asked;
+    assert_eq!(chat.head.unhappy, 3);
+    chat.run(handed(Reason::Mood)).expect("handed off");
+    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
+    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Reopen).expect("reopened");
+    assert!(!chat.head.resolved && chat.head.owner == Owner::Ai);
+    assert!(!chat.head.awaits_model(), "what was said before needs no answer");
+    assert_eq!((chat.head.unhappy, chat.head.since), (0, chat.head.seq));
+    // A mood that was read late, and one that a colleague asked for, count for nothing.
+    chat.run(mood("negative", old)).expect("kept");
+    assert_eq!(chat.head.unhappy, 0);
+    chat.ask(20);
+    let asked = serde_json::json!({ "of": chat.head.asked, "label": "negative", "by": "ana" });
+    chat.run(Command::Tool { name: SENTIMENT.to_owned(), outcome: asked }).expect("kept");
+    assert_eq!(chat.head.unhappy, 0);
+    chat.run(mood("negative", chat.head.asked)).expect("kept");
+    assert_eq!(chat.head.unhappy, 1);
+}
+
+#[test]
+fn who_asks_for_a_person_opens_a_resolved_conversation_again() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    chat.run(Command::Resolve).expect("resolved");
+    chat.run(asked()).expect("queued");
+    assert!(!chat.head.resolved && chat.head.owner == Owner::Queue);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Ask,
@@ -228,6 +307,9 @@ enum Step {
     Assistant,
     Retry,
     Resolve,
+    Reopen,
+    HandOff,
+    Mood(bool),
     Tag(bool),
 }
 
@@ -242,6 +324,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Assistant),
         1 => Just(Step::Retry),
         1 => Just(Step::Resolve),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::HandOff),
+        1 => any::<bool>().prop_map(Step::Mood),
         1 => any::<bool>().prop_map(Step::Tag),
     ];
     prop::collection::vec(step, 0..60)
@@ -267,10 +352,13 @@ proptest! {
                 },
                 Step::Take(first) => chat.run(Command::Take { by: staff(if first { "ana" } else { "bo" }), cut: None }),
                 Step::Release => chat.run(Command::Release(staff("ana"))),
-                Step::Person => chat.run(Command::Person { cut: None }),
+                Step::Person => chat.run(asked()),
                 Step::Assistant => chat.run(Command::Assistant),
                 Step::Retry => chat.run(Command::Retry),
                 Step::Resolve => chat.run(Command::Resolve),
+                Step::Reopen => chat.run(Command::Reopen),
+                Step::HandOff => chat.run(by_a_word(next)),
+                Step::Mood(bad) => chat.run(mood(if bad { "negative" } else { "positive" }, chat.head.asked)),
                 Step::Tag(one) => {
                     let tags = Tags::parse(&[if one { "one" } else { "two" }]).expect("tags");
                     chat.run(Command::Tag { by: staff("ana"), tags })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::handoff::HandOff;
 use super::ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
 use super::tags::Tags;
 use crate::clock::Millis;
@@ -43,6 +44,9 @@ pub enum EventKind {
         epoch: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         staff: Option<StaffId>,
+        /// Why a person is wanted.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<HandOff>,
     },
     /// A tool's finding; staff only.
     Tool { name: String, outcome: serde_json::Value },

@@ -3,8 +3,10 @@
 //! No IO, no async, no framework. Commands go into [`Head::decide`], events come out, and [`Head::evolve`] folds them
 //! back: the whole ownership state machine can be tested without a disk, a socket or a model.
 
+pub mod command;
 pub mod conversation;
 pub mod event;
+pub mod handoff;
 pub mod ids;
 pub mod prompt;
 pub mod recipe;
@@ -14,10 +16,12 @@ pub mod shopper;
 pub mod tags;
 pub mod text;
 
-pub use conversation::{Command, Cut, Decision, Head, Job, JobChange, Opening, Replied};
+pub use command::{Command, Cut, Decision, Job, JobChange, Opening, Replied};
+pub use conversation::Head;
 pub use event::{Ended, Event, EventKind, Owner, Provenance, Speaker, Status, Thumb};
+pub use handoff::{HandOff, Reason};
 pub use ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};
 pub use refusal::Refusal;
-pub use shopper::Shopper;
+pub use shopper::{Email, EmailError, Shopper};
 pub use tags::{TagError, Tags};
 pub use text::{Said, TextError};

@@ -51,6 +51,7 @@ pub struct Playbook {
     not_understood: String,
     unknown: String,
     small_talk: Vec<String>,
+    choice: String,
 }
 
 impl Playbook {
@@ -63,6 +64,7 @@ impl Playbook {
         let not_understood = Template::load("not_understood", &settings.prompts)?;
         let unknown = Template::load("unknown", &settings.prompts)?;
         let small_talk = Template::load("small_talk", &settings.prompts)?;
+        let choice = Template::load("choice", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -75,6 +77,7 @@ impl Playbook {
             not_understood: not_understood.render(&values)?,
             unknown: unknown.render(&values)?,
             small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
+            choice: strip(&choice.render(&values)?),
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
@@ -110,6 +113,12 @@ impl Playbook {
     /// a small model that may only choose among them cannot get them wrong. If the shop says nothing about it, one of the
     /// answers to small talk; `None` if there are none.
     pub fn grounded(&self, events: &[Event]) -> Option<String> {
+        self.grounded_in_facts(events)
+            .or_else(|| (!self.small_talk.is_empty()).then(|| format!("({})", self.small_talk.join("|"))))
+    }
+
+    /// As [`Playbook::grounded`], without the small talk: `None` if the shop says nothing about the newest question.
+    pub fn grounded_in_facts(&self, events: &[Event]) -> Option<String> {
         let turns = history::turns(events);
         let facts = self.facts_for(&turns);
         let sentences: Vec<String> =
@@ -119,10 +128,7 @@ impl Playbook {
                 sentences.iter().enumerate().filter(|(m, _)| *m != n).map(|(_, s)| s.as_str()).collect();
             if others.is_empty() { first.clone() } else { format!("{first}( ({}))?", others.join("|")) }
         });
-        let mut answers: Vec<String> = pairs.collect();
-        if answers.is_empty() {
-            answers.clone_from(&self.small_talk);
-        }
+        let answers: Vec<String> = pairs.collect();
         (!answers.is_empty()).then(|| format!("({})", answers.join("|")))
     }
 
@@ -139,6 +145,11 @@ impl Playbook {
             }
             _ => facts,
         }
+    }
+
+    /// Asks who should answer `text`, the assistant or a person.
+    pub fn choice(&self, text: &str) -> Vec<Message> {
+        vec![Message::new(Role::System, self.choice.as_str()), Message::new(Role::User, text)]
     }
 
     /// A prompt that begins as all others do.

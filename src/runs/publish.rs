@@ -5,6 +5,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::folder::Folder;
+use super::rows::forget::TAINTED;
 use crate::clock::Millis;
 use crate::domain::recipe::Recipe;
 use crate::domain::run::{Manifest, Run, Scorecard};
@@ -26,7 +27,16 @@ pub(super) fn manifest(folder: &Folder, run: &Run, now: Millis) -> std::io::Resu
     let text = fs_err::read_to_string(folder.file("recipe.toml"))?;
     let base = Recipe::from_toml(&text).map(|recipe| recipe.base).unwrap_or_default();
     let scorecard = fs_err::read(folder.file("scorecard.json"))?;
-    let scorecard: Scorecard = serde_json::from_slice(&scorecard).map_err(std::io::Error::other)?;
+    let mut scorecard: Scorecard = serde_json::from_slice(&scorecard).map_err(std::io::Error::other)?;
+    let tainted = folder.file(TAINTED).exists();
+    if tainted {
+        // Examples of somebody who was erased while the run went on.
+        scorecard.suites.iter_mut().for_each(|suite| suite.details = serde_json::Value::Null);
+        folder.write(
+            "scorecard.json",
+            &serde_json::to_vec_pretty(&scorecard).map_err(std::io::Error::other)?,
+        )?;
+    }
     Ok(Manifest {
         name: run.name.clone(),
         version: 0,
@@ -39,7 +49,7 @@ pub(super) fn manifest(folder: &Folder, run: &Run, now: Millis) -> std::io::Resu
         run: Some(run.id.clone()),
         created_at: now,
         forced_by: None,
-        tainted: false,
+        tainted,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The one worker: takes the next run, trains, judges, publishes.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::child::{Child, Job};
 use super::error::RunsError;
 use super::follow::Follow;
 use super::inner::{Inner, Wish};
+use super::rows::forget::{TAINTED, taint};
 use super::service::RunEvent;
 use super::{memory, publish};
 use crate::domain::recipe::Recipe;
@@ -198,8 +200,13 @@ fn publish(inner: &Inner, id: &str) -> Result<(), RunsError> {
     let Some(run) = inner.current(id) else { return Ok(()) };
     let now = inner.parts.clock.now();
     let manifest = publish::manifest(&folder, &run, now)?;
+    let before = manifest.tainted;
     match inner.parts.publish.publish(&folder.file("adapter"), manifest) {
         Ok(published) => {
+            // A shopper who was erased in between: whoever erases looks at the adapters after the run's own mark.
+            if !before && folder.file(TAINTED).exists() {
+                mark(&inner.parts.root, id)?;
+            }
             tracing::info!(run = id, published, "a run is done");
             inner.advance(id, &[RunState::Evaluating], |run| Run {
                 state: RunState::Done,
@@ -214,4 +221,11 @@ fn publish(inner: &Inner, id: &str) -> Result<(), RunsError> {
         }
     }
     Ok(())
+}
+
+/// Marks what the run `id` published, beside the folder of the runs.
+fn mark(root: &Path, id: &str) -> Result<(), RunsError> {
+    let Some(data) = root.parent() else { return Ok(()) };
+    let marked = taint(data, &[id.to_owned()]);
+    marked.map(drop).map_err(|fault| RunsError::Io(std::io::Error::other(fault)))
 }

@@ -1,7 +1,7 @@
 use super::super::Team;
 use super::*;
 use crate::clock::Clock;
-use crate::domain::{Cmid, Command, EventKind, MessageId, Opening, Said, Speaker, Status};
+use crate::domain::{Cmid, Command, EventKind, HandOff, MessageId, Opening, Reason, Said, Speaker, Status};
 use crate::store::Settings;
 
 struct Place {
@@ -53,6 +53,10 @@ fn asks(text: &str) -> Command {
     says(Speaker::Shopper, text)
 }
 
+fn person() -> Command {
+    Command::Person { why: HandOff { reason: Reason::Asked, away: false }, cut: None }
+}
+
 fn take() -> Command {
     Command::Take { by: anna(), cut: None }
 }
@@ -66,8 +70,8 @@ fn listed(board: &Board, tab: Tab) -> Vec<u128> {
 fn each_tab_has_its_own_conversations_in_its_own_order() {
     let Place { board, .. } = place();
     play(&board, conv(1), 0, &[open()]);
-    play(&board, conv(2), 10_000, &[open(), asks("later"), Command::Person { cut: None }]);
-    play(&board, conv(3), 0, &[open(), asks("first"), Command::Person { cut: None }]);
+    play(&board, conv(2), 10_000, &[open(), asks("later"), person()]);
+    play(&board, conv(3), 0, &[open(), asks("first"), person()]);
     play(&board, conv(4), 0, &[open(), asks("x"), take()]);
     play(&board, conv(5), 50_000, &[open(), asks("x"), Command::Resolve]);
     play(&board, conv(6), 90_000, &[open(), asks("x")]);
@@ -87,7 +91,7 @@ fn a_wait_ends_with_the_first_word_of_a_person() {
     let script = [
         open(),
         asks("hello"),
-        Command::Person { cut: None },
+        person(),
         asks("anybody?"),
         take(),
         says(Speaker::Staff(anna()), "yes"),
@@ -176,4 +180,29 @@ fn ten_thousand_conversations_are_paged_without_holes_or_repeats() {
     assert_eq!(sorted, ids);
     board.forget(conv(5));
     assert_eq!((board.counts(&anna()).all, board.row(conv(5))), (9_999, None));
+}
+
+#[test]
+fn what_there_is_to_learn_from_is_counted_once() {
+    let Place { board, .. } = place();
+    let said = |text: &str| Said::parse(text).unwrap();
+    let rate = |value| Command::Rate { of: 2, value, comment: None };
+    let drafted = Command::SayDrafted {
+        cmid: Cmid(uuid::Uuid::now_v7()),
+        by: anna(),
+        text: said("In four days."),
+        draft: said("Four days."),
+    };
+    let own = says(Speaker::Staff(anna()), "You are welcome.");
+    play(
+        &board,
+        conv(1),
+        0,
+        &[open(), asks("When?"), rate(Thumb::Down), rate(Thumb::Up), take(), drafted, own],
+    );
+    play(&board, conv(2), 0, &[open(), asks("When?"), rate(Thumb::Up), rate(Thumb::Down)]);
+    let gathered = Gathered { by_staff: 2, drafts: 1, corrected: 0, liked: 1 };
+    assert_eq!(board.gathered(), gathered);
+    board.forget(conv(1));
+    assert_eq!(board.gathered(), Gathered::default());
 }

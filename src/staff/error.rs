@@ -46,6 +46,8 @@ pub enum StaffError {
     NoSuchCanned,
     #[error("hours are at most 200 characters; at most 50 hand-off words of 2 to 40 characters each")]
     BadSettings,
+    #[error("{0}")]
+    BadShop(String),
     #[error("the search could not be understood: 1 to 200 characters with at least one letter or digit")]
     BadQuery,
     #[error("search: {0}; it is rebuilt if its folder is removed and shopclerk restarted")]
@@ -82,6 +84,7 @@ impl StaffError {
             Self::BadCanned => "bad_canned",
             Self::ShortcutTaken => "shortcut_taken",
             Self::BadSettings => "bad_settings",
+            Self::BadShop(_) => "bad_settings",
             Self::BadQuery => "bad_search",
             Self::Search(_) => "search_failed",
             Self::Io { .. } => "staff_io",
@@ -91,7 +94,7 @@ impl StaffError {
         }
     }
 
-    pub(super) fn io(place: &Path, fault: &std::io::Error) -> Self {
+    pub(crate) fn io(place: &Path, fault: &std::io::Error) -> Self {
         Self::Io { place: place.to_owned(), fault: fault.to_string() }
     }
 }

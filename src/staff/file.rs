@@ -36,7 +36,7 @@ struct Version {
 
 /// A document of type `T` at one path.
 #[derive(Debug)]
-pub(super) struct Durable<T> {
+pub(crate) struct Durable<T> {
     path: PathBuf,
     cached: RwLock<(Arc<T>, Option<Stamp>)>,
     gate: Mutex<()>,
@@ -45,14 +45,14 @@ pub(super) struct Durable<T> {
 
 impl<T: Clone + Default + Serialize + DeserializeOwned> Durable<T> {
     /// Reads the document; a missing one is the default.
-    pub(super) fn open(path: PathBuf) -> Result<Self, StaffError> {
+    pub(crate) fn open(path: PathBuf) -> Result<Self, StaffError> {
         let read = read(&path)?;
         Ok(Self { path, cached: RwLock::new(read), gate: Mutex::default(), changed: watch::Sender::new(0) })
     }
 
     /// The newest version; looks whether another process replaced the file. A file that cannot be read leaves the last good
     /// version in force.
-    pub(super) fn get(&self) -> Arc<T> {
+    pub(crate) fn get(&self) -> Arc<T> {
         let (known, stamp) = self.cached().clone();
         if stamp_of(&self.path) == stamp {
             return known;
@@ -71,7 +71,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Durable<T> {
     }
 
     /// Changes the document, or not at all if `change` refuses. Blocks until it is on the disk.
-    pub(super) fn change<R>(
+    pub(crate) fn change<R>(
         &self,
         change: impl FnOnce(&mut T) -> Result<R, StaffError>,
     ) -> Result<R, StaffError> {
@@ -85,7 +85,7 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Durable<T> {
     }
 
     /// Grows with every version.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 

@@ -15,12 +15,21 @@ const CHUNK: usize = 1_000;
 /// What the thread is told.
 enum Told {
     Commit(Vec<Event>),
+    /// The store has erased it.
+    Gone(ConvId),
     Stop,
 }
 
 /// Ends the thread when dropped.
 #[derive(Debug)]
 pub(super) struct Following(Sender<Told>);
+
+impl Following {
+    /// Behind everything that was committed before, so that nothing of `conv` comes back.
+    pub(super) fn gone(&self, conv: ConvId) {
+        let _ = self.0.send(Told::Gone(conv));
+    }
+}
 
 impl Drop for Following {
     fn drop(&mut self) {
@@ -42,6 +51,11 @@ impl Followers {
         }
         self.search.touch(conv);
         Ok(())
+    }
+
+    fn forget(&self, conv: ConvId) {
+        self.board.forget(conv);
+        self.search.forget(conv);
     }
 
     /// Reads what is missing of a conversation.
@@ -103,7 +117,15 @@ fn run(store: &Store, followers: &Followers, told: &Receiver<Told>) {
             tracing::error!(code = fault.code(), %fault, "the list of conversations could not be made");
         }
     }
-    while let Ok(Told::Commit(events)) = told.recv() {
+    loop {
+        let events = match told.recv() {
+            Ok(Told::Commit(events)) => events,
+            Ok(Told::Gone(conv)) => {
+                followers.forget(conv);
+                continue;
+            }
+            Ok(Told::Stop) | Err(_) => break,
+        };
         let Some(conv) = events.first().map(|event| event.conv) else { continue };
         if let Err(fault) = followers.take(store, conv, &events) {
             tracing::error!(code = fault.code(), %conv, %fault, "the list misses something");

@@ -17,6 +17,7 @@ pub mod search;
 mod second;
 mod secret;
 mod sessions;
+pub mod shop;
 pub mod team;
 
 use std::path::Path;
@@ -36,6 +37,9 @@ pub use secret::Hashed;
 pub use sessions::{ABSOLUTE, Entered, IDLE, Seat, SessionView};
 pub use team::Team;
 
+pub(crate) use file::Durable;
+pub use shop::{ShopDesk, ShopSettings};
+
 use crate::clock::Clock;
 use crate::domain::ConvId;
 use crate::store::Store;
@@ -49,7 +53,9 @@ pub struct Staff {
     pub audit: Audit,
     pub board: Board,
     pub search: Search,
-    _following: Arc<follow::Following>,
+    /// What the owner sets from the dashboard in place of the files.
+    pub shop: ShopDesk,
+    following: Arc<follow::Following>,
 }
 
 impl Staff {
@@ -67,13 +73,16 @@ impl Staff {
             audit: Audit::open(folder, clock),
             board,
             search,
-            _following: Arc::new(following),
+            shop: ShopDesk::open(folder)?,
+            following: Arc::new(following),
         })
     }
 
     /// A conversation that was erased from the store leaves the list and the index.
     pub fn forget(&self, conv: ConvId) {
+        // At once, for whoever looks next; and again behind what was committed just before.
         self.board.forget(conv);
         self.search.forget(conv);
+        self.following.gone(conv);
     }
 }

@@ -11,6 +11,7 @@ use super::StaffError;
 use super::file::Durable;
 use super::secret::fresh_id;
 use crate::clock::{Clock, Millis};
+use crate::domain::handoff::{Rules, Schedule};
 use crate::domain::text::clean;
 use crate::domain::{Said, ShopperId};
 
@@ -43,10 +44,17 @@ pub struct Canned {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TeamSettings {
-    /// When people are there, in place of what the shop's file says; empty leaves that.
+    /// When people are there, as shoppers read it, in place of what the shop's file says; empty leaves that.
     pub hours: String,
     /// A shopper's message with one of these goes to a person.
     pub handoff_words: Vec<String>,
+    /// What else brings a person.
+    #[schema(value_type = Object)]
+    pub handoff: Rules,
+    /// When people are there, as the server reckons; none for always.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub schedule: Option<Schedule>,
 }
 
 /// A shopper whose messages are refused.
@@ -196,7 +204,10 @@ impl TeamSettings {
         if hours.chars().count() > 200 || words.len() > MAX_WORDS || words.iter().any(long) {
             return Err(StaffError::BadSettings);
         }
-        Ok(Self { hours, handoff_words: words })
+        if !self.handoff.fits() || self.schedule.as_ref().is_some_and(|schedule| !schedule.fits()) {
+            return Err(StaffError::BadSettings);
+        }
+        Ok(Self { hours, handoff_words: words, handoff: self.handoff, schedule: self.schedule.clone() })
     }
 }
 
@@ -229,10 +240,25 @@ mod tests {
     #[test]
     fn settings_and_blocks_survive_a_restart() {
         let (team, folder) = team();
-        let wanted =
-            TeamSettings { hours: " Mon-Fri ".into(), handoff_words: vec!["Refund".into(), "refund".into()] };
+        let schedule = Some(Schedule { zone: "Europe/Berlin".into(), week: [Some((540, 1020)); 7] });
+        let handoff = Rules { unsure: Some(2), ..Rules::default() };
+        let wanted = TeamSettings {
+            hours: " Mon-Fri ".into(),
+            handoff_words: vec!["Refund".into(), "refund".into()],
+            handoff,
+            schedule,
+        };
         let kept = team.set_settings(&wanted).unwrap();
-        assert_eq!(kept, TeamSettings { hours: "Mon-Fri".into(), handoff_words: vec!["refund".into()] });
+        let tidy = TeamSettings { hours: "Mon-Fri".into(), handoff_words: vec!["refund".into()], ..wanted };
+        assert_eq!(kept, tidy);
+        let nowhere = Some(Schedule { zone: "Mars/Olympus".into(), week: [None; 7] });
+        let never = Rules { mood: Some(0), ..Rules::default() };
+        for wrong in [
+            TeamSettings { schedule: nowhere, ..TeamSettings::default() },
+            TeamSettings { handoff: never, ..TeamSettings::default() },
+        ] {
+            assert_eq!(team.set_settings(&wrong), Err(StaffError::BadSettings));
+        }
         let long = TeamSettings { handoff_words: vec!["x".into()], ..TeamSettings::default() };
         assert_eq!(team.set_settings(&long), Err(StaffError::BadSettings));
         let shopper = ShopperId::from_bytes([1; 16]);

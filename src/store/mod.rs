@@ -175,8 +175,12 @@ impl Store {
     pub fn find_shoppers(&self, word: &str) -> Result<Vec<Shopper>, StoreError> {
         let all = self.0.reader.index.scan::<Shopper>(keys::SHOPPERS, keys::SHOPPERS, usize::MAX)?;
         let is = |own: &Option<String>| own.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(word));
-        let named =
-            |shopper: &Shopper| is(&shopper.email) || is(&shopper.external) || shopper.id.to_string() == word;
+        let named = |shopper: &Shopper| {
+            is(&shopper.email)
+                || is(&shopper.contact)
+                || is(&shopper.external)
+                || shopper.id.to_string() == word
+        };
         Ok(all.into_iter().map(|(_, shopper)| shopper).filter(named).collect())
     }
 

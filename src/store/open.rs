@@ -245,6 +245,10 @@ impl Replay<'_> {
         }
     }
 
+    fn is_older(&self, segment: u32) -> Result<bool, StoreError> {
+        Ok(self.files.start(segment)?.is_some_and(|start| start.format < FORMAT))
+    }
+
     fn damaged(&mut self, segment: u32, at: u64, what: &str) {
         self.recovery.damage.push(format!("{}, byte {at}: {what}", self.files.path(segment).display()));
     }
@@ -267,10 +271,15 @@ impl Replay<'_> {
         }
         let tail = if mark.end == 0 {
             Tail::begin(self.files, last, clock.now())?
+        } else if self.is_older(last)? {
+            // What an older program would misread may be written from now on: it refuses by the newest file.
+            tracing::info!(format = FORMAT, "the journal goes on in a file of the newer format");
+            drop(Tail::resume(self.files, last, mark.end)?);
+            Tail::begin(self.files, last + 1, clock.now())?
         } else {
             Tail::resume(self.files, last, mark.end)?
         };
-        mark.end = tail.end;
+        (mark.segment, mark.end) = (tail.segment, tail.end);
         Ok(tail)
     }
 }

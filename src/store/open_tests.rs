@@ -44,6 +44,44 @@ async fn a_newer_journal_is_refused() {
     assert!(refused.to_string().contains("00000002.log: written by a newer shopclerk"), "{refused}");
 }
 
+/// The first frame of a file, as a program of `format` would have begun it.
+fn begin_as(dir: &Path, format: u32) {
+    let path = dir.join("journal/00000001.log");
+    let mut bytes = fs::read(&path).expect("reads");
+    let mut start = Vec::new();
+    let record = crate::store::record::Start { format, segment: 1, at: 7 };
+    Record::<()>::Start(record).push(&mut start).expect("fits");
+    bytes[..start.len()].copy_from_slice(&start);
+    fs::write(&path, bytes).expect("writes");
+}
+
+/// An older program refuses by the newest file: none of ours may be written into one that it would read.
+#[tokio::test]
+async fn an_older_journal_goes_on_in_a_newer_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let store = opening(dir.path()).expect("opens");
+    let (conv, shopper) =
+        (crate::domain::ConvId::from_bytes([1; 16]), crate::domain::ShopperId::from_bytes([2; 16]));
+    let open = crate::domain::Command::Open(crate::domain::Opening { shopper });
+    store.commit(conv, open).await.expect("commits");
+    store.close().await;
+    begin_as(dir.path(), 1);
+    let store = opening(dir.path()).expect("opens an older one");
+    assert_eq!(store.recovery(), &Recovery::default());
+    assert!(store.head(conv).expect("reads").is_some());
+    store.erase(crate::store::Whose::Shopper(shopper)).await.expect("erases");
+    store.close().await;
+    let files = Files::new(dir.path().join("journal")).expect("opens");
+    assert_eq!(files.segments().expect("lists"), [1, 2]);
+    assert_eq!(files.start(2).expect("reads").map(|start| start.format), Some(FORMAT));
+    for _ in 0..2 {
+        let store = opening(dir.path()).expect("opens again");
+        assert_eq!(store.verify(&|_, _, _| {}).expect("verifies").faults, []);
+        store.close().await;
+    }
+    assert_eq!(files.segments().expect("lists"), [1, 2], "once is enough");
+}
+
 #[tokio::test]
 async fn an_older_index_is_made_again() {
     let dir = tempfile::tempdir().expect("a folder");

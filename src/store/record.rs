@@ -7,8 +7,9 @@ use super::frame::{MAX_PAYLOAD, OVERHEAD, push_frame};
 use crate::clock::Millis;
 use crate::domain::{ConvId, Event, Head, Job, Shopper};
 
-/// The version of what the journal's frames say.
-pub(super) const FORMAT: u32 = 1;
+/// The version of what the journal's frames say. 2 knows [`Record::Erased`], which a program of format 1 takes for damage: see
+/// `docs/decisions/0010-forgetting.md`.
+pub(super) const FORMAT: u32 = 2;
 
 /// The number of a record: 1, 2, 3, ... over all files of the journal, without gaps.
 pub(super) type Lsn = u64;

@@ -111,7 +111,7 @@ impl From<DeskError> for ApiError {
             DeskError::Busy { .. } | DeskError::Draining | DeskError::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            DeskError::Text(_) | DeskError::Tags(_) => StatusCode::BAD_REQUEST,
+            DeskError::Text(_) | DeskError::Tags(_) | DeskError::Email(_) => StatusCode::BAD_REQUEST,
             DeskError::Blocked => StatusCode::FORBIDDEN,
             DeskError::Model(fault) => match fault {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {
@@ -141,6 +141,7 @@ impl From<StaffError> for ApiError {
             | StaffError::BadKey
             | StaffError::BadCanned
             | StaffError::BadSettings
+            | StaffError::BadShop(_)
             | StaffError::BadQuery => StatusCode::BAD_REQUEST,
             StaffError::LinkInvalid
             | StaffError::NoSuchAccount

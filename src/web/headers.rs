@@ -2,8 +2,6 @@
 
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::Settings;
-
 /// Which page a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Page {
@@ -34,12 +32,13 @@ impl Page {
 
 /// The Content-Security-Policy of `page`. `socket` is the server's own origin for WebSockets, e.g. `wss://chat.example.com`:
 /// not every browser counts it among 'self'.
-pub(super) fn policy(page: Page, settings: &Settings, socket: &str) -> String {
+/// Pages of `parents` may show the widget.
+pub(super) fn policy(page: Page, parents: &[String], socket: &str) -> String {
     let base = "base-uri 'none'; form-action 'self'; object-src 'none'";
     let own = "script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'";
     match page {
         Page::Widget => {
-            let parents = settings.origins.join(" ");
+            let parents = parents.join(" ");
             format!(
                 "default-src 'none'; {own}; connect-src 'self' {socket}; frame-ancestors 'self' {parents}; {base}; \
                  require-trusted-types-for 'script'"

@@ -4,7 +4,10 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::staff::{admin, conversations, door, own, search, team, transcript};
+use super::staff::{
+    admin, backup, conversations, door, own, privacy, search, shop, team, tools as on_messages, transcript,
+    webhooks,
+};
 use super::{health, openai, runs, shopper, tools};
 
 #[derive(OpenApi)]
@@ -45,8 +48,23 @@ use super::{health, openai, runs, shopper, tools};
         conversations::one,
         conversations::events,
         transcript::export,
+        on_messages::call,
         conversations::block,
         conversations::unblock,
+        privacy::find,
+        privacy::export,
+        privacy::erase,
+        shop::shop,
+        shop::set_shop,
+        backup::backup,
+        webhooks::webhooks,
+        webhooks::add,
+        webhooks::change,
+        webhooks::remove,
+        webhooks::secret,
+        webhooks::test,
+        webhooks::retry,
+        conversations::gathered,
         search::search,
         team::settings,
         team::set_settings,

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{HOST, ORIGIN};
 
 use super::Settings;
+use super::state::State;
 
 /// What a request says about the page it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,12 +18,16 @@ pub(super) enum Origin {
 }
 
 /// Checks the `Origin` of `request`: scheme, host and port have to be equal.
-pub(super) fn check(request: &HttpRequest, settings: &Settings) -> Origin {
+pub(super) fn check(request: &HttpRequest, state: &State) -> Origin {
+    let settings = &state.settings;
     let mut values = request.headers().get_all(ORIGIN);
     let Some(value) = values.next() else { return Origin::Absent };
     let (Ok(origin), None) = (value.to_str(), values.next()) else { return Origin::Foreign };
     let origin = origin.to_ascii_lowercase();
-    let listed = settings.origins.iter().any(|known| known.eq_ignore_ascii_case(&origin));
+    let listed = [&settings.origins, &state.staff.shop.get().origins]
+        .into_iter()
+        .flatten()
+        .any(|known| known.eq_ignore_ascii_case(&origin));
     if listed || is_own(request, settings, &origin) { Origin::Allowed } else { Origin::Foreign }
 }
 

@@ -12,9 +12,11 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::timeout;
 
 use super::state::State;
-use super::{Settings, routes, staff, trace};
+use super::{Settings, routes, runs, staff, trace};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::hooks::Hooks;
+use crate::keep::Keep;
 use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::tools::Toolbox;
@@ -31,6 +33,8 @@ pub struct Parts {
     pub desk: Desk,
     pub tools: Toolbox,
     pub staff: Staff,
+    pub keep: Keep,
+    pub hooks: Hooks,
     pub settings: Settings,
     pub clock: Clock,
     /// Signs shoppers' tokens: see [`super::auth::secret::load_or_create`].
@@ -78,6 +82,7 @@ pub fn serve(parts: Parts, listener: TcpListener) -> std::io::Result<Running> {
     let task = tokio::spawn(server);
     tokio::spawn(sweep(state.clone()));
     tokio::spawn(staff::upkeep::run(state.clone()));
+    tokio::spawn(runs::chronicle(state.clone()));
     Ok(Running { handle, state, task })
 }
 

@@ -1,5 +1,7 @@
 //! What the widget needs besides its socket: a session, the look of the shop, older events.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,7 @@ use super::state::State;
 use super::wire::{Viewer, WireEvent};
 use crate::domain::{ConvId, Seq, Shopper, ShopperId};
 use crate::prompt::Shop;
+use crate::staff::shop::LookSettings;
 
 /// Events of one page of history.
 const PAGE: usize = 200;
@@ -56,10 +59,10 @@ pub(super) async fn session(
     state: web::Data<State>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
-    if origin::check(&request, &state.settings) == Origin::Foreign {
+    if origin::check(&request, &state) == Origin::Foreign {
         return Err(ApiError::forbidden(
             "origin_forbidden",
-            "this page may not begin a chat; add its origin to `web.origins`",
+            "this page may not begin a chat; add its origin in the settings of the dashboard, or to `web.origins`",
         ));
     }
     if state.is_draining() {
@@ -90,6 +93,7 @@ async fn who(
             id: vouched.shopper,
             name: vouched.name,
             email: vouched.email,
+            contact: None,
             external: Some(vouched.external),
             verified: true,
             created_at: state.clock.now(),
@@ -173,26 +177,41 @@ pub(super) async fn look(
     if lang.len() > 35 {
         return Err(ApiError::bad_request("bad_query", "`lang` is not a language tag"));
     }
-    let look = look_of(state.desk.shop(), &lang);
+    let mut look = look_of(state.desk.shop(), &state.staff.shop.get().look, &lang);
+    let hours = state.staff.team.settings().hours;
+    if !hours.is_empty() {
+        look.hours = hours;
+    }
     Ok(HttpResponse::Ok().insert_header(("Cache-Control", "public, max-age=60")).json(look))
 }
 
-fn look_of(shop: &Shop, lang: &str) -> Look {
+/// What is set in the dashboard, language by language, over what the shop's file says.
+fn look_of(shop: &Shop, set: &LookSettings, lang: &str) -> Look {
     let profile = &shop.profile;
+    let or = |set: &str, file: &str| if set.is_empty() { file.to_owned() } else { set.to_owned() };
+    let greeting = over(&profile.look.greeting, &set.greeting);
+    let suggestions = over(&profile.look.suggestions, &set.suggestions);
     Look {
         name: profile.name.clone(),
-        assistant: profile.assistant.clone(),
-        color: profile.look.color.clone(),
-        greeting: by_language(&profile.look.greeting, lang, &profile.language).unwrap_or_default(),
-        suggestions: by_language(&profile.look.suggestions, lang, &profile.language).unwrap_or_default(),
+        assistant: or(&set.title, &profile.assistant),
+        color: or(&set.color, &profile.look.color),
+        greeting: by_language(&greeting, lang, &profile.language).unwrap_or_default(),
+        suggestions: by_language(&suggestions, lang, &profile.language).unwrap_or_default(),
         hours: profile.hours.clone(),
         email: profile.email.clone(),
         language: profile.language.clone(),
     }
 }
 
+fn over<T: Clone>(file: &BTreeMap<String, T>, set: &BTreeMap<String, T>) -> BTreeMap<String, T> {
+    let mut texts: BTreeMap<String, T> =
+        file.iter().map(|(key, text)| (key.to_lowercase(), text.clone())).collect();
+    texts.extend(set.iter().map(|(key, text)| (key.clone(), text.clone())));
+    texts
+}
+
 /// The text for `lang`, for its main language, for the shop's language, or any.
-fn by_language<T: Clone>(texts: &std::collections::BTreeMap<String, T>, lang: &str, shop: &str) -> Option<T> {
+fn by_language<T: Clone>(texts: &BTreeMap<String, T>, lang: &str, shop: &str) -> Option<T> {
     let lang = lang.to_lowercase();
     let main = lang.split(['-', '_']).next().unwrap_or("").to_owned();
     [lang.as_str(), &main, shop]

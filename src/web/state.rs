@@ -10,6 +10,8 @@ use super::limits::Limits;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
+use crate::hooks::Hooks;
+use crate::keep::Keep;
 use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::tools::Toolbox;
@@ -20,6 +22,8 @@ pub struct State {
     pub settings: Settings,
     pub clock: Clock,
     pub staff: Staff,
+    pub keep: Keep,
+    pub hooks: Hooks,
     pub tickets: Tickets,
     pub tokens: Tokens,
     pub identities: Identities,
@@ -33,13 +37,16 @@ pub struct State {
 
 impl State {
     pub fn new(parts: Parts) -> Self {
-        let Parts { desk, tools, staff, settings, clock, secret, api_key, metrics, runs } = parts;
+        let Parts { desk, tools, staff, keep, hooks, settings, clock, secret, api_key, metrics, runs } =
+            parts;
         let identities =
             Identities::new(&settings.identity_secrets, &settings.identity_audience, clock.clone());
         Self {
             desk,
             tools,
             staff,
+            keep,
+            hooks,
             tickets: Tickets::new(clock.clone()),
             tokens: Tokens::new(&secret, clock.clone(), settings.token_minutes, settings.renew_days),
             identities,

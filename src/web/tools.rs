@@ -101,22 +101,24 @@ async fn run<I: DeserializeOwned, O: Serialize>(
     }
     let mut items = Vec::with_capacity(asked.items.len());
     for (n, item) in asked.items.into_iter().enumerate() {
-        items.push(tool(&state.tools, item).await.map_err(|fault| refuse(n, &fault))?);
+        items.push(tool(&state.tools, item).await.map_err(|fault| refuse(Some(n), &fault))?);
     }
     Ok(HttpResponse::Ok().json(Answers { items }))
 }
 
-fn refuse(n: usize, fault: &ToolError) -> ApiError {
+/// `n` is the place of the item in the request, where there are several.
+pub(super) fn refuse(n: Option<usize>, fault: &ToolError) -> ApiError {
+    let place = |sign: &str| n.map(|n| format!("items[{n}]{sign}")).unwrap_or_default();
     match fault {
-        ToolError::Item { .. } => ApiError::bad_request(fault.code(), format!("items[{n}].{fault}")),
+        ToolError::Item { .. } => ApiError::bad_request(fault.code(), format!("{}{fault}", place("."))),
         ToolError::Model(ModelError::TooLong { .. } | ModelError::Invalid(_)) => {
-            ApiError::bad_request(fault.code(), format!("items[{n}]: {fault}"))
+            ApiError::bad_request(fault.code(), format!("{}{fault}", place(": ")))
         }
         ToolError::Model(_) | ToolError::Prompt(_) | ToolError::Adapter(_) | ToolError::Calibration(_) => {
             ApiError::new(
                 actix_web::http::StatusCode::BAD_GATEWAY,
                 fault.code(),
-                format!("items[{n}]: {fault}"),
+                format!("{}{fault}", place(": ")),
             )
         }
     }

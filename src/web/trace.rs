@@ -70,5 +70,9 @@ fn policy_of(request: &ServiceRequest, state: &State) -> String {
     } else {
         String::new()
     };
-    headers::policy(page, &state.settings, &socket)
+    let mut parents = state.settings.origins.clone();
+    if page == Page::Widget {
+        parents.extend(state.staff.shop.get().origins.iter().cloned());
+    }
+    headers::policy(page, &parents, &socket)
 }

@@ -15,7 +15,7 @@ cmid: string, text: string,
 /**
  * Staff only: what the model had suggested, before it was edited.
  */
-draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
+draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "contact", conv: string, email: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "reopen", conv: string, } | { "t": "suggest", conv: string, } | { "t": "unsuggest", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
 /**
  * The last page's `next`.
  */
@@ -37,7 +37,11 @@ staff?: string, } | { "t": "error", code: string, message: string, cmid?: string
 /**
  * Seconds.
  */
-retry_after?: number, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "opened", conv: string, head: number, };
+retry_after?: number, } | { "t": "contact", conv: string, email: string, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "suggestion", conv: string, off: number, text: string, 
+/**
+ * With the last piece: why there are no more.
+ */
+ended?: "complete" | "length" | "stopped" | "failed" | "nothing", } | { "t": "opened", conv: string, head: number, };
 
 export type Typist = "shopper" | "staff" | "ai";
 
@@ -52,7 +56,15 @@ at: number, } & ({ "kind": "said", cmid: string, by: Party, staff?: string, text
 /**
  * It answers everything up to this event.
  */
-upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, 
+/**
+ * Why a person is wanted. A shopper is only told that they asked for one.
+ */
+reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model", 
+/**
+ * Nobody is there now: an address may be left with `contact`.
+ */
+away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
 
 /**
  * Which side wrote a message.
@@ -63,7 +75,15 @@ export type WireKind = { "kind": "said", cmid: string, by: Party, staff?: string
 /**
  * It answers everything up to this event.
  */
-upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
+upto: number, text: string, ended: "complete" | "length" | "stopped" | "interrupted" | "failed" | "refused", provenance?: WireProvenance, } | { "kind": "status", status: "open" | "resolved" | "retry", } | { "kind": "owner", owner: "ai" | "queue" | "staff", staff?: string, 
+/**
+ * Why a person is wanted. A shopper is only told that they asked for one.
+ */
+reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model", 
+/**
+ * Nobody is there now: an address may be left with `contact`.
+ */
+away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
 
 /**
  * Where a reply came from; staff only.
@@ -122,4 +142,8 @@ export type PreviewBy = "shopper" | "staff" | "ai";
 /**
  * Who writes to the shop.
  */
-export type RowShopper = { id: string, name?: string, email?: string, verified: boolean, blocked: boolean, };
+export type RowShopper = { id: string, name?: string, email?: string, 
+/**
+ * An address they gave in the chat; nobody vouched for it.
+ */
+contact?: string, verified: boolean, blocked: boolean, };

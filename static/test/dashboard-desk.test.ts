@@ -227,3 +227,45 @@ it("colleagues and shoppers type for six seconds; I do not see myself", async ()
   await vi.advanceTimersByTimeAsync(6_100);
   expect(here.typists.value).toEqual([]);
 });
+
+it("a draft comes piece by piece, is stopped, and an error ends it", async () => {
+  const here = desk();
+  here.start();
+  const wire = await online(here);
+  here.visit(CONV);
+  wire.take();
+  const heard: string[] = [];
+  const draft = here.suggestions.ask(CONV, (text) => void heard.push(text));
+  expect(wire.take()).toEqual([{ t: "suggest", conv: CONV }]);
+  const piece = (off: number, text: string, ended?: "complete" | "stopped" | "nothing" | "failed"): DeskHears => ({ t: "suggestion", conv: CONV, off, text, ...(ended && { ended }) });
+  wire.hear(piece(0, "Yes 😀 "));
+  wire.hear(piece(6, "we do"));
+  // A shopper came first: it begins again.
+  wire.hear(piece(0, ""));
+  wire.hear(piece(0, "Yes."));
+  wire.hear({ ...piece(0, "Not here."), conv: "other" } as DeskHears);
+  expect(heard).toEqual(["Yes 😀 ", "Yes 😀 we do", "", "Yes."]);
+  draft.stop();
+  expect(wire.take()).toEqual([{ t: "unsuggest", conv: CONV }]);
+  wire.hear(piece(4, " W", "stopped"));
+  expect(await draft.done).toBe("Yes. W");
+  draft.stop();
+  expect(wire.take()).toEqual([]);
+
+  const nothing = here.suggestions.ask(CONV, () => {});
+  wire.hear(piece(0, "", "nothing"));
+  expect(await nothing.done).toBe("");
+  const failed = here.suggestions.ask(CONV, () => {});
+  wire.hear(piece(0, "", "failed"));
+  await expect(failed.done).rejects.toThrow("suggestion_failed");
+  const refused = here.suggestions.ask(CONV, () => {});
+  wire.hear({ t: "error", code: "restarting", message: "" });
+  await expect(refused.done).rejects.toThrow("restarting");
+  expect(faults).toEqual([]);
+  const first = here.suggestions.ask(CONV, () => {});
+  const second = here.suggestions.ask(CONV, () => {});
+  expect(await first.done).toBe("");
+  wire.drop();
+  await expect(second.done).rejects.toThrow("offline");
+  await expect(here.suggestions.ask(CONV, () => {}).done).rejects.toThrow("offline");
+});

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import { applyDelta, applyEvent, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread } from "../src/dashboard/state/thread";
+import { attributesOf, pieces, shortcutOf, spansOf } from "../src/dashboard/state/findings";
+import { applyDelta, applyEvent, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
 
 const CONV = "0192f0a1-0000-7000-8000-000000000001";
 type Body = StaffEvent extends infer E ? (E extends StaffEvent ? Omit<E, "conv" | "seq" | "at"> : never) : never;
@@ -25,6 +26,14 @@ it("a conversation unfolds: message, reply, rating, note, take-over", () => {
   expect(thread.lines.map((line) => line.kind)).toEqual(["shopper", "reply", "note", "mark"]);
   expect(thread.lines[1]).toMatchObject({ thumb: "down", comment: "no" });
   expect([thread.owner, thread.staff, isWaiting(thread)]).toEqual(["staff", "mara", false]);
+});
+
+it("it is told why a person is wanted, until somebody else has it", () => {
+  const thread = fold(said(1), event(2, { kind: "owner", owner: "queue", reason: "word", away: true }));
+  expect(thread.reason).toBe("word");
+  expect(thread.lines[1]).toMatchObject({ kind: "mark", what: "queue", reason: "word", away: true });
+  applyEvent(thread, event(3, { kind: "owner", owner: "staff", staff: "mara" }));
+  expect(thread.reason).toBeUndefined();
 });
 
 it("a correction stands beside the reply, a draft beside the message it became, and both replace the line's object", () => {
@@ -78,4 +87,30 @@ it("what this page does not know yet does not stop it", () => {
   const thread = fold(said(1));
   expect(applyEvent(thread, { conv: CONV, seq: 2, at: 1, kind: "from_the_future" } as unknown as StaffEvent)).toBe("applied");
   expect(thread.seq).toBe(2);
+});
+
+it("what a colleague had looked up stands beside its message, newest of a tool, and says nothing of the mood", () => {
+  const thread = fold(said(1, "It is 😡 bad. Red box."), reply(2, 1));
+  const tool = (seq: number, name: string, outcome: object): StaffEvent => event(seq, { kind: "tool", name, outcome });
+  applyEvent(thread, tool(3, "sentiment", { of: 1, label: "negative", scores: {} }));
+  applyEvent(thread, tool(4, "sentiment", { of: 1, by: "mara", label: "negative", scores: {}, evidence: [{ start: 0, end: 12 }] }));
+  applyEvent(thread, tool(5, "sentiment", { of: 1, by: "tom", label: "neutral", scores: {} }));
+  applyEvent(thread, tool(6, "extract", { of: 1, by: "mara", attributes: [{ name: "Color", value: "Red", start: 13, end: 16 }, { name: 3 }] }));
+  applyEvent(thread, tool(7, "qa", { of: 99, by: "mara", pairs: [] }));
+  expect(thread.moods).toHaveLength(1);
+  expect(thread.lines.map((line) => line.kind)).toEqual(["shopper", "reply", "tool", "tool"]);
+  const line = thread.lines[0] as Written;
+  expect(line.findings!.map((one) => [one.seq, one.name, one.by])).toEqual([[5, "sentiment", "tom"], [6, "extract", "mara"]]);
+  const found = line.findings![1]!;
+  expect(attributesOf(found)).toEqual([{ name: "Color", value: "Red" }]);
+  expect(pieces(line.text, spansOf(found, [...line.text].length))).toEqual(["It is 😡 bad. ", "Red", " box."]);
+});
+
+it("spans that lie are left out, and a shortcut is made of any question", () => {
+  const finding = { seq: 1, at: 0, name: "qa", by: "x", outcome: { pairs: [{ start: 2, end: 4 }, { start: 0, end: 3 }, { start: -1, end: 2 }, { start: 5, end: 99 }, { start: "0", end: 1 }, null] } };
+  expect(spansOf(finding, 6)).toEqual([[0, 3]]);
+  expect(spansOf({ ...finding, outcome: { pairs: "no", evidence: 4 } }, 6)).toEqual([]);
+  expect(shortcutOf("Where is my parcel?")).toBe("where-is-my-parcel");
+  expect(shortcutOf("Où est Ünter die längste Beschreibung aller Zeiten")).toBe("ou-est-unter-die-langste");
+  expect(shortcutOf("退货政策是什么？")).toBe("answer");
 });

@@ -94,13 +94,20 @@ describe("who is at work", () => {
   });
 
   it("is nobody but the person once one was asked for", () => {
-    const [talk] = play(opened, said(2, "Hi"), delta("m2", 0, "He"), event(3, { kind: "owner", owner: "queue" }));
+    const [talk] = play(opened, said(2, "Hi"), delta("m2", 0, "He"), event(3, { kind: "owner", owner: "queue", reason: "asked" }));
     expect(talk).toMatchObject({ owner: "queue", live: null });
     expect(isReplying(talk)).toBe(false);
     apply(talk, event(4, { kind: "owner", owner: "staff" }));
     apply(talk, said(5, "Hello, I am a person", "staff"));
     expect(talk.answered).toBe(talk.asked);
     expect(talk.lines.map((line) => line.note ?? line.kind)).toEqual(["shopper", "queue", "staff", "staff"]);
+  });
+
+  it("does not say that a shopper asked for a person who did not, and knows when nobody is there", () => {
+    const [talk] = play(opened, said(2, "Refund!"), event(3, { kind: "owner", owner: "queue", away: true }));
+    expect([talk.lines.at(-1)?.note, talk.away]).toEqual(["hand", true]);
+    apply(talk, event(4, { kind: "owner", owner: "ai" }));
+    expect([talk.lines.at(-1)?.note, talk.away]).toEqual(["ai", false]);
   });
 });
 
@@ -119,7 +126,7 @@ describe("a cut reply", () => {
   it("cannot be asked for again after another message or with a person", () => {
     const [later] = play(opened, said(2, "Hi"), reply(3, 2, "Hel", "failed"), said(4, "So?"));
     expect(retryable(later)).toBeUndefined();
-    const [person] = play(opened, said(2, "Hi"), reply(3, 2, "Hel", "failed"), event(4, { kind: "owner", owner: "queue" }));
+    const [person] = play(opened, said(2, "Hi"), reply(3, 2, "Hel", "failed"), event(4, { kind: "owner", owner: "queue", reason: "asked" }));
     expect(retryable(person)).toBeUndefined();
   });
 });

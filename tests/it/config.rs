@@ -15,6 +15,7 @@ const TABLES: &[(&str, &str)] = &[
     ("rows", "src/runs/rows/settings.rs"),
     ("tools", "src/tools/settings.rs"),
     ("runs", "src/runs/settings.rs"),
+    ("webhooks", "src/hooks/settings.rs"),
 ];
 
 fn page() -> String {

@@ -19,7 +19,27 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eval", &["domain", "clock", "prompt", "model", "tools", "chat", "train"]),
     // Accounts, sessions and the search index of the staff.
     ("staff", &["domain", "clock", "store", "telemetry"]),
-    ("web", &["domain", "clock", "store", "prompt", "model", "tools", "chat", "runs", "staff", "telemetry"]),
+    // What has to be forgotten lies in three rooms.
+    ("keep", &["domain", "clock", "store", "runs", "staff", "telemetry"]),
+    // Endpoints are a document as the staff's are.
+    ("hooks", &["domain", "clock", "store", "staff"]),
+    (
+        "web",
+        &[
+            "hooks",
+            "keep",
+            "domain",
+            "clock",
+            "store",
+            "prompt",
+            "model",
+            "tools",
+            "chat",
+            "runs",
+            "staff",
+            "telemetry",
+        ],
+    ),
     (
         "commands",
         &[
@@ -34,12 +54,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "train",
             "eval",
             "staff",
+            "keep",
+            "hooks",
             "web",
             "config",
             "telemetry",
         ],
     ),
-    ("config", &["store", "prompt", "model", "tools", "chat", "runs", "staff", "web", "telemetry"]),
+    ("config", &["hooks", "store", "prompt", "model", "tools", "chat", "runs", "staff", "web", "telemetry"]),
     ("telemetry", &[]),
 ];
 
@@ -56,6 +78,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tantivy", &["src/staff"]),
     ("actix_session", &["src/web"]),
     ("hf_hub", &["src/model/library"]),
+    ("reqwest", &["src/hooks"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

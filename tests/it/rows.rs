@@ -284,8 +284,15 @@ async fn no_personal_data_reaches_a_row() {
     assert!(cases.len() >= 150, "{}", cases.len());
     for (n, case) in (1..).zip(&cases) {
         let name = case.names.first().cloned();
-        let known =
-            Shopper { id: shopper(n), name, email: None, external: None, verified: true, created_at: 1 };
+        let known = Shopper {
+            id: shopper(n),
+            name,
+            email: None,
+            contact: None,
+            external: None,
+            verified: true,
+            created_at: 1,
+        };
         store.remember_shopper(known).await.unwrap();
         // From the shopper, from the model, in a correction and from staff.
         let talk = Talk::new(&store, n).await.ask(&case.text).await.reply(&case.text).await;

@@ -22,7 +22,15 @@ async fn filled(dir: &Path) -> Store {
     for n in 1..=3 {
         let name = Some(if n == 1 { SECRET.to_owned() } else { format!("Shopper {n}") });
         let email = Some(format!("s{n}@example.com"));
-        let known = Shopper { id: shopper(n), name, email, external: None, verified: true, created_at: 1 };
+        let known = Shopper {
+            id: shopper(n),
+            name,
+            email,
+            contact: None,
+            external: None,
+            verified: true,
+            created_at: 1,
+        };
         store.remember_shopper(known).await.unwrap();
         for c in [n, n + 10] {
             store.commit(conv(c), Command::Open(Opening { shopper: shopper(n) })).await.unwrap();
@@ -96,6 +104,7 @@ async fn a_shopper_is_erased_while_the_shop_goes_on() {
         id: shopper(1),
         name: Some("New".into()),
         email: None,
+        contact: None,
         external: None,
         verified: true,
         created_at: 2,

@@ -184,6 +184,22 @@ async fn a_run_from_the_recipe_to_the_shelf() {
     assert_eq!((manifest.run, manifest.scorecard), (Some(id), details.scorecard));
 }
 
+/// A shopper is erased while the run that learns from them goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_rows_were_erased_publishes_a_tainted_adapter() {
+    let mut site = Site::new();
+    let ids = ["clean", "tainted"].map(|name| site.submit(&recipe(name, 3)).id);
+    fs_err::write(site.data.path().join("runs").join(&ids[1]).join("tainted"), "").unwrap();
+    for id in &ids {
+        site.state(id, RunState::Done).await;
+    }
+    let shelf = site.shelf.0.lock().unwrap();
+    let seen: Vec<(&str, bool)> = shelf.iter().map(|made| (made.name.as_str(), made.tainted)).collect();
+    assert_eq!(seen, [("clean", false), ("tainted", true)]);
+    let details = |made: &Manifest| made.scorecard.as_ref().unwrap().suites[0].details.clone();
+    assert_eq!(details(&shelf[1]), serde_json::Value::Null);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_at_a_time_in_the_order_of_asking() {
     let mut site = Site::new();

@@ -152,6 +152,7 @@ async fn what_is_known_of_a_shopper_is_kept() {
         id: shopper(9),
         name: Some("Noor".into()),
         email: None,
+        contact: None,
         external: Some("c-12".into()),
         verified: true,
         created_at: 5,

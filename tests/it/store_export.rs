@@ -47,6 +47,7 @@ async fn filled(dir: &Path) -> Store {
         id: shopper(1),
         name: Some("Noor".into()),
         email: Some("noor@example.com".into()),
+        contact: None,
         external: None,
         verified: true,
         created_at: 5,

@@ -1,36 +1,25 @@
-//! `shopclerk data erase`: somebody leaves the shop's memory; and what is kept too long.
-
-use std::path::Path;
-use std::time::Duration;
+//! `shopclerk data erase`: somebody leaves the shop's memory while no server runs. The dashboard does the same while one does.
 
 use anyhow::bail;
-use serde::Serialize;
 
 use super::open_existing;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::{ConvId, ShopperId};
-use crate::runs::rows::forget::{self, Forgotten, forget};
-use crate::store::{Erasure, Store, Whose};
+use crate::domain::ShopperId;
+use crate::keep;
+use crate::staff::{Audit, Entry};
+use crate::store::Store;
 
-const DAY: u64 = 24 * 60 * 60 * 1000;
-
-#[derive(Serialize)]
-struct Done {
-    #[serde(flatten)]
-    erasure: Erasure,
-    #[serde(flatten)]
-    forgotten: Forgotten,
-}
-
-/// Rows first: the store still knows who the shopper is if this is stopped and done again.
 pub(super) async fn run(word: &str, config: &Config, json: bool) -> anyhow::Result<()> {
     let store = open_existing(config)?;
-    let outcome = erase(&store, word, &config.data).await;
+    let outcome = erase(&store, word, config).await;
     store.close().await;
-    let done = outcome?;
+    let (shopper, done) = outcome?;
     // The index still holds traces; opening makes it again.
     open_existing(config)?.close().await;
+    let audit = Audit::open(&config.staff_dir(), Clock::System);
+    let words = format!("{} conversations, {} rows", done.erasure.conversations.len(), done.forgotten.rows);
+    audit.note(Entry::new("cli", "shopper_erased").on(&shopper.to_string()).detail(&words))?;
     if json {
         println!("{}", serde_json::to_string_pretty(&done)?);
         return Ok(());
@@ -50,11 +39,9 @@ pub(super) async fn run(word: &str, config: &Config, json: bool) -> anyhow::Resu
     Ok(())
 }
 
-async fn erase(store: &Store, word: &str, data: &Path) -> anyhow::Result<Done> {
+async fn erase(store: &Store, word: &str, config: &Config) -> anyhow::Result<(ShopperId, keep::Erased)> {
     let shopper = the_one(store, word)?;
-    let forgotten = forget(data, forget::Whose::Shopper(shopper))?;
-    let erasure = store.erase(Whose::Shopper(shopper)).await?;
-    Ok(Done { erasure, forgotten })
+    Ok((shopper, keep::erase(store, &config.data, shopper).await?))
 }
 
 fn the_one(store: &Store, word: &str) -> anyhow::Result<ShopperId> {
@@ -72,42 +59,4 @@ fn the_one(store: &Store, word: &str) -> anyhow::Result<ShopperId> {
             many.iter().map(|shopper| shopper.id.to_string()).collect::<Vec<_>>().join(", ")
         ),
     }
-}
-
-/// Erases what nothing happened in for `store.retention_days`, now and once a day, as long as it is polled.
-pub(crate) async fn keep_to_retention(store: Store, config: Config, clock: Clock) {
-    let days = config.store.retention_days;
-    if days == 0 {
-        return;
-    }
-    loop {
-        let before = clock.now().saturating_sub(days * DAY);
-        match retire(&store, &config.data, before).await {
-            Ok(erasure) if erasure == Erasure::default() => {}
-            Ok(erasure) => {
-                tracing::info!(
-                    conversations = erasure.conversations.len(),
-                    days,
-                    "erased what was kept long enough"
-                );
-            }
-            Err(fault) => tracing::error!(%fault, "what was kept long enough could not be erased"),
-        }
-        tokio::time::sleep(Duration::from_millis(DAY)).await;
-    }
-}
-
-async fn retire(store: &Store, data: &Path, before: u64) -> anyhow::Result<Erasure> {
-    let old: Vec<ConvId> = store
-        .conversations(None, usize::MAX)?
-        .into_iter()
-        .filter(|(_, head)| head.updated_at < before)
-        .map(|(conv, _)| conv)
-        .collect();
-    // Rows first, as above.
-    if !old.is_empty() {
-        let data = data.to_owned();
-        tokio::task::spawn_blocking(move || forget(&data, forget::Whose::Conversations(&old))).await??;
-    }
-    Ok(store.erase(Whose::UntouchedSince(before)).await?)
 }

@@ -1,6 +1,7 @@
 //! `shopclerk data`: look at, save, restore and erase the conversations, and make training data of them.
 
-pub(super) mod erase;
+mod backup;
+mod erase;
 pub(super) mod rows;
 
 #[cfg(feature = "train")]
@@ -50,6 +51,19 @@ enum What {
         /// The shopper's id, e-mail address or customer number
         shopper: String,
     },
+    /// Write everything that cannot be made again to one file, also while a server runs: conversations, accounts, settings,
+    /// adapters, what runs tell of themselves. Models are not in it
+    #[command(after_help = "Example:\n  shopclerk data backup /backups/shop-2026-11-24.tar")]
+    Backup {
+        /// A tar file; it must not exist yet
+        to: PathBuf,
+    },
+    /// Make a data folder from a backup; what is there must be empty
+    #[command(after_help = "Example:\n  shopclerk --data fresh data restore /backups/shop-2026-11-24.tar")]
+    Restore {
+        /// What `data backup` or the dashboard wrote
+        from: PathBuf,
+    },
     /// Make a store from an export; what is there must be empty
     #[command(after_help = "Example:\n  shopclerk --data fresh data import backup.ndjson")]
     Import {
@@ -67,6 +81,8 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Export { to } => export(&config, &to, args.json).await,
         #[cfg(feature = "train")]
         What::Preview(preview) => preview::run(&preview, &config, args.json),
+        What::Backup { to } => backup::make(&config, &to, args.json).await,
+        What::Restore { from } => backup::restore(&config, &from, args.json).await,
         What::Import { from } => import(&config, &from, args.json).await,
         What::Rows(what) => rows::run(what, &config).await,
         What::Erase { shopper } => erase::run(&shopper, &config, args.json).await,

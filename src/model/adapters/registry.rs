@@ -42,6 +42,8 @@ pub struct Listed {
     pub created_at: u64,
     /// Whether its gate said yes; `None` if it was never asked.
     pub passed: Option<bool>,
+    /// Shoppers whose words it learnt from have since been erased.
+    pub tainted: bool,
     /// Why it cannot be used, as far as its manifest tells.
     pub fault: Option<String>,
 }
@@ -139,6 +141,7 @@ impl Registry {
             shipped: self.is_shipped(id),
             base: manifest.as_ref().map(|m| m.base.clone()).unwrap_or_default(),
             created_at: manifest.as_ref().map_or(0, |m| m.created_at),
+            tainted: manifest.as_ref().is_some_and(|m| m.tainted),
             passed: manifest.and_then(|m| m.scorecard).map(|card| card.passed),
             fault,
         }

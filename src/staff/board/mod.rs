@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
-pub use row::{Preview, PreviewBy, Row, RowShopper, Standing};
+pub use row::{Gathered, Preview, PreviewBy, Row, RowShopper, Standing};
 pub use tabs::{Counts, Tab};
 pub use watch::{Changed, Watcher};
 
@@ -274,6 +274,13 @@ impl Board {
         state.tabs.counts(me, |conv| state.cards.get(conv).is_some_and(|card| card.row.unread > 0))
     }
 
+    /// What there is to learn from in all conversations.
+    pub fn gathered(&self) -> Gathered {
+        let mut gathered = Gathered::default();
+        self.lock().cards.values().for_each(|card| card.gather(&mut gathered));
+        gathered
+    }
+
     /// Adds what is known of the shopper.
     fn dress(&self, mut row: Row) -> Row {
         if let Some(id) = row.shopper.id {
@@ -281,6 +288,7 @@ impl Board {
             if let Ok(Some(known)) = self.0.store.shopper(id) {
                 row.shopper.name = known.name;
                 row.shopper.email = known.email;
+                row.shopper.contact = known.contact;
                 row.shopper.verified = known.verified;
             }
         }

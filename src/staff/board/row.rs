@@ -87,6 +87,10 @@ pub struct RowShopper {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub email: Option<String>,
+    /// An address they gave in the chat; nobody vouched for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub contact: Option<String>,
     pub verified: bool,
     pub blocked: bool,
 }
@@ -99,6 +103,30 @@ pub(super) struct Card {
     pub(super) spoken: bool,
     /// Numbers of unread messages.
     unread: Vec<Seq>,
+    taught: Taught,
+}
+
+/// What there is to learn from in one conversation.
+#[derive(Clone, Debug, Default)]
+struct Taught {
+    by_staff: usize,
+    drafts: usize,
+    /// Numbers of the replies that were corrected, and of those that are liked.
+    corrected: Vec<Seq>,
+    liked: Vec<Seq>,
+}
+
+/// What there is to learn from in all conversations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Gathered {
+    /// Messages of the team.
+    pub by_staff: usize,
+    /// Those of them the model had drafted: draft and sent text are a pair.
+    pub drafts: usize,
+    /// Replies of the model that were corrected.
+    pub corrected: usize,
+    /// Replies that were rated good.
+    pub liked: usize,
 }
 
 impl Card {
@@ -120,11 +148,20 @@ impl Card {
             created_at: 0,
             updated_at: 0,
         };
-        Self { row, spoken: false, unread: Vec::new() }
+        Self { row, spoken: false, unread: Vec::new(), taught: Taught::default() }
+    }
+
+    /// Counts what there is to learn from here.
+    pub(super) fn gather(&self, into: &mut Gathered) {
+        into.by_staff += self.taught.by_staff;
+        into.drafts += self.taught.drafts;
+        into.corrected += self.taught.corrected.len();
+        into.liked += self.taught.liked.len();
     }
 
     /// Takes in the next event.
     pub(super) fn fold(&mut self, event: &Event) {
+        self.taught.fold(&event.kind);
         let row = &mut self.row;
         row.seq = event.seq;
         row.updated_at = event.at;
@@ -172,7 +209,8 @@ impl Card {
             }
             EventKind::Rating { value, .. } => row.rating = Some(*value),
             EventKind::Tags { tags, .. } => row.tags = tags.as_slice().to_vec(),
-            EventKind::Tool { name, outcome } if name == "sentiment" => {
+            // What a colleague asks of an older message says nothing of the mood now.
+            EventKind::Tool { name, outcome } if name == "sentiment" && outcome.get("by").is_none() => {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str);
                 row.mood =
                     label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);
@@ -198,6 +236,24 @@ impl Card {
         self.unread.retain(|unread| *unread > seq);
         self.row.unread = self.unread.len();
         self.unread.len() < before
+    }
+}
+
+impl Taught {
+    fn fold(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Said { by: Speaker::Staff(_), .. } => self.by_staff += 1,
+            EventKind::Draft { .. } => self.drafts += 1,
+            EventKind::Correction { of, .. } if !self.corrected.contains(of) => self.corrected.push(*of),
+            // The newest judgement counts.
+            EventKind::Rating { of, value, .. } => {
+                self.liked.retain(|liked| liked != of);
+                if *value == Thumb::Up {
+                    self.liked.push(*of);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

@@ -19,6 +19,8 @@ const VERSION: &str = "1";
 const ANALYZER: &str = "shopclerk";
 /// Memory the writer may fill before it writes a segment, in bytes.
 const MEMORY: usize = 32 * 1024 * 1024;
+/// Tries to be rid of what is marked as deleted.
+const PURGES: usize = 100;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields {
@@ -101,6 +103,23 @@ fn opened(index: Index, fields: Fields) -> Result<Opened, StaffError> {
 
 pub(super) fn writer(index: &Index) -> Result<IndexWriter, StaffError> {
     index.writer_with_num_threads(1, MEMORY).map_err(fault)
+}
+
+/// Writes every file anew in which something is marked as deleted, and removes the old ones.
+pub(super) fn purge(writer: &mut IndexWriter) -> Result<(), StaffError> {
+    for _ in 0..PURGES {
+        let marked = writer.index().searchable_segment_metas().map_err(fault)?;
+        let Some(marked) = marked.iter().find(|segment| segment.has_deletes()).map(|segment| segment.id())
+        else {
+            break;
+        };
+        // It may be in the middle of another merge: that one ends, and leaves a file to look at again.
+        if writer.merge(&[marked]).wait().is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
+    writer.garbage_collect_files().wait().map_err(fault)?;
+    Ok(())
 }
 
 fn split(conv: ConvId) -> (u64, u64) {

@@ -218,11 +218,23 @@ impl Inner {
     }
 
     fn work(&self, mut writer: IndexWriter, mut known: HashMap<ConvId, Seq>) {
+        // A stop between an erasure and its end.
+        self.purge(&mut writer);
         while let Some((changed, gone)) = self.next() {
             let outcome = self.write(&mut writer, &mut known, (&changed, &gone));
             if let Err(fault) = outcome {
                 tracing::error!(code = fault.code(), %fault, "the search index misses something until the next start");
             }
+            if !gone.is_empty() {
+                self.purge(&mut writer);
+            }
+        }
+    }
+
+    /// Words of what was erased leave the index's files: until then they are only marked.
+    fn purge(&self, writer: &mut IndexWriter) {
+        if let Err(fault) = index::purge(writer).and_then(|()| self.reader.reload().map_err(fault)) {
+            tracing::error!(code = fault.code(), %fault, "erased words stay in the search index's files until the next start");
         }
     }
 

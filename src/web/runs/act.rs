@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::look::WireRun;
-use super::{admit, aside};
+use super::{admit, aside, note};
 use crate::domain::run::Run;
 use crate::runs::{Runs, RunsError};
 use crate::web::error::{ApiError, ErrorBody};
@@ -25,7 +25,7 @@ pub(super) async fn cancel(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&request, &state, id, Runs::cancel).await
+    act(&request, &state, id, (Runs::cancel, "run_cancelled")).await
 }
 
 /// Holds a run in training before its next step; it keeps its memory and its place in line.
@@ -42,7 +42,7 @@ pub(super) async fn pause(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&request, &state, id, Runs::pause).await
+    act(&request, &state, id, (Runs::pause, "run_paused")).await
 }
 
 /// Continues a paused run; puts a failed one back in line, to continue from its last checkpoint.
@@ -59,16 +59,17 @@ pub(super) async fn resume(
     state: web::Data<State>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    act(&request, &state, id, Runs::resume).await
+    act(&request, &state, id, (Runs::resume, "run_resumed")).await
 }
 
 async fn act(
     request: &HttpRequest,
     state: &State,
     id: web::Path<String>,
-    act: Act,
+    (act, what): (Act, &'static str),
 ) -> Result<HttpResponse, ApiError> {
-    let (_, runs) = admit(request, state)?;
+    let (asker, runs) = admit(request, state)?;
     let run = aside(move || act(&runs, &id)).await?;
+    note(state, asker.did(what).on(&run.id).detail(&run.name)).await?;
     Ok(HttpResponse::Ok().json(WireRun::from(run)))
 }

@@ -5,9 +5,9 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::name_of;
+use super::{Asker, note};
 use crate::model::adapters::{
-    AdapterError, AdapterId, Force, Listed, Promotion, Shown, State as Serving, Status,
+    AdapterError, AdapterId, Adapters, Force, Listed, Promotion, Shown, State as Serving, Status,
 };
 use crate::web::auth::extract::Caller;
 use crate::web::auth::{Action, Resource};
@@ -93,17 +93,23 @@ pub(super) async fn promote(
     name: web::Path<String>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = Caller::of(&request, &state)?;
-    caller.may(Action::Promote, Resource::Shop)?;
+    let asker = Asker::of(&request, &state, Action::Promote)?;
     let asked: PromoteRequest = shopper::parse(&shopper::body(body)?)?;
     let wish = Promotion {
         id: AdapterId::new(&name, asked.version)?,
         share: asked.share,
-        by: name_of(&caller.principal),
+        by: asker.name().0,
         force: if asked.force { Force::Yes } else { Force::No },
         at: state.clock.now(),
     };
-    let serving = to_its_end(state, |adapters| async move { adapters.promote(wish).await }).await?;
+    let (id, share) = (wish.id.to_string(), wish.share.unwrap_or(1.0) * 100.0);
+    let serving = to_its_end(state.clone(), |adapters| async move { adapters.promote(wish).await }).await?;
+    let served =
+        if share < 100.0 { serving.candidate.as_ref().map(|c| &c.served) } else { Some(&serving.current) };
+    let forced =
+        if served.is_some_and(|served| served.forced_by.is_some()) { ", against the gate" } else { "" };
+    let detail = format!("{share:.0}% of conversations{forced}");
+    note(&state, asker.did("adapter_promoted").on(&id).detail(&detail)).await?;
     Ok(HttpResponse::Ok().json(serving))
 }
 
@@ -122,11 +128,14 @@ pub(super) async fn roll_back(
     state: web::Data<State>,
     name: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let caller = Caller::of(&request, &state)?;
-    caller.may(Action::Promote, Resource::Shop)?;
-    let (by, at, name) = (name_of(&caller.principal), state.clock.now(), name.into_inner());
-    let serving =
-        to_its_end(state, move |adapters| async move { adapters.roll_back(&name, &by, at).await }).await?;
+    let asker = Asker::of(&request, &state, Action::Promote)?;
+    let (by, at, name) = (asker.name().0, state.clock.now(), name.into_inner());
+    let entry = asker.did("adapter_rolled_back").on(&name);
+    let back = move |adapters: Adapters| async move { adapters.roll_back(&name, &by, at).await };
+    let serving = to_its_end(state.clone(), back).await?;
+    let now =
+        serving.current.version.map_or("the base model".to_owned(), |version| format!("version {version}"));
+    note(&state, entry.detail(&format!("{now} answers"))).await?;
     Ok(HttpResponse::Ok().json(serving))
 }
 
@@ -145,9 +154,10 @@ pub(super) async fn remove(
     state: web::Data<State>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    Caller::of(&request, &state)?.may(Action::Promote, Resource::Shop)?;
+    let asker = Asker::of(&request, &state, Action::Promote)?;
     let id = id_of(&path)?;
     state.desk.adapters().remove(&id).await?;
+    note(&state, asker.did("adapter_removed").on(&id.to_string())).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -158,7 +168,7 @@ fn id_of((name, version): &(String, String)) -> Result<AdapterId, ApiError> {
 /// A change of what serves goes to its end, even if the client does not wait for it.
 async fn to_its_end<F>(
     state: web::Data<State>,
-    change: impl FnOnce(crate::model::adapters::Adapters) -> F,
+    change: impl FnOnce(Adapters) -> F,
 ) -> Result<Serving, ApiError>
 where
     F: Future<Output = Result<Serving, AdapterError>> + Send + 'static,

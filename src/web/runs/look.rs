@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{admit, aside};
+use super::{admit, aside, note};
 use crate::domain::run::{Run, RunState, Scorecard, StepLog, Trial};
 use crate::runs::Details;
 use crate::web::error::{ApiError, ErrorBody};
@@ -185,12 +185,14 @@ pub(super) async fn artefact(
     state: web::Data<State>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, ApiError> {
-    let (_, runs) = admit(&request, &state)?;
+    let (asker, runs) = admit(&request, &state)?;
     let (id, name) = path.into_inner();
+    let entry = asker.did("run_exported").on(&id).detail(&name);
     let wanted = name.clone();
     let found = aside(move || Ok(runs.folder(&id)?.artefact(&wanted))).await?;
     let unknown = || ApiError::new(StatusCode::NOT_FOUND, "artefact_unknown", "this run has no such file");
     let file = tokio::fs::File::open(found.ok_or_else(unknown)?).await.map_err(|_| unknown())?;
+    note(&state, entry).await?;
     let length = file.metadata().await.map_err(|_| unknown())?.len();
     let kind = match name.rsplit('.').next() {
         Some("json") => "application/json",

@@ -12,14 +12,16 @@ mod submit;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
+use tokio::sync::broadcast::error::RecvError;
 use utoipa::OpenApi;
 
-use super::auth::extract::Caller;
-use super::auth::{Action, Principal, Resource};
+use super::auth::Action;
 use super::error::ApiError;
 use super::routes::Route;
+use super::staff::{Asker, note};
 use super::state::State;
-use crate::runs::{Runs, RunsError};
+use crate::runs::{RunEvent, Runs, RunsError};
+use crate::staff::Entry;
 
 /// The longest recipe, in bytes.
 const BODY: usize = 256 * 1024;
@@ -80,17 +82,34 @@ pub(super) fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web:
 }
 
 /// Who trains, and the service; the answer to everybody else is an error.
-fn admit(request: &HttpRequest, state: &State) -> Result<(String, Runs), ApiError> {
-    let caller = Caller::of(request, state)?;
-    caller.may(Action::Train, Resource::Shop)?;
+fn admit(request: &HttpRequest, state: &State) -> Result<(Asker, Runs), ApiError> {
+    let asker = Asker::of(request, state, Action::Train)?;
     let runs = state.runs.clone().ok_or_else(|| {
         ApiError::new(StatusCode::NOT_FOUND, "no_runs", "this server was started without training")
     })?;
-    Ok((name_of(&caller.principal), runs))
+    Ok((asker, runs))
 }
 
-fn name_of(who: &Principal) -> String {
-    who.staff().map(|staff| staff.0.clone()).unwrap_or_default()
+/// Writes down what runs publish by themselves, for whom; until the server goes down.
+pub(super) async fn chronicle(state: web::Data<State>) {
+    let Some(runs) = state.runs.clone() else { return };
+    let (mut heard, mut drain) = (runs.listen(), state.drain.subscribe());
+    loop {
+        let event = tokio::select! {
+            event = heard.recv() => event,
+            _ = drain.wait_for(|on| *on) => return,
+        };
+        let run = match event {
+            Ok(RunEvent::Changed { run }) => run,
+            Ok(RunEvent::Step { .. }) | Err(RecvError::Lagged(_)) => continue,
+            Err(RecvError::Closed) => return,
+        };
+        let Some(published) = &run.published else { continue };
+        let entry = Entry::new(&run.by, "adapter_published").on(published).detail(&run.id);
+        if let Err(fault) = note(&state, entry).await {
+            tracing::error!(run = run.id, code = fault.code, "the audit log misses what a run published");
+        }
+    }
 }
 
 /// Off the web's threads: it reads and writes files.

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::look::WireRun;
-use super::{admit, aside};
+use super::{admit, aside, note};
 use crate::domain::recipe::{Recipe, RecipeError};
 use crate::runs::RunsError;
 use crate::web::error::{ApiError, ErrorBody};
@@ -84,10 +84,12 @@ pub(super) async fn submit(
     state: web::Data<State>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
-    let (by, runs) = admit(&request, &state)?;
+    let (asker, runs) = admit(&request, &state)?;
+    let by = asker.name().0;
     let asked: SubmitRequest = shopper::parse(&shopper::body(body)?)?;
     let recipe = asked.recipe.read()?;
     let run = aside(move || runs.submit(&recipe, &by)).await?;
+    note(&state, asker.did("run_started").on(&run.id).detail(&run.name)).await?;
     Ok(HttpResponse::Created().json(WireRun::from(run)))
 }
 

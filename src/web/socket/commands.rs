@@ -4,7 +4,7 @@ use super::End;
 use super::follow::Follow;
 use super::session::Socket;
 use crate::chat::{DeskError, Replay, Say};
-use crate::domain::{ConvId, Said, Seq, Speaker, StaffId, Tags};
+use crate::domain::{ConvId, Email, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
@@ -66,6 +66,12 @@ impl Socket {
             }
             ClientFrame::Person { conv } => desk.person(conv).await?,
             ClientFrame::Assistant { conv } => desk.assistant(conv).await?,
+            ClientFrame::Contact { conv, email } => {
+                let email = Email::parse(&email)?;
+                desk.contact(conv, email.clone(), Some(self.ip)).await?;
+                self.state.staff.board.touch(conv);
+                return Ok(Some(ServerFrame::Contact { conv, email: email.into_string() }));
+            }
             ClientFrame::Typing { conv } => desk.typing(conv, self.principal.staff().cloned()),
             ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
             ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
@@ -75,6 +81,9 @@ impl Socket {
             }
             ClientFrame::Tag { conv, tags } => desk.tag(conv, self.staff(), Tags::parse(&tags)?).await?,
             ClientFrame::Resolve { conv } => desk.resolve(conv).await?,
+            ClientFrame::Reopen { conv } => desk.reopen(conv).await?,
+            ClientFrame::Suggest { conv } => self.suggesting = Some(desk.suggest(conv, &self.outlet)?),
+            ClientFrame::Unsuggest { conv } => self.unsuggest(conv),
             ClientFrame::Close { conv } => self.close(conv),
             ClientFrame::Seen { conv, seq } => self.state.staff.board.seen(conv, seq),
         }
@@ -209,7 +218,8 @@ pub(super) fn action_of(frame: &ClientFrame) -> Action {
         ClientFrame::Retry { .. }
         | ClientFrame::Rate { .. }
         | ClientFrame::Person { .. }
-        | ClientFrame::Assistant { .. } => Action::Choose,
+        | ClientFrame::Assistant { .. }
+        | ClientFrame::Contact { .. } => Action::Choose,
         // Only staff have drafts.
         ClientFrame::Say { draft: Some(_), .. }
         | ClientFrame::Take { .. }
@@ -218,6 +228,9 @@ pub(super) fn action_of(frame: &ClientFrame) -> Action {
         | ClientFrame::Correct { .. }
         | ClientFrame::Tag { .. }
         | ClientFrame::Resolve { .. }
+        | ClientFrame::Reopen { .. }
+        | ClientFrame::Suggest { .. }
+        | ClientFrame::Unsuggest { .. }
         | ClientFrame::Seen { .. } => Action::Staff,
         ClientFrame::List { .. } | ClientFrame::Open { .. } | ClientFrame::Close { .. } => Action::Browse,
     }

@@ -1,7 +1,8 @@
-//! What only staff have on a socket: the list, and several conversations open at once.
+//! What only staff have on a socket: the list, several conversations open at once, and drafts.
 
 use super::session::Socket;
 use super::{End, MAX_OPEN};
+use crate::chat::Suggestion;
 use crate::domain::{ConvId, Seq, StaffId};
 use crate::staff::board::{Changed, MAX_PAGE, Query};
 use crate::web::wire::{ClientFrame, ServerFrame};
@@ -82,6 +83,7 @@ impl Socket {
             self.state.desk.leave(conv, &self.outlet);
             self.leave(conv);
         }
+        self.unsuggest(conv);
     }
 
     /// Colleagues see that a person has the conversation open; programs are not shown.
@@ -99,6 +101,25 @@ impl Socket {
 
     pub(super) fn leave_all(&self) {
         self.follows.iter().for_each(|follow| self.leave(follow.conv));
+    }
+
+    /// No more of the draft for `conv`, if one is being made.
+    pub(super) fn unsuggest(&self, conv: ConvId) {
+        if let Some(suggesting) = self.suggesting.as_ref().filter(|one| one.conv == conv) {
+            suggesting.stop();
+        }
+    }
+
+    /// A piece of the draft this client asked for last; those of an older one are late.
+    pub(super) async fn suggestion(&mut self, piece: Suggestion) -> Result<(), End> {
+        if self.suggesting.as_ref().is_none_or(|one| one.id != piece.id) {
+            return Ok(());
+        }
+        let Suggestion { conv, off, text, ended, .. } = piece;
+        if ended.is_some() {
+            self.suggesting = None;
+        }
+        self.send_text(ServerFrame::Suggestion { conv, off, text, ended }.to_padded_text()).await
     }
 
     fn me(&self) -> StaffId {

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::follow::{Follow, Outgoing, Piece, Step};
 use super::{BEAT, End, HELLO_WITHIN, INBOX, MISSES, ROWS_FOR, SEND_WITHIN, code};
+use crate::chat::Suggesting;
 use crate::chat::hub::{Inbox, Notice, Outlet, Who};
 use crate::domain::{ConvId, Event};
 use crate::staff::Seat;
@@ -41,6 +42,8 @@ pub(super) struct Socket {
     expired: bool,
     drain: watch::Receiver<bool>,
     pub(super) follows: Vec<Follow>,
+    /// For staff: the draft that was asked for last.
+    pub(super) suggesting: Option<Suggesting>,
     pub(super) greeted: bool,
     /// When the next heartbeat is due, or the client has to have said `hello`.
     beat: Instant,
@@ -68,6 +71,7 @@ impl Socket {
             expired: caller.expired,
             drain,
             follows: Vec::new(),
+            suggesting: None,
             greeted: false,
             beat: Instant::now() + HELLO_WITHIN,
             missed: 0,
@@ -193,6 +197,12 @@ impl Socket {
         match notice {
             None => Err(End::Close(code::SLOW, "slow consumer")),
             Some(Notice::Event(event)) => self.event(&event).await,
+            // A shopper comes back by a new session, to a new conversation; staff hear of it by their list.
+            Some(Notice::Gone(_)) if self.claims.is_some() => Err(End::Close(code::TOKEN_EXPIRED, "erased")),
+            Some(Notice::Gone(conv)) => {
+                self.follows.retain(|follow| follow.conv != conv);
+                Ok(())
+            }
             Some(Notice::Delta(delta)) => {
                 let Some(follow) = self.follow(delta.conv) else { return Ok(()) };
                 match follow.delta(&delta, Instant::now()) {
@@ -201,6 +211,7 @@ impl Socket {
                     Piece::Gap => self.catch_up(delta.conv).await,
                 }
             }
+            Some(Notice::Suggestion(piece)) => self.suggestion(*piece).await,
             Some(Notice::Queued { conv, .. } | Notice::Typing { conv, .. })
                 if self.follow(conv).is_none() =>
             {
@@ -325,7 +336,7 @@ impl Socket {
         self.send_text(frame.to_text()).await
     }
 
-    async fn send_text(&mut self, text: String) -> Result<(), End> {
+    pub(super) async fn send_text(&mut self, text: String) -> Result<(), End> {
         sent_or_end(timeout(SEND_WITHIN, self.session.text(text)).await)
     }
 }

@@ -78,11 +78,11 @@ fn check_origin(request: &HttpRequest, state: &State, caller: &Caller) -> Result
     if caller.seat.is_some() && origin::is_foreign(request, &state.settings) {
         return Err(ApiError::forbidden("origin_forbidden", "this page may not act for the staff"));
     }
-    match (origin::check(request, &state.settings), &caller.principal) {
+    match (origin::check(request, state), &caller.principal) {
         (Origin::Allowed, _) | (Origin::Absent, Principal::ApiKey(..)) => Ok(()),
         (Origin::Absent | Origin::Foreign, _) => Err(ApiError::forbidden(
             "origin_forbidden",
-            "this page may not open a chat; add its origin to `web.origins`",
+            "this page may not open a chat; add its origin in the settings of the dashboard, or to `web.origins`",
         )),
     }
 }

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Asker, Body, nothing, ok, on_disk};
 use crate::domain::{ConvId, Owner, Refusal, Seq, ShopperId, Thumb};
-use crate::staff::board::{Counts, MAX_PAGE, Query, Row, Standing, Tab};
+use crate::staff::board::{Counts, Gathered, MAX_PAGE, Query, Row, Standing, Tab};
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};
 use crate::web::shopper;
@@ -83,6 +83,9 @@ pub(in crate::web) struct ShopperView {
     name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     email: Option<String>,
+    /// An address they gave in the chat; nobody vouched for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<String>,
     /// The shop's own number of this customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     external: Option<String>,
@@ -125,6 +128,7 @@ pub(in crate::web) async fn one(
         id,
         name: row.shopper.name.clone(),
         email: row.shopper.email.clone(),
+        contact: row.shopper.contact.clone(),
         external: known.as_ref().and_then(|known| known.external.clone()),
         verified: row.shopper.verified,
         blocked: row.shopper.blocked,
@@ -184,6 +188,16 @@ pub(in crate::web) async fn events(
     found.retain(|event| event.seq < end);
     let events = found.iter().map(|event| WireEvent::of(event, Viewer::Staff)).collect();
     Ok(ok().json(Events { events, more: start > 0 }))
+}
+
+/// What the team has gathered to learn from.
+#[utoipa::path(get, path = "/v1/staff/gathered", tag = "staff", responses((status = 200, body = Gathered)))]
+pub(in crate::web) async fn gathered(
+    request: HttpRequest,
+    state: web::Data<State>,
+) -> Result<HttpResponse, ApiError> {
+    Asker::of(&request, &state, Action::Browse)?;
+    Ok(ok().json(state.staff.board.gathered()))
 }
 
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -4,14 +4,20 @@
 //! test. What touches the disk runs off the async threads ([`on_disk`]).
 
 pub(super) mod admin;
+pub(super) mod backup;
 pub(super) mod conversations;
 pub(super) mod door;
 pub(super) mod own;
+pub(super) mod privacy;
 pub(super) mod search;
+pub(super) mod shop;
 pub(super) mod team;
+pub(super) mod tools;
 pub(super) mod transcript;
 pub(super) mod upkeep;
+pub(super) mod webhooks;
 
+use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, SET_COOKIE, USER_AGENT};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, Resource, web};
 use serde::de::DeserializeOwned;
@@ -61,8 +67,23 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "conversations/{conv}") => resource.route(get().to(conversations::one)),
         ("GET", "conversations/{conv}/events") => resource.route(get().to(conversations::events)),
         ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
+        ("POST", "conversations/{conv}/tools") => resource.route(post().to(tools::call)),
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
+        ("GET", "shoppers") => resource.route(get().to(privacy::find)),
+        ("GET", "shoppers/{shopper}/export") => resource.route(get().to(privacy::export)),
+        ("DELETE", "shoppers/{shopper}") => resource.route(delete().to(privacy::erase)),
+        ("GET", "backup") => resource.route(get().to(backup::backup)),
+        ("GET", "webhooks") => resource.route(get().to(webhooks::webhooks)),
+        ("POST", "webhooks") => resource.route(post().to(webhooks::add)),
+        ("PUT", "webhooks/{id}") => resource.route(put().to(webhooks::change)),
+        ("DELETE", "webhooks/{id}") => resource.route(delete().to(webhooks::remove)),
+        ("POST", "webhooks/{id}/secret") => resource.route(post().to(webhooks::secret)),
+        ("POST", "webhooks/{id}/test") => resource.route(post().to(webhooks::test)),
+        ("POST", "webhooks/{id}/retry") => resource.route(post().to(webhooks::retry)),
+        ("GET", "shop") => resource.route(get().to(shop::shop)),
+        ("PUT", "shop") => resource.route(put().to(shop::set_shop)),
+        ("GET", "gathered") => resource.route(get().to(conversations::gathered)),
         ("GET", "search") => resource.route(get().to(search::search)),
         ("GET", "settings") => resource.route(get().to(team::settings)),
         ("PUT", "settings") => resource.route(put().to(team::set_settings)),
@@ -75,21 +96,21 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
 }
 
 /// Somebody who was found to have the right they need.
-struct Asker {
+pub(super) struct Asker {
     caller: Caller,
     address: String,
 }
 
 impl Asker {
     /// Who asks, if they may do `action` to the shop.
-    fn of(request: &HttpRequest, state: &State, action: Action) -> Result<Self, ApiError> {
+    pub(super) fn of(request: &HttpRequest, state: &State, action: Action) -> Result<Self, ApiError> {
         let caller = Caller::of(request, state)?;
         caller.may(action, On::Shop)?;
         Ok(Self { caller, address: address::of(request, &state.settings).to_string() })
     }
 
     /// The name they act under.
-    fn name(&self) -> StaffId {
+    pub(super) fn name(&self) -> StaffId {
         self.caller.principal.staff().cloned().unwrap_or_else(|| StaffId("?".to_owned()))
     }
 
@@ -100,9 +121,15 @@ impl Asker {
     }
 
     /// The beginning of an entry in the audit log.
-    fn did(&self, what: &'static str) -> Entry {
+    pub(super) fn did(&self, what: &'static str) -> Entry {
         Entry::new(&self.name().0, what).from(&self.address)
     }
+}
+
+/// Writes down who did what.
+pub(super) async fn note(state: &State, entry: Entry) -> Result<(), ApiError> {
+    let audit = state.staff.audit.clone();
+    on_disk(move || audit.note(entry)).await
 }
 
 /// Runs `work`, which may block on the disk, elsewhere.
@@ -132,6 +159,11 @@ fn fresh(mut response: HttpResponseBuilder) -> HttpResponseBuilder {
 
 fn ok() -> HttpResponseBuilder {
     fresh(HttpResponse::Ok())
+}
+
+/// There is no such shopper, or never was.
+fn nothing_known() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "unknown_shopper", "nothing is known of this shopper")
 }
 
 fn nothing() -> HttpResponse {

@@ -39,6 +39,8 @@ pub(in crate::web) async fn set_settings(
         Ok(kept)
     })
     .await?;
+    // They count before the answer is given.
+    super::upkeep::rules(&state);
     Ok(ok().json(kept))
 }
 

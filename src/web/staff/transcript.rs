@@ -53,7 +53,7 @@ pub(in crate::web) async fn export(
 ) -> Result<HttpResponse, ApiError> {
     let asker = Asker::of(&request, &state, Action::Browse)?;
     let conv = readable(&asker, &state, &conv)?;
-    let events = all(&state, conv)?;
+    let events = all(&state, conv, MAX_EVENTS)?;
     let (staff, entry) = (state.staff.clone(), asker.did("exported").on(&conv.to_string()));
     on_disk(move || staff.audit.note(entry)).await?;
     let (kind, name, body) = match query.format.unwrap_or(Format::Text) {
@@ -74,14 +74,15 @@ pub(in crate::web) async fn export(
         .body(body))
 }
 
-fn all(state: &State, conv: ConvId) -> Result<Vec<Event>, ApiError> {
+/// The events of a conversation, from the first one on, about `most` of them.
+pub(super) fn all(state: &State, conv: ConvId, most: usize) -> Result<Vec<Event>, ApiError> {
     let mut events: Vec<Event> = Vec::new();
     loop {
         let after = events.last().map_or(0, |event| event.seq);
         let more = state.desk.history(conv, after, CHUNK)?;
         let whole = more.len() < CHUNK;
         events.extend(more);
-        if whole || events.len() >= MAX_EVENTS {
+        if whole || events.len() >= most {
             return Ok(events);
         }
     }
@@ -124,7 +125,7 @@ mod tests {
         let kinds = [
             said(Speaker::Shopper, "Hello\nthere"),
             EventKind::Note { by: anna(), text: "SECRET".into() },
-            EventKind::Owner { owner: Owner::Staff, epoch: 1, staff: Some(anna()) },
+            EventKind::Owner { owner: Owner::Staff, epoch: 1, staff: Some(anna()), why: None },
             said(Speaker::Staff(anna()), "Hi"),
         ];
         let events: Vec<Event> = (1..)

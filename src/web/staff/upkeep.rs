@@ -5,6 +5,8 @@ use std::time::Duration;
 use actix_web::web;
 use tokio::sync::watch;
 
+use crate::chat::HandOffs;
+use crate::domain::handoff::Rules;
 use crate::web::state::State;
 
 /// A change that `shopclerk staff` made shows within this time.
@@ -16,13 +18,20 @@ const TIDY: u32 = 10;
 pub(in crate::web) async fn run(state: web::Data<State>) {
     let mut drain = state.drain.subscribe();
     let mut team = state.staff.team.changes();
+    let mut accounts = state.staff.accounts.changes();
     let mut looks = 0u32;
     block(&state);
+    rules(&state);
     loop {
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
             Ok(()) = team.changed() => {
                 block(&state);
+                rules(&state);
+                continue;
+            }
+            Ok(()) = accounts.changed() => {
+                rules(&state);
                 continue;
             }
             () = drained(&mut drain) => break,
@@ -45,6 +54,17 @@ async fn drained(drain: &mut watch::Receiver<bool>) {
 /// The desk hears whom the team blocked.
 pub(super) fn block(state: &State) {
     state.desk.block(state.staff.team.blocked().into_iter().collect());
+}
+
+/// The desk hears what brings a person. Where nobody has an account nobody would come: the model goes on.
+pub(super) fn rules(state: &State) {
+    let settings = state.staff.team.settings();
+    let staffed = state.staff.accounts.profiles().iter().any(|profile| profile.active);
+    state.desk.hand_off_by(HandOffs {
+        rules: if staffed { settings.handoff } else { Rules::OFF },
+        words: settings.handoff_words,
+        schedule: settings.schedule,
+    });
 }
 
 /// Writes down what was only remembered: when sessions were used, how far conversations were read.

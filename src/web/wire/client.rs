@@ -14,6 +14,8 @@ pub const MAX_COMMENT: usize = 1_000;
 const MAX_FILTER: usize = 200;
 /// The longest epoch a client can have been given, in bytes.
 const MAX_EPOCH: usize = 64;
+/// The longest address that is looked at, in bytes.
+const MAX_EMAIL: usize = 320;
 
 /// One frame of a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -68,6 +70,12 @@ pub enum ClientFrame {
         #[ts(type = "string")]
         conv: ConvId,
     },
+    /// Leaves an e-mail address for an answer when somebody is there again.
+    Contact {
+        #[ts(type = "string")]
+        conv: ConvId,
+        email: String,
+    },
     Typing {
         #[ts(type = "string")]
         conv: ConvId,
@@ -103,6 +111,22 @@ pub enum ClientFrame {
     },
     /// Staff only.
     Resolve {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only: a resolved conversation is open again.
+    Reopen {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only: the model drafts a reply; the draft comes as `suggestion`. One at a time on a socket: asking again ends the
+    /// one before.
+    Suggest {
+        #[ts(type = "string")]
+        conv: ConvId,
+    },
+    /// Staff only: no more of the draft.
+    Unsuggest {
         #[ts(type = "string")]
         conv: ConvId,
     },
@@ -162,6 +186,8 @@ pub enum FrameError {
     Epoch,
     #[error("`tag`, `staff` or `after` is longer than any there is")]
     Filter,
+    #[error("`email` is longer than an address can be")]
+    Email,
     #[error("the comment is longer than {MAX_COMMENT} characters")]
     Comment,
 }
@@ -180,6 +206,7 @@ impl ClientFrame {
         match &frame {
             Self::Hello { resume, .. } if resume.len() > MAX_RESUME => Err(FrameError::TooManyResumes),
             Self::Hello { epoch: Some(epoch), .. } if epoch.len() > MAX_EPOCH => Err(FrameError::Epoch),
+            Self::Contact { email, .. } if email.len() > MAX_EMAIL => Err(FrameError::Email),
             Self::Rate { comment: Some(comment), .. } if comment.chars().count() > MAX_COMMENT => {
                 Err(FrameError::Comment)
             }
@@ -202,6 +229,7 @@ impl ClientFrame {
             | Self::Rate { conv, .. }
             | Self::Person { conv }
             | Self::Assistant { conv }
+            | Self::Contact { conv, .. }
             | Self::Typing { conv }
             | Self::Take { conv }
             | Self::Release { conv }
@@ -209,6 +237,9 @@ impl ClientFrame {
             | Self::Correct { conv, .. }
             | Self::Tag { conv, .. }
             | Self::Resolve { conv }
+            | Self::Reopen { conv }
+            | Self::Suggest { conv }
+            | Self::Unsuggest { conv }
             | Self::Open { conv, .. }
             | Self::Close { conv }
             | Self::Seen { conv, .. } => Some(*conv),

@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use crate::domain::{Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Seq, Speaker, Status, Thumb};
+use crate::domain::{
+    Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Reason, Seq, Speaker, Status, Thumb,
+};
 
 /// Who looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +74,17 @@ pub enum WireKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional)]
         staff: By,
+        /// Why a person is wanted. A shopper is only told that they asked for one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(
+            optional,
+            type = "\"asked\" | \"word\" | \"mood\" | \"repeated\" | \"unsure\" | \"closed\" | \"model\""
+        )]
+        reason: Option<Reason>,
+        /// Nobody is there now: an address may be left with `contact`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        away: Option<bool>,
     },
     /// Staff only.
     Tool {
@@ -150,9 +163,14 @@ impl WireKind {
                 },
             },
             EventKind::Status { status, .. } => Self::Status { status: *status },
-            EventKind::Owner { owner, staff, .. } => {
-                Self::Owner { owner: *owner, staff: staff.as_ref().and_then(|id| staff_sees(&id.0)) }
-            }
+            EventKind::Owner { owner, staff, why, .. } => Self::Owner {
+                owner: *owner,
+                staff: staff.as_ref().and_then(|id| staff_sees(&id.0)),
+                reason: why
+                    .map(|why| why.reason)
+                    .filter(|reason| viewer == Viewer::Staff || *reason == Reason::Asked),
+                away: why.and_then(|why| why.away.then_some(true)),
+            },
             EventKind::Tool { name, outcome } => Self::Tool { name: name.clone(), outcome: outcome.clone() },
             EventKind::Rating { of, value, comment } => {
                 Self::Rating { of: *of, value: *value, comment: comment.clone() }

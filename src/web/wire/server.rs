@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::WireEvent;
+use crate::chat::Suggested;
 use crate::chat::hub::Who;
 use crate::domain::{Cmid, ConvId, MessageId, Seq};
 use crate::staff::board::{Counts, Row, Tab};
@@ -63,6 +64,12 @@ pub enum ServerFrame {
         #[ts(optional)]
         retry_after: Option<u64>,
     },
+    /// The address is kept.
+    Contact {
+        #[ts(type = "string")]
+        conv: ConvId,
+        email: String,
+    },
     /// What the client has cannot be continued: forget it. The newest events follow, from wherever they begin; older
     /// ones are at `GET /v1/shopper/history`.
     Reset {
@@ -103,6 +110,17 @@ pub enum ServerFrame {
     },
     /// Staff only: too much changed while the client did not read; ask for the list again.
     Relist,
+    /// Staff only, to the one who asked: a piece of a draft. What the client has from character `off` on gives way to `text`.
+    Suggestion {
+        #[ts(type = "string")]
+        conv: ConvId,
+        off: usize,
+        text: String,
+        /// With the last piece: why there are no more.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional, type = "\"complete\" | \"length\" | \"stopped\" | \"failed\" | \"nothing\"")]
+        ended: Option<Suggested>,
+    },
     /// Staff only: the answer to `open`; what was missed follows.
     Opened {
         #[ts(type = "string")]

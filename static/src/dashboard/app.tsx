@@ -15,7 +15,7 @@ import { Rail } from "./ui/rail";
 import { Login } from "./pages/enter/login";
 import { OneTime } from "./pages/enter/onetime";
 import { Inbox, step } from "./pages/inbox";
-import { resolve, takeOver } from "./pages/inbox/conversation";
+import { reopen, resolve, takeOver } from "./pages/inbox/conversation";
 
 const numbers = (): Promise<{ default: () => JSX.Element }> => import("./pages/numbers");
 const training = (): Promise<{ default: () => JSX.Element }> => import("./pages/training");
@@ -128,6 +128,7 @@ function perform(act: Act, target: HTMLElement): boolean {
   else if (act === "take") takeOver();
   else if (act === "release") here.send({ t: "release", conv: thread.conv });
   else if (act === "resolve") resolve();
+  else if (act === "reopen") reopen();
   else if (act === "suggest") wantSuggestion.value++;
   else if (act === "panel") panelOpen.value = !panelOpen.value;
   else if (act === "tag") {

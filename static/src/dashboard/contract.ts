@@ -36,6 +36,8 @@ export interface RowShopper {
   id?: string | null;
   name?: string;
   email?: string;
+  /** An address they gave in the chat; nobody vouched for it. */
+  contact?: string;
   verified: boolean;
   blocked: boolean;
 }
@@ -83,6 +85,14 @@ export interface Detail {
   row: Row;
   shopper: Shopper;
   others: Row[];
+}
+
+/** What there is to learn from. */
+export interface Gathered {
+  by_staff: number;
+  drafts: number;
+  corrected: number;
+  liked: number;
 }
 
 export interface Hit {
@@ -154,6 +164,24 @@ export interface SessionInfo {
 export interface DeskSettings {
   hours: string;
   handoff_words: string[];
+  handoff: HandOffRules;
+  schedule?: Schedule | null;
+}
+
+/** What brings a person besides being asked for one; null for off. */
+export interface HandOffRules {
+  words: boolean;
+  mood: number | null;
+  repeated: number | null;
+  unsure: number | null;
+  closed: boolean;
+  model: number | null;
+}
+
+/** When people are there: Monday first, minutes since midnight; null on a day off. */
+export interface Schedule {
+  zone: string;
+  week: ([from: number, to: number] | null)[];
 }
 
 /** Milliseconds; no percentiles if there is nothing to take them of. */
@@ -198,6 +226,56 @@ export interface Numbers {
   hours: [weekday: number, hour: number, messages: number][];
   models: ModelFigures[];
   unanswered: { text: string; count: number; convs: string[] }[];
+}
+
+/** What the owner sets in place of the files; empty is as the files say. */
+export interface ShopSet {
+  retention_days?: number;
+  origins: string[];
+  look: { color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]> };
+}
+
+export interface ShopView {
+  set: ShopSet;
+  files: { retention_days: number; origins: string[]; color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]> };
+}
+
+export const HOOK_EVENTS = ["conversation.started", "conversation.handed_off", "conversation.resolved", "conversation.rated", "message.received"] as const;
+export type HookEvent = (typeof HOOK_EVENTS)[number];
+
+export interface Hook {
+  id: string;
+  url: string;
+  events: HookEvent[];
+  enabled: boolean;
+  by: string;
+  created_at: number;
+}
+
+export interface ShownHook extends Hook {
+  delivered_at?: number;
+  failed_at?: number;
+  error?: string;
+  waiting: number;
+  dead: { id: string; event: HookEvent; conversation: string; at: number; tries: number; error: string }[];
+}
+
+export interface Hooks {
+  webhooks: ShownHook[];
+  dropped: number;
+  allow_private: boolean;
+}
+
+export interface FoundShopper {
+  shopper: { id: string; name?: string; email?: string; external?: string; verified: boolean; created_at: number };
+  conversations: number;
+}
+
+export interface Erased {
+  conversations: number;
+  rows: number;
+  runs: string[];
+  adapters: string[];
 }
 
 /** The public look of the widget. */

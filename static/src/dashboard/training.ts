@@ -158,6 +158,8 @@ export interface Version {
   base: string;
   created_at: number;
   passed?: boolean | null;
+  /** Shoppers whose words it learnt from were erased. */
+  tainted?: boolean;
   fault?: string | null;
 }
 

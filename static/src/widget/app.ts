@@ -100,6 +100,7 @@ export class App {
           this.#draw();
         },
         person: () => this.#say({ t: "person", conv: this.#talk.conv }, true),
+        mail: (email) => this.#say({ t: "contact", conv: this.#talk.conv, email }, true),
         assistant: () => this.#say({ t: "assistant", conv: this.#talk.conv }, true),
         close: () => this.#bridge.say({ t: "close" }),
         reconnect: () => this.#link.start(),
@@ -170,6 +171,7 @@ export class App {
       // What an unknown shopper wrote goes along; what a known one wrote is not for the next one.
       if (!this.#verified) this.#outbox.move(this.#talk.conv, session.conversation);
       this.#talk = newTalk(session.conversation);
+      this.#frame.announcer.element.textContent = "";
     }
     this.#verified = session.verified === true;
     const { conv, seq } = this.#talk;
@@ -192,6 +194,9 @@ export class App {
         break;
       case "ack":
         this.#outbox.acked(frame.cmid);
+        break;
+      case "contact":
+        this.setting.keep.set(`mail.${frame.conv}`, frame.email);
         break;
       case "typing":
         if (frame.who === "staff" && frame.conv === talk.conv) {
@@ -235,7 +240,7 @@ export class App {
       this.#outbox.seen(frame.cmid);
       if (fresh && frame.by === "staff") announcer.say(frame.text);
     } else if (frame.kind === "reply" && fresh) announcer.reply(frame.mid, frame.text, true);
-    else if (frame.kind === "owner" && fresh) announcer.say(noteText(this.setting.texts, frame.owner));
+    else if (frame.kind === "owner" && fresh) announcer.say(noteText(this.setting.texts, this.#talk.lines.at(-1)?.note ?? frame.owner));
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {
@@ -330,6 +335,7 @@ export class App {
         look: this.#look,
         staffTyping: Date.now() - this.#staffTypedAt < TYPING_SHOWN_MS,
         fault: this.#fault,
+        mail: this.setting.keep.get<string>(`mail.${talk.conv}`),
       });
       this.#countUnread();
     }, 16);

@@ -19,7 +19,7 @@ export interface Line {
   text: string;
   ended?: Ended;
   thumb?: Thumb;
-  note?: "queue" | "staff" | "ai" | "resolved";
+  note?: Owner | "resolved" | "hand";
 }
 
 /** A reply in the making. */
@@ -43,6 +43,8 @@ export interface Talk {
   /** The place in line for the model; 0 means that nobody is ahead. */
   place: number;
   owner: Owner;
+  /** A person is wanted, and none is there now. */
+  away: boolean;
   resolved: boolean;
   asked: number;
   answered: number;
@@ -65,6 +67,7 @@ export function newTalk(conv: string): Talk {
     live: null,
     place: 0,
     owner: "ai",
+    away: false,
     resolved: false,
     asked: 0,
     answered: 0,
@@ -156,8 +159,10 @@ function applyEvent(talk: Talk, event: WireEvent): Outcome {
       }
       break;
     case "owner":
-      if (event.owner !== talk.owner) note(talk, seq, at, event.owner);
+      // Who did not ask for a person is not told that they did.
+      if (event.owner !== talk.owner) note(talk, seq, at, event.owner === "queue" && !event.reason ? "hand" : event.owner);
       talk.owner = event.owner;
+      talk.away = event.away === true;
       talk.live = null;
       talk.place = 0;
       break;

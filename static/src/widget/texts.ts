@@ -11,6 +11,9 @@ const ALL = {
   assistant: ["Continue with the assistant", "继续由助手回答", "المتابعة مع المساعد"],
   queueTitle: ["A person will answer you here.", "人工客服会在这里回复您。", "سيجيبك موظف هنا."],
   queueHours: ["We are here {}. You can close this window; your conversation is kept.", "服务时间：{}。您可以关闭此窗口，对话会保留。", "أوقات العمل: {}. يمكنك إغلاق هذه النافذة، فالمحادثة محفوظة."],
+  away: ["Nobody is here right now. Leave your e-mail, and we will write to you.", "现在没有客服在线。请留下邮箱，我们会写信给您。", "لا يوجد أحد الآن. اترك بريدك الإلكتروني وسنكتب إليك."],
+  mail: ["Your e-mail", "您的邮箱", "بريدك الإلكتروني"],
+  mailKept: ["Thank you. We will write to {}.", "谢谢！我们会写信到 {}。", "شكرًا لك. سنكتب إلى {}."],
   messages: ["Conversation", "对话", "المحادثة"],
   start: ["Questions you can ask", "您可以这样问", "أسئلة يمكنك طرحها"],
   write: ["Write a message…", "输入消息…", "اكتب رسالة…"],
@@ -45,6 +48,7 @@ const ALL = {
   tooLong: ["{} characters too many", "超出 {} 个字符", "أطول من اللازم بـ {} حرفًا"],
   wait: ["That was a lot at once. Your message will be sent in {} s.", "发送太快了。您的消息将在 {} 秒后发送。", "رسائل كثيرة دفعة واحدة. ستُرسل رسالتك بعد {} ث."],
   note_queue: ["You asked for a person", "您已请求人工客服", "طلبت التحدث إلى موظف"],
+  note_hand: ["A person will take over here", "人工客服将在这里接手", "سيتولى موظف المحادثة هنا"],
   note_staff: ["A person joined the conversation", "人工客服已加入对话", "انضم موظف إلى المحادثة"],
   note_ai: ["The assistant answers again", "现在由助手回答", "المساعد يجيب من جديد"],
   note_resolved: ["This conversation is closed. Write to open it again.", "此对话已关闭。发送消息即可重新打开。", "أُغلقت هذه المحادثة. اكتب رسالة لفتحها من جديد."],
@@ -75,7 +79,7 @@ export function fill(text: string, value: string | number): string {
 }
 
 /** What is said when somebody else answers from here on, or nobody needs to. */
-export function noteText(texts: Texts, note: "queue" | "staff" | "ai" | "resolved"): string {
+export function noteText(texts: Texts, note: "queue" | "staff" | "ai" | "resolved" | "hand"): string {
   return texts[`note_${note}`];
 }
 

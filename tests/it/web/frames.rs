@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use shopclerk::domain::{
-    Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Provenance, ShopperId, Speaker, StaffId, Status,
-    Tags,
+    Cmid, ConvId, Ended, Event, EventKind, HandOff, MessageId, Owner, Provenance, Reason, ShopperId, Speaker,
+    StaffId, Status, Tags,
 };
 use shopclerk::web::wire::{ClientFrame, ServerFrame, Viewer, WireEvent, typescript};
 
@@ -36,6 +36,7 @@ fn client_frames_round_trip() {
         "rate",
         "person",
         "assistant",
+        "contact",
         "typing",
         "take",
         "release",
@@ -43,6 +44,9 @@ fn client_frames_round_trip() {
         "correct",
         "tag",
         "resolve",
+        "reopen",
+        "suggest",
+        "unsuggest",
         "list",
         "open",
         "close",
@@ -63,8 +67,22 @@ fn server_frames_round_trip() {
     }
     kinds.dedup();
     let expected = [
-        "welcome", "ack", "event", "delta", "queued", "typing", "error", "reset", "hb", "bye", "list",
-        "rows", "relist", "opened",
+        "welcome",
+        "ack",
+        "event",
+        "delta",
+        "queued",
+        "typing",
+        "error",
+        "contact",
+        "reset",
+        "hb",
+        "bye",
+        "list",
+        "rows",
+        "relist",
+        "suggestion",
+        "opened",
     ];
     assert_eq!(kinds, expected, "every kind of frame has a fixture");
 }
@@ -110,7 +128,13 @@ fn shoppers_see_numbers_but_no_secrets() {
             ended: Ended::Complete,
             provenance: Some(provenance),
         },
-        EventKind::Owner { owner: Owner::Staff, epoch: 7, staff: Some(staff.clone()) },
+        EventKind::Owner { owner: Owner::Staff, epoch: 7, staff: Some(staff.clone()), why: None },
+        EventKind::Owner {
+            owner: Owner::Queue,
+            epoch: 8,
+            staff: None,
+            why: Some(HandOff { reason: Reason::Mood, away: true }),
+        },
         EventKind::Status { status: Status::Open, shopper },
         EventKind::Tool { name: "SECRET".into(), outcome: Value::Null },
         EventKind::Note { by: staff, text: "SECRET".into() },
@@ -125,6 +149,7 @@ fn shoppers_see_numbers_but_no_secrets() {
         let shown = serde_json::to_value(WireEvent::of(&event, Viewer::Shopper)).unwrap();
         assert!(!shown.to_string().to_uppercase().contains("SECRET"), "{shown}");
         assert_eq!(shown["seq"], seq);
+        assert!(!shown.to_string().contains("mood"), "why a person comes is for the staff: {shown}");
         assert_eq!(shown["kind"] == "hidden", private, "{shown}");
         let full = serde_json::to_value(WireEvent::of(&event, Viewer::Staff)).unwrap();
         assert_ne!(full["kind"], "hidden");

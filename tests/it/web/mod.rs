@@ -1,8 +1,12 @@
 //! The server as a client sees it: bytes over TCP, the scripted model, a store in a temporary folder.
 
 mod abuse;
+mod backup;
 mod frames;
+mod handoff;
+mod hooks;
 mod http;
+mod keep;
 mod memory;
 mod openai;
 mod resume;
@@ -11,6 +15,8 @@ mod site;
 mod slow;
 mod staff_door;
 mod staff_list;
+mod staff_tools;
+mod suggest;
 mod take;
 mod tools;
 mod training;

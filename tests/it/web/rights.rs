@@ -135,6 +135,7 @@ async fn visit(site: &Site, route: &Route, who: Who, cast: &Cast) -> u16 {
     let path = match route.path {
         "/v1/shopper/history" => format!("{path}?conv={conv}"),
         "/v1/staff/search" => format!("{path}?q=x"),
+        "/v1/staff/shoppers" => format!("{path}?word=x"),
         _ => path,
     };
     match cast.cookie(who) {
@@ -185,6 +186,7 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (json!({"t": "rate", "conv": conv, "seq": 1, "value": "up"}), OWNER),
         (plain("person"), OWNER),
         (plain("assistant"), OWNER),
+        (json!({"t": "contact", "conv": conv, "email": "ada@example.com"}), OWNER),
         (plain("typing"), TALK),
         (plain("take"), STAFF),
         (json!({"t": "note", "conv": conv, "text": "a note"}), STAFF),
@@ -198,8 +200,11 @@ fn frames(conv: &str) -> Vec<(Value, &'static [Who])> {
         (json!({"t": "open", "conv": conv, "seq": 0}), BROWSE),
         (plain("close"), BROWSE),
         (json!({"t": "seen", "conv": conv, "seq": 1}), STAFF),
+        (plain("suggest"), STAFF),
+        (plain("unsuggest"), STAFF),
         (plain("release"), STAFF),
         (plain("resolve"), STAFF),
+        (plain("reopen"), STAFF),
     ]
 }
 

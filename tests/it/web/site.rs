@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use shopclerk::chat::{self, Desk};
 use shopclerk::clock::Clock;
 use shopclerk::domain::{ConvId, Said, Speaker};
+use shopclerk::hooks::{self, Hooks};
+use shopclerk::keep::{self, Keep};
 use shopclerk::model::adapters::{self, Adapters, Registry};
 use shopclerk::model::{Scripted, SharedModel};
 use shopclerk::prompt::{self, Playbook};
@@ -31,6 +33,8 @@ pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
     pub(super) staff: Staff,
+    pub(super) keep: Keep,
+    pub(super) store: Store,
     pub(super) runs: Runs,
     pub(super) clock: Clock,
     pub(super) running: Running,
@@ -55,6 +59,14 @@ pub(super) async fn site(settings: web::Settings) -> Site {
 }
 
 pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
+    site_of(settings, Scripted::default(), chat::Settings::default(), clock).await
+}
+
+pub(super) async fn site_with(settings: web::Settings, model: Scripted, chat: chat::Settings) -> Site {
+    site_of(settings, model, chat, Clock::System).await
+}
+
+async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings, clock: Clock) -> Site {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path(), &crate::store::settings(), clock.clone()).unwrap();
     let generous = chat::Settings {
@@ -63,10 +75,10 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         tokens_per_hour: 1_000_000_000,
         address_tokens_per_hour: 1_000_000_000,
         queue: 10_000,
-        ..chat::Settings::default()
+        ..chat
     };
     let playbook = Playbook::load(&prompt::Settings::default(), &|text| text.to_owned()).unwrap();
-    let model: SharedModel = Arc::new(Scripted::default());
+    let model: SharedModel = Arc::new(model);
     let adapters = Adapters::open(adapters::Parts {
         registry: Registry::new(folder.path().join("adapters"), Vec::new()),
         model: model.clone(),
@@ -95,6 +107,21 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         busy: Some(desk.busy()),
     });
     let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
+    let gone = desk.clone();
+    let keep = Keep::open(
+        &folder.path().join("staff"),
+        keep::Parts {
+            data: folder.path().to_owned(),
+            store: store.clone(),
+            staff: staff.clone(),
+            clock: clock.clone(),
+            retention_days: 0,
+            gone: Arc::new(move |conv| gone.gone(conv)),
+        },
+    )
+    .unwrap();
+    keep.finish().await.unwrap();
+    let hooks = open_hooks(&folder.path().join("staff"), &store, &clock);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let running = web::serve(
@@ -102,6 +129,8 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
             desk: desk.clone(),
             tools,
             staff: staff.clone(),
+            keep: keep.clone(),
+            hooks,
             settings,
             clock: clock.clone(),
             secret: [7; 32],
@@ -112,7 +141,15 @@ pub(super) async fn site_at(settings: web::Settings, clock: Clock) -> Site {
         listener,
     )
     .unwrap();
-    Site { address, desk, staff, runs, clock, running, folder }
+    Site { address, desk, staff, keep, store, runs, clock, running, folder }
+}
+
+/// Webhooks that may go to this machine, and try again soon.
+pub(super) fn open_hooks(folder: &std::path::Path, store: &Store, clock: &Clock) -> Hooks {
+    let settings =
+        hooks::Settings { tries: 3, first_retry_ms: 20, timeout_ms: 5_000, queue: 100, allow_private: true };
+    let (folder, store, clock) = (folder.to_owned(), store.clone(), clock.clone());
+    Hooks::open(hooks::Parts { folder, store, clock, settings }).unwrap()
 }
 
 /// An answer to a plain request.

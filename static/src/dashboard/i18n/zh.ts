@@ -2,6 +2,7 @@
 
 import type { en } from "./en";
 import { desk } from "./zh/desk";
+import { keep } from "./zh/keep";
 import { pages } from "./zh/pages";
 
-export const zh: Record<keyof typeof en, string> = { ...desk, ...pages };
+export const zh: Record<keyof typeof en, string> = { ...desk, ...pages, ...keep };

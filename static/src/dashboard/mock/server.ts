@@ -46,8 +46,9 @@ function answer(method: string, address: URL, body: Record<string, unknown>): [s
   if (path === "/v1/staff/me" || path === "/v1/staff/login" || path === "/v1/staff/setup") return [200, { name: ME, display: "Mara Lindqvist", role: "admin", totp: true, recovery_left: 8, expires_at: Date.now() + 86_400_000 }];
   if (path === "/v1/staff/ticket") return [200, { ticket: "t", expires_at: Date.now() + 30_000 }];
   if (path === "/v1/staff/agents") return [200, { agents: AGENTS }];
+  if (path === "/v1/staff/gathered") return [200, { by_staff: 412, drafts: 96, corrected: 38, liked: 203 }];
   if (path === "/v1/staff/canned") return [200, { canned: CANNED }];
-  if (path === "/v1/staff/settings") return [200, { hours: "Monday to Friday, 9 to 17", handoff_words: ["refund", "lawyer", "退款"] }];
+  if (path === "/v1/staff/settings") return [200, { hours: "Monday to Friday, 9 to 17", handoff_words: ["refund", "lawyer", "退款"], handoff: { words: true, mood: 3, repeated: 3, unsure: null, closed: false, model: null }, schedule: { zone: "Europe/Berlin", week: [[540, 1020], [540, 1020], [540, 1020], [540, 1020], [540, 900], null, null] } }];
   if (path === "/v1/staff/sessions") return [200, { sessions: [{ id: "1", created_at: Date.now(), seen_at: Date.now(), address: "192.0.2.7", agent: navigator.userAgent, current: true }, { id: "2", created_at: 1, seen_at: Date.now() - 8e6, address: "198.51.100.4", agent: "Mozilla/5.0 (iPhone) Version/18 Safari/604.1", current: false }] }];
   if (path === "/v1/staff/keys") return [200, { keys: [{ id: "k", name: "Night report", scopes: ["read", "metrics"], by: "mara", created_at: Date.now() - 9e9, used_at: Date.now() - 4e7 }] }];
   if (path === "/v1/staff/audit") return [200, { entries: [["login", "mara"], ["shopper_blocked", "tom"], ["login_failed", "tom"], ["settings_changed", "mara"], ["exported", "yue"]].map(([what, who], n) => ({ at: Date.now() - n * 4e6, what, who, address: "192.0.2.7" })) }];
@@ -142,6 +143,9 @@ class MockSocket extends EventTarget {
       case "resolve":
         this.#event(frame.conv, { kind: "status", status: "resolved" });
         break;
+      case "reopen":
+        this.#event(frame.conv, { kind: "status", status: "open" });
+        break;
       case "note":
         this.#event(frame.conv, { kind: "note", staff: ME, text: frame.text });
         break;
@@ -156,9 +160,29 @@ class MockSocket extends EventTarget {
         this.#event(frame.conv, { kind: "said", cmid: frame.cmid, by: "staff", staff: ME, text: frame.text });
         setTimeout(() => this.hear({ t: "typing", conv: frame.conv, who: "shopper" }), 700);
         break;
+      case "suggest":
+        this.#suggest(frame.conv, "You can send them back within **60 days**, also worn: print the label in your account, and we refund you when the parcel is here.");
+        break;
+      case "unsuggest":
+        clearInterval(this.#drafting);
+        this.hear({ t: "suggestion", conv: frame.conv, off: this.#drafted, text: "", ended: "stopped" });
+        break;
       default:
         break;
     }
+  }
+  #drafting: ReturnType<typeof setInterval> | undefined;
+  #drafted = 0;
+  #suggest(conv: string, text: string): void {
+    clearInterval(this.#drafting);
+    this.#drafted = 0;
+    const words = text.split(/(?<= )/);
+    this.#drafting = setInterval(() => {
+      const word = words.shift() ?? "";
+      this.hear({ t: "suggestion", conv, off: this.#drafted, text: word, ...(!words.length && { ended: "complete" as const }) });
+      this.#drafted += word.length;
+      if (!words.length) clearInterval(this.#drafting);
+    }, 60);
   }
   #follow(conv: string, seq: number): void {
     this.#open = conv;

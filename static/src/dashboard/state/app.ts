@@ -11,6 +11,7 @@ import { Desk } from "./desk";
 import { badge, chime, news, notify } from "./notify";
 import { offered, offers } from "./offers";
 import { forget, keep } from "./prefs";
+import { Refusal } from "./suggest";
 import { go, route } from "./router";
 import { tidy } from "./list";
 
@@ -47,6 +48,7 @@ export function complain(fault: unknown): void {
 }
 
 export function wordsOf(fault: unknown): string {
+  if (fault instanceof Refusal) return known(`fault.${fault.code}`) ?? t("fault.other");
   if (!(fault instanceof Fault)) return t("fault.other");
   const seconds = fault.retryAfter ?? 0;
   return known(`fault.${fault.code}`)?.replace("{s}", String(seconds)) ?? (fault.message || t("fault.other"));

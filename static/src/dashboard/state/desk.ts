@@ -11,6 +11,7 @@ import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
 import type { DeskHears, DeskSays } from "./frames";
 import { List, type View, isFine, sameView } from "./list";
+import { Suggestions } from "./suggest";
 import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
 
 export interface Deps {
@@ -67,6 +68,7 @@ export class Desk {
   #asking: string | undefined;
   readonly #link: Link;
   readonly #outbox: Outbox;
+  readonly suggestions = new Suggestions((frame) => this.send(frame));
 
   constructor(private readonly deps: Deps) {
     this.list = new List(deps.me);
@@ -161,6 +163,7 @@ export class Desk {
       if (this.#kept.size > KEPT_THREADS) this.#kept.delete(this.#kept.keys().next().value!);
     }
     this.typists.value = [];
+    this.#typedAt = 0;
     this.detail.value = undefined;
     this.missing.value = false;
     if (conv === undefined) {
@@ -291,6 +294,7 @@ export class Desk {
   #linked(state: LinkState): void {
     this.link.value = state;
     this.#asking = undefined;
+    this.suggestions.refused("offline");
     if (state !== "online") return;
     this.#sent.clear();
     this.list.loaded = false;
@@ -313,6 +317,8 @@ export class Desk {
       case "rows": {
         const before = frame.rows.map((row) => this.list.rows.get(row.conv));
         this.list.change(frame.rows, frame.gone, frame.counts);
+        frame.gone.forEach((conv) => this.#kept.delete(conv));
+        if (thread && frame.gone.includes(thread.conv)) [this.open.value, this.missing.value] = [{ thread: newThread(thread.conv) }, true];
         this.#touchList();
         this.deps.onRows(before, frame.rows);
         break;
@@ -337,6 +343,9 @@ export class Desk {
         break;
       case "typing":
         if (frame.conv === thread?.conv) this.#typed(frame);
+        break;
+      case "suggestion":
+        this.suggestions.hear(frame);
         break;
       case "error":
         this.#refused(frame);
@@ -381,7 +390,8 @@ export class Desk {
       this.#outbox.refused(cmid, code, wait);
       this.#letters();
       if (wait !== undefined) setTimeout(() => this.#flush(), wait * 1000 + 50);
-    } else if (code === "unknown_conversation" && this.open.value?.thread.seq === 0) this.missing.value = true;
+    } else if (code !== "not_owner" && code !== "nothing_to_do" && this.suggestions.refused(code)) return;
+    else if (code === "unknown_conversation" && this.open.value?.thread.seq === 0) this.missing.value = true;
     else if (code !== "nothing_to_do") this.deps.onFault(code, message);
   }
 }

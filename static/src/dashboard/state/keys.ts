@@ -2,7 +2,7 @@
 
 import type { Word } from "../i18n";
 
-export type Act = "next" | "previous" | "open" | "reply" | "note" | "take" | "release" | "resolve" | "suggest" | "tag" | "search" | "panel" | "help" | "back" | "inbox" | "numbers" | "training" | "settings";
+export type Act = "next" | "previous" | "open" | "reply" | "note" | "take" | "release" | "resolve" | "reopen" | "suggest" | "tag" | "search" | "panel" | "help" | "back" | "inbox" | "numbers" | "training" | "settings";
 
 export const SHORTCUTS: { keys: string; act: Act; word: Word; group: "list" | "talk" | "go" }[] = [
   { keys: "j", act: "next", word: "keys.next", group: "list" },
@@ -15,6 +15,7 @@ export const SHORTCUTS: { keys: string; act: Act; word: Word; group: "list" | "t
   { keys: "t", act: "take", word: "keys.take", group: "talk" },
   { keys: "h", act: "release", word: "keys.release", group: "talk" },
   { keys: "e", act: "resolve", word: "keys.resolve", group: "talk" },
+  { keys: "o", act: "reopen", word: "keys.reopen", group: "talk" },
   { keys: "s", act: "suggest", word: "keys.suggest", group: "talk" },
   { keys: "l", act: "tag", word: "keys.tag", group: "talk" },
   { keys: "i", act: "panel", word: "keys.panel", group: "talk" },

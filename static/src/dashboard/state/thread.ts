@@ -4,9 +4,11 @@
 
 import type { Mood, Owner, Thumb } from "../contract";
 import type { WireEvent, WireKind, WireProvenance } from "../../wire";
+import { type Finding, findingOf } from "./findings";
 import type { TeachEvent } from "./frames";
 
 type Of<K extends WireKind["kind"]> = Extract<WireKind, { kind: K }>;
+export type Reason = NonNullable<Of<"owner">["reason"]>;
 export type Ended = Of<"reply">["ended"];
 export type StaffEvent = WireEvent | ({ conv: string; seq: number; at: number } & TeachEvent);
 
@@ -23,6 +25,7 @@ export interface Written extends Base {
   staff?: string;
   /** What the model had suggested for this message. */
   draft?: string;
+  findings?: Finding[];
 }
 
 export interface Reply extends Base {
@@ -34,12 +37,16 @@ export interface Reply extends Base {
   comment?: string;
   /** What it should have said. */
   correction?: { text: string; staff: string; at: number };
+  findings?: Finding[];
 }
 
 export interface Mark extends Base {
   kind: "mark";
   what: Owner | "resolved" | "open" | "retry";
   staff?: string;
+  /** Why a person is wanted, and that nobody is there. */
+  reason?: Reason;
+  away?: boolean;
 }
 
 export interface Tool extends Base {
@@ -78,6 +85,8 @@ export interface Thread {
   place: number;
   owner: Owner;
   staff: string | undefined;
+  /** Why a person is wanted. */
+  reason: Reason | undefined;
   resolved: boolean;
   /** Newest message of the shopper, and the newest that was answered. */
   asked: number;
@@ -101,7 +110,7 @@ export type Outcome = "applied" | "ignored" | "gap";
 
 export function newThread(conv: string): Thread {
   return {
-    conv, seq: 0, first: 1, anywhere: true, lines: [], live: null, place: 0, owner: "ai", staff: undefined, resolved: false,
+    conv, seq: 0, first: 1, anywhere: true, lines: [], live: null, place: 0, owner: "ai", staff: undefined, reason: undefined, resolved: false,
     asked: 0, answered: 0, tags: [], moods: [], said: new Set(), finished: new Set(),
   };
 }
@@ -159,9 +168,10 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
     case "owner":
       thread.owner = event.owner;
       thread.staff = event.staff;
+      thread.reason = event.reason;
       thread.live = null;
       thread.place = 0;
-      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff });
+      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff, ...(event.reason && { reason: event.reason }), ...(event.away && { away: true }) });
       break;
     case "rating":
       change(thread, event.of, { thumb: event.value, comment: event.comment });
@@ -185,7 +195,9 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
       thread.lines.push({ ...base, kind: "summary", text: event.text });
       break;
     case "tool": {
-      const mood = event.name === "sentiment" ? moodOf(event.outcome) : undefined;
+      const asked = findingOf(event);
+      if (asked && find(thread, asked.of, asked.finding)) break;
+      const mood = event.name === "sentiment" && !asked ? moodOf(event.outcome) : undefined;
       if (mood) thread.moods.push({ at, ...mood });
       thread.lines.push({ ...base, kind: "tool", name: event.name, outcome: event.outcome });
       break;
@@ -194,6 +206,15 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
       break;
   }
   return "applied";
+}
+
+/** Puts what a tool found beside its message, in the place of what it found there before. False if the message is not here. */
+function find(thread: Thread, of: number, finding: Finding): boolean {
+  const index = thread.lines.findIndex((line) => line.seq === of);
+  const line = thread.lines[index];
+  if (!line || (line.kind !== "shopper" && line.kind !== "staff" && line.kind !== "reply")) return false;
+  thread.lines[index] = { ...line, findings: [...(line.findings ?? []).filter((one) => one.name !== finding.name), finding] };
+  return true;
 }
 
 /** A new object for the changed reply, so that the page knows. */

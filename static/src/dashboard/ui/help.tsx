@@ -5,7 +5,6 @@ import { t } from "../i18n";
 import { SHORTCUTS } from "../state/keys";
 import { isAdmin } from "../state/app";
 import { helpOpen } from "../state/signals";
-import { suggest } from "../state/suggest";
 import { Sheet } from "./kit";
 
 export function Help(): JSX.Element {
@@ -16,7 +15,7 @@ export function Help(): JSX.Element {
           <section key={group}>
             <h3>{t(`help.${group}`)}</h3>
             <dl>
-              {SHORTCUTS.filter((one) => one.group === group && (one.act !== "suggest" || suggest.value) && (one.act !== "training" || isAdmin.value)).map((one) => (
+              {SHORTCUTS.filter((one) => one.group === group && (one.act !== "training" || isAdmin.value)).map((one) => (
                 <div key={one.keys}>
                   <dt>{t(one.word)}</dt>
                   <dd>{one.keys.split(" ").map((key) => <kbd key={key}>{key === "Escape" ? "Esc" : key === "Enter" ? "↵" : key}</kbd>)}</dd>

@@ -26,6 +26,7 @@ export interface Look {
 export interface FrameWishes extends Wishes, ComposerWishes {
   person(): void;
   assistant(): void;
+  mail(address: string): void;
   close(): void;
   reconnect(): void;
   earlier(): void;
@@ -39,6 +40,8 @@ export interface Picture {
   staffTyping: boolean;
   /** A sentence about something that did not work, or about a wait. */
   fault: string;
+  /** The address this shopper left. */
+  mail: string | undefined;
 }
 
 /** Closer to the end than this counts as reading the end. */
@@ -56,7 +59,9 @@ export class Frame {
   #connectionText = h("span");
   #connect: HTMLButtonElement;
   #queue: HTMLElement;
+  #queueTitle = h("strong");
   #queueHours = h("p");
+  #mail = h("form", { class: "row" });
   #fault = h("p", { class: "fault", role: "alert" });
   #welcome: HTMLElement;
   #greeting: Rich;
@@ -81,7 +86,10 @@ export class Frame {
     const close = iconButton("round plain", "close", texts.close, () => wishes.close(), { hidden: !options.framed });
     this.#connect = button("text-button", () => wishes.reconnect(), {}, texts.again);
     this.#connection = h("div", { class: "connection", role: "status" }, this.#connectionText, this.#connect);
-    this.#queue = h("section", { class: "queue", "aria-label": texts.inQueue, hidden: true }, h("p", {}, h("strong", {}, texts.queueTitle)), this.#queueHours, button("pill", () => wishes.assistant(), {}, texts.assistant));
+    this.#queue = h("section", { class: "queue", "aria-label": texts.inQueue, hidden: true }, h("p", {}, this.#queueTitle), this.#queueHours, this.#mail, button("pill", () => wishes.assistant(), {}, texts.assistant));
+    const mail = h("input", { type: "email", required: true, maxlength: "254", autocomplete: "email", "aria-label": texts.mail, placeholder: texts.mail });
+    this.#mail.append(mail, h("button", { class: "pill" }, texts.send));
+    this.#mail.onsubmit = (event) => (event.preventDefault(), wishes.mail(mail.value));
     const greeting = h("div", { class: "bubble" });
     this.#greeting = new Rich(greeting);
     this.#suggestions = h("ul", { class: "suggestions", "aria-label": texts.start });
@@ -107,6 +115,8 @@ export class Frame {
     setText(this.#subtitle, sub);
     show(this.#person, talk.owner === "ai");
     show(this.#queue, talk.owner === "queue");
+    show(this.#mail, talk.away && !picture.mail);
+    setText(this.#queueTitle, !talk.away ? this.texts.queueTitle : picture.mail ? fill(this.texts.mailKept, picture.mail) : this.texts.away);
     const closed = link === "closed";
     setText(this.#connectionText, link === "lost" ? this.texts.lost : closed ? this.texts.refusedHere : "");
     show(this.#connect, link === "lost");

@@ -6,7 +6,7 @@ import { t } from "../../i18n";
 import { canned, complain, desk, door, me, nameOf } from "../../state/app";
 import { type Draft, draftOf, fillCanned, keepDraft, type Mode, slashWord } from "../../state/drafts";
 import { wantComposer, wantSuggestion } from "../../state/signals";
-import { suggest, type Suggestion } from "../../state/suggest";
+import type { Suggestion } from "../../state/suggest";
 import { Icon } from "../../ui/icon";
 import { Button, toast } from "../../ui/kit";
 import { CannedMenu, matching } from "./canned";
@@ -20,6 +20,9 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
   const [slash, setSlash] = useState<{ from: number; word: string } | undefined>();
   const [picked, setPicked] = useState(0);
   const [running, setRunning] = useState<Suggestion | undefined>();
+  /** What stood here before a suggestion took its place. */
+  const [undo, setUndo] = useState<string | undefined>();
+  const [asking, setAsking] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const isNote = draft.mode === "note";
   const text = isNote ? draft.note : draft.reply;
@@ -34,7 +37,16 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
       return fresh;
     });
   };
-  const write = (value: string): void => change(isNote ? { note: value } : { reply: value, ...(value ? {} : { suggested: undefined }) });
+  const write = (value: string): void => {
+    change(isNote ? { note: value } : { reply: value, ...(value ? {} : { suggested: undefined }) });
+    setUndo(undefined);
+    setAsking(false);
+  };
+  const takeBack = (): void => {
+    change({ reply: undo ?? "", suggested: undefined });
+    setUndo(undefined);
+    field.current?.focus();
+  };
 
   useLayoutEffect(() => {
     const element = field.current!;
@@ -49,9 +61,13 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
     field.current?.focus();
     wantComposer.value = undefined;
   }, [wanted]);
+  const choice = useRef<HTMLDivElement>(null);
+  useEffect(() => choice.current?.querySelector<HTMLElement>("[data-focus]")?.focus(), [asking]);
   const asked = wantSuggestion.value;
   useEffect(() => {
-    if (asked) void propose();
+    if (!asked) return;
+    wantSuggestion.value = 0;
+    wish();
   }, [asked]);
   useEffect(() => () => running?.stop(), [running]);
 
@@ -64,21 +80,31 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
       here.say(text.trim(), draft.suggested);
       change({ reply: "", suggested: undefined });
     }
+    setUndo(undefined);
     setSlash(undefined);
     field.current?.focus();
   };
 
-  const propose = async (): Promise<void> => {
-    if (!suggest.value || running) return;
-    const before = draft.reply;
+  /** What somebody wrote gives way to a suggestion only if they say so; an unedited suggestion to a newer one. */
+  const wish = (): void => {
+    if (running || theirs) return;
     change({ mode: "reply" });
-    const made = suggest.value(conv, (so) => change({ reply: so }));
+    if (draft.reply.trim() && draft.reply !== draft.suggested) setAsking(true);
+    else void propose();
+  };
+  const propose = async (): Promise<void> => {
+    const before = draft.reply === draft.suggested ? (undo ?? "") : draft.reply;
+    setAsking(false);
+    const made = here.suggestions.ask(conv, (so) => change({ reply: so }));
     setRunning(made);
+    field.current?.focus();
     try {
       const whole = await made.done;
-      change({ reply: whole || before, suggested: whole || undefined });
+      change(whole ? { reply: whole, suggested: whole } : { reply: before, suggested: undefined });
+      setUndo(whole ? before : undefined);
+      if (!whole) toast(t("compose.nothing"));
     } catch (fault) {
-      change({ reply: before });
+      change({ reply: before, suggested: undefined });
       complain(fault);
     }
     setRunning(undefined);
@@ -114,7 +140,13 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
       if (move) return (event.preventDefault(), event.stopPropagation(), move());
     }
     if (event.key === "Enter" && !event.shiftKey) (event.preventDefault(), send());
-    else if (event.key === "Escape") (event.stopPropagation(), running ? running.stop() : field.current?.blur());
+    else if (event.key === "Escape") {
+      event.stopPropagation();
+      if (running) running.stop();
+      else if (asking) setAsking(false);
+      else if (undo !== undefined) takeBack();
+      else field.current?.blur();
+    }
   };
 
   const onInput = (element: HTMLTextAreaElement): void => {
@@ -147,7 +179,8 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
             value={text}
             readOnly={running !== undefined}
             aria-label={isNote ? t("compose.note_label") : t("compose.reply_label")}
-            placeholder={isNote ? t("compose.note_placeholder") : t("compose.reply_placeholder")}
+            aria-busy={running !== undefined}
+            placeholder={isNote ? t("compose.note_placeholder") : running ? t("compose.working") : t("compose.reply_placeholder")}
             aria-controls={slash && choices.length ? "canned-menu" : undefined}
             aria-activedescendant={slash && choices.length ? `canned-${picked}` : undefined}
             onInput={(event) => onInput(event.currentTarget)}
@@ -155,8 +188,19 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
             onBlur={() => setTimeout(() => setSlash(undefined), 150)}
           />
         </div>
+        {asking && (
+          <div class="asking" ref={choice} role="alertdialog" aria-label={t("compose.replace")} onKeyDown={(event) => event.key === "Escape" && (event.stopPropagation(), setAsking(false), field.current?.focus())}>
+            <span class="grow">{t("compose.replace")}</span>
+            <Button look="tiny" onClick={() => (setAsking(false), field.current?.focus())}>{t("compose.keep")}</Button>
+            <Button look="tiny primary" data-focus onClick={() => void propose()}>{t("compose.do_replace")}</Button>
+          </div>
+        )}
         <div class="tools">
-          {suggest.value && (running ? <Button look="tiny" onClick={() => running.stop()}><span class="spin" aria-hidden="true" />{t("compose.stop")}</Button> : <Button look="tiny" icon="spark" tip={`${t("compose.suggest")} (s)`} onClick={() => void propose()}>{t("compose.suggest")}</Button>)}
+          {running ? (
+            <Button look="tiny" onClick={() => running.stop()}><span class="spin" aria-hidden="true" />{t("compose.stop")}</Button>
+          ) : (
+            !theirs && <Button look="tiny" icon="spark" tip={`${t("compose.suggest")} (s)`} disabled={!thread?.asked} onClick={wish}>{t("compose.suggest")}</Button>
+          )}
           <Button
             look="tiny plain"
             icon="copy"
@@ -170,6 +214,7 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
             {t("compose.canned")}
           </Button>
           {!isNote && draft.suggested !== undefined && !running && <span class="small dim pair">{draft.suggested === draft.reply ? t("compose.as_suggested") : t("compose.pair")}</span>}
+          {!isNote && undo !== undefined && !running && <Button look="tiny plain" onClick={takeBack}>{t("compose.undo")}<kbd aria-hidden="true">Esc</kbd></Button>}
           <span class="grow" />
           {tooLong > 0 && <span class="small wrong" role="alert">{t("compose.too_long", { n: tooLong })}</span>}
           <Button look="primary tiny send" disabled={!ready} onClick={send}>{isNote ? t("compose.add_note") : t("compose.send")}<kbd aria-hidden="true">↵</kbd></Button>

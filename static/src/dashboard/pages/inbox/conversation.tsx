@@ -51,7 +51,8 @@ function Answering(): JSX.Element {
       : thread.owner === "queue"
         ? ["clock", row?.waiting_since ? t("talk.waiting_for", { time: span(minute.value - row.waiting_since) }) : t("talk.waiting"), "hot"]
         : ["person", here.isMine ? t("talk.you_answer") : t("talk.staff_answers", { name: nameOf(thread.staff) }), here.isMine ? "mine" : ""];
-  return <p class={`owner ${look}`} aria-live="polite"><Icon shape={shape} /><span class="cut">{words}</span></p>;
+  const why = thread.owner === "queue" && !thread.resolved && thread.reason ? ` · ${t(`why.${thread.reason}`)}` : "";
+  return <p class={`owner ${look}`} aria-live="polite"><Icon shape={shape} /><span class="cut" title={words + why}>{words}{why}</span></p>;
 }
 
 function Viewers({ names }: { names: string[] }): JSX.Element | null {
@@ -77,7 +78,11 @@ function Actions(): JSX.Element {
       ) : (
         !theirs && <Button look={thread.owner === "queue" ? "primary wide" : "wide"} icon="hand" onClick={takeOver} tip={`${t("talk.take")} (t)`}><span class="words">{t("talk.take")}</span></Button>
       )}
-      {!thread.resolved && <Button look="wide" icon="check" onClick={() => resolve()} tip={`${t("talk.resolve")} (e)`}><span class="words">{t("talk.resolve")}</span></Button>}
+      {thread.resolved ? (
+        <Button look="wide" icon="reopen" onClick={reopen} tip={`${t("talk.reopen")} (o)`}><span class="words">{t("talk.reopen")}</span></Button>
+      ) : (
+        <Button look="wide" icon="check" onClick={resolve} tip={`${t("talk.resolve")} (e)`}><span class="words">{t("talk.resolve")}</span></Button>
+      )}
       <More />
       <Button look="plain" icon="panel" label={t("talk.panel")} aria-pressed={panelOpen.value} onClick={() => (panelOpen.value = !panelOpen.value)} />
     </div>
@@ -91,7 +96,15 @@ export function takeOver(): void {
 
 export function resolve(): void {
   const thread = desk.value?.open.value?.thread;
-  if (thread && !thread.resolved && desk.value!.send({ t: "resolve", conv: thread.conv })) toast(t("talk.resolved_toast"));
+  if (thread && !thread.resolved && desk.value!.send({ t: "resolve", conv: thread.conv })) {
+    const { conv } = thread;
+    toast(t("talk.resolved_toast"), { label: t("talk.reopen"), run: () => void desk.value?.send({ t: "reopen", conv }) });
+  }
+}
+
+export function reopen(): void {
+  const thread = desk.value?.open.value?.thread;
+  if (thread?.resolved) desk.value!.send({ t: "reopen", conv: thread.conv });
 }
 
 function More(): JSX.Element {

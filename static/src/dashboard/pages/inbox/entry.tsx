@@ -9,7 +9,9 @@ import { Icon, type Shape } from "../../ui/icon";
 import { Avatar, Button, memo } from "../../ui/kit";
 import { Rich } from "../../ui/rich";
 import type { Letter } from "../../../widget/outbox";
+import { spansOf } from "../../state/findings";
 import { Correct } from "./correct";
+import { Findings, Marked, MessageTools } from "./findings";
 
 interface Props {
   line: Line;
@@ -41,19 +43,25 @@ function At({ at }: { at: number }): JSX.Element {
 function SaidEntry({ line, look }: { line: Written; look: string }): JSX.Element {
   const staff = line.kind === "staff";
   const [drafted, setDrafted] = useState(false);
+  const [shown, setShown] = useState<number | undefined>();
+  const marked = spansShown(line, shown);
   return (
     <li class={`entry ${line.kind}${look}`} data-seq={line.seq}>
       {staff && <Avatar small kind="staff" name={nameOf(line.staff)} />}
       <div class="entry-in">
         <p class="entry-by">{staff ? nameOf(line.staff) || t("who.staff") : t("who.shopper")} <At at={line.at} /></p>
-        <div class="bubble" dir="auto">{staff ? <Rich text={line.text} /> : <p class="plain">{line.text}</p>}</div>
-        {line.draft !== undefined && (
-          <p class="entry-foot">
-            <Icon shape="spark" />
-            {line.draft === line.text ? t("entry.as_suggested") : <button type="button" class="linkish" aria-expanded={drafted} onClick={() => setDrafted(!drafted)}>{t("entry.edited_draft")}</button>}
-          </p>
-        )}
+        <div class="bubble" dir="auto">{marked ? <Marked text={line.text} spans={marked} /> : staff ? <Rich text={line.text} /> : <p class="plain">{line.text}</p>}</div>
+        <p class="entry-foot">
+          {line.draft !== undefined && (
+            <>
+              <Icon shape="spark" />
+              {line.draft === line.text ? t("entry.as_suggested") : <button type="button" class="linkish" aria-expanded={drafted} onClick={() => setDrafted(!drafted)}>{t("entry.edited_draft")}</button>}
+            </>
+          )}
+          <MessageTools seq={line.seq} onFound={setShown} />
+        </p>
         {drafted && line.draft !== undefined && <div class="beside"><p class="beside-head">{t("entry.the_draft")}</p><p class="plain" dir="auto">{line.draft}</p></div>}
+        {line.findings && <Findings text={line.text} findings={line.findings} shown={shown} onShow={setShown} />}
       </div>
     </li>
   );
@@ -61,6 +69,8 @@ function SaidEntry({ line, look }: { line: Written; look: string }): JSX.Element
 
 function ReplyEntry({ line, look }: { line: Reply; look: string }): JSX.Element {
   const [correcting, setCorrecting] = useState(false);
+  const [shown, setShown] = useState<number | undefined>();
+  const marked = spansShown(line, shown);
   const { provenance: from, correction } = line;
   const cut = line.ended !== "complete" && line.ended !== "refused";
   return (
@@ -69,7 +79,7 @@ function ReplyEntry({ line, look }: { line: Reply; look: string }): JSX.Element 
       <div class="entry-in">
         <p class="entry-by">{t("who.ai")} <At at={line.at} /></p>
         <div class="bubble" dir="auto">
-          {line.text ? <Rich text={line.text} /> : <p class="dim">{t("entry.no_text")}</p>}
+          {marked ? <Marked text={line.text} spans={marked} /> : line.text ? <Rich text={line.text} /> : <p class="dim">{t("entry.no_text")}</p>}
         </div>
         <p class="entry-foot">
           {cut && <span class="tag wait">{t(`ended.${line.ended}`)}</span>}
@@ -81,6 +91,7 @@ function ReplyEntry({ line, look }: { line: Reply; look: string }): JSX.Element 
             </span>
           )}
           {line.text && !correcting && <button type="button" class="linkish" onClick={() => setCorrecting(true)}>{correction ? t("entry.correct_again") : t("entry.correct")}</button>}
+          {line.text && <MessageTools seq={line.seq} onFound={setShown} />}
         </p>
         {line.comment && <p class="comment" dir="auto">“{line.comment}”</p>}
         {correction && !correcting && (
@@ -89,10 +100,18 @@ function ReplyEntry({ line, look }: { line: Reply; look: string }): JSX.Element 
             <div dir="auto"><Rich text={correction.text} /></div>
           </div>
         )}
+        {line.findings && <Findings text={line.text} findings={line.findings} shown={shown} onShow={setShown} />}
         {correcting && <Correct reply={line} onDone={() => setCorrecting(false)} />}
       </div>
     </li>
   );
+}
+
+/** The places that the finding `shown` rests on; undefined if none is to be marked. */
+function spansShown(line: Written | Reply, shown: number | undefined): [number, number][] | undefined {
+  const finding = line.findings?.find((one) => one.seq === shown);
+  const spans = finding && spansOf(finding, [...line.text].length);
+  return spans?.length ? spans : undefined;
 }
 
 function NoteEntry({ line, look }: { line: Written; look: string }): JSX.Element {
@@ -110,8 +129,8 @@ function NoteEntry({ line, look }: { line: Written; look: string }): JSX.Element
 const SIGNS: Record<Extract<Line, { kind: "mark" }>["what"], Shape> = { ai: "spark", queue: "hand", staff: "person", resolved: "check", open: "reopen", retry: "reopen" };
 
 function MarkEntry({ line }: { line: Extract<Line, { kind: "mark" }> }): JSX.Element {
-  const words = line.what === "staff" ? t("mark.staff", { name: nameOf(line.staff) }) : t(`mark.${line.what}`);
-  return <li class="entry-mark" data-seq={line.seq}><Icon shape={SIGNS[line.what]} /><span>{words}</span><At at={line.at} /></li>;
+  const words = line.what === "staff" ? t("mark.staff", { name: nameOf(line.staff) }) : line.reason ? t("mark.queue_why", { why: t(`why.${line.reason}`) }) : t(`mark.${line.what}`);
+  return <li class="entry-mark" data-seq={line.seq}><Icon shape={SIGNS[line.what]} /><span>{words}{line.away && ` · ${t("mark.away")}`}</span><At at={line.at} /></li>;
 }
 
 /** A tool's finding in one line; all of it on request. */

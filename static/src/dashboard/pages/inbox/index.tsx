@@ -12,6 +12,7 @@ import { ListColumn } from "./list";
 import { SearchColumn } from "./search";
 import { Conversation } from "./conversation";
 import { Panel } from "./panel";
+import { Erasing } from "./privacy";
 
 type Here = Extract<Route, { page: "inbox" | "search" }>;
 
@@ -51,6 +52,7 @@ export function Inbox({ at }: { at: Here }): JSX.Element {
         <>
           <Conversation back={backFrom(at)} mark={at.page === "search" ? at.seq : undefined} key={at.conv} />
           {panelOpen.value && <Panel />}
+          <Erasing />
         </>
       )}
     </div>

@@ -3,13 +3,16 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ago, fullTime, number, t, tn } from "../../i18n";
-import { desk, shopperName } from "../../state/app";
+import { desk, isAdmin, shopperName } from "../../state/app";
+import { attributesOf } from "../../state/findings";
+import { offered } from "../../state/offers";
 import { href } from "../../state/router";
 import { panelOpen, wantTags } from "../../state/signals";
 import type { Open, Reply } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Avatar, Button, minute, toast } from "../../ui/kit";
 import { MoodChart } from "./mood";
+import { PrivacyActs } from "./privacy";
 import { byWord } from "./row";
 
 export function Panel(): JSX.Element | null {
@@ -22,6 +25,8 @@ export function Panel(): JSX.Element | null {
   const row = here.row(thread.conv);
   const shopper = detail?.shopper ?? row?.shopper;
   const others = detail?.others ?? [];
+  // The row is newer than what was read when the conversation was opened.
+  const contact = row?.shopper.contact ?? detail?.shopper.contact;
   return (
     <aside class="panel" aria-label={t("panel.label")}>
       <header class="panel-head">
@@ -40,7 +45,8 @@ export function Panel(): JSX.Element | null {
           </div>
           <Facts
             facts={[
-              [t("panel.email"), shopper.email],
+              [t("panel.email"), shopper.email && <Mail to={shopper.email} />],
+              [t("panel.contact"), contact && <Mail to={contact} />],
               [t("panel.customer"), detail?.shopper.external],
               [t("panel.first_seen"), detail?.shopper.created_at && fullTime(detail.shopper.created_at)],
               [t("panel.conversations"), detail && number(detail.shopper.conversations)],
@@ -50,6 +56,7 @@ export function Panel(): JSX.Element | null {
       )}
       <Section title={t("panel.tags")}><Tags open={open} /></Section>
       {thread.moods.length > 0 && <Section title={t("panel.mood")}><MoodChart points={thread.moods} /></Section>}
+      <Attributes open={open} />
       <Models open={open} />
       {others.length > 0 && (
         <Section title={t("panel.others")}>
@@ -65,6 +72,7 @@ export function Panel(): JSX.Element | null {
           </ul>
         </Section>
       )}
+      {isAdmin.value && shopper?.id && offered("/v1/staff/shoppers/{shopper}") && <Section title={t("privacy.title")}><PrivacyActs id={shopper.id} name={shopperName(shopper)} /></Section>}
       {row && <p class="panel-foot small dim">{t("panel.began", { time: fullTime(row.created_at) })}<br /><span class="mono">{thread.conv}</span></p>}
     </aside>
   );
@@ -74,10 +82,15 @@ function Section({ title, children }: { title: string; children: ComponentChildr
   return <section class="panel-part"><h3>{title}</h3>{children}</section>;
 }
 
-function Facts({ facts }: { facts: [name: string, value: string | number | undefined][] }): JSX.Element {
+/** An address that the agent's own program writes to. */
+function Mail({ to }: { to: string }): JSX.Element {
+  return <a href={`mailto:${encodeURIComponent(to).replace("%40", "@")}`}>{to}</a>;
+}
+
+function Facts({ facts }: { facts: [name: string, value: ComponentChildren][] }): JSX.Element {
   return (
     <dl class="facts">
-      {facts.map(([name, value]) => value !== undefined && value !== "" && <div key={name}><dt>{name}</dt><dd class="cut" dir="auto" title={String(value)}>{value}</dd></div>)}
+      {facts.map(([name, value]) => value !== undefined && value !== "" && <div key={name}><dt>{name}</dt><dd class="cut" dir="auto" title={typeof value === "object" ? undefined : String(value)}>{value}</dd></div>)}
     </dl>
   );
 }
@@ -92,6 +105,8 @@ function Tags({ open: { thread } }: { open: Open }): JSX.Element {
     field.current?.focus();
     wantTags.value = 0;
   }, [asked]);
+  // The row comes a moment after the event.
+  void here.listed.value;
   const tags = here.row(thread.conv)?.tags ?? thread.tags;
   const set = (next: string[]): void => {
     if (!here.send({ t: "tag", conv: thread.conv, tags: next })) toast(t("fault.offline"));
@@ -119,6 +134,13 @@ function Tags({ open: { thread } }: { open: Open }): JSX.Element {
       </form>
     </>
   );
+}
+
+/** What colleagues found out in this conversation; of an attribute the newest. */
+function Attributes({ open: { thread } }: { open: Open }): JSX.Element | null {
+  const found = new Map<string, string>();
+  for (const line of thread.lines) for (const finding of "findings" in line ? (line.findings ?? []) : []) for (const { name, value } of attributesOf(finding)) found.set(name, value);
+  return found.size ? <Section title={t("panel.attributes")}><Facts facts={[...found]} /></Section> : null;
 }
 
 /** Which model, and which version of it, wrote the replies here. */

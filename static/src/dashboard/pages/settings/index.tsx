@@ -10,9 +10,12 @@ import { Icon, type Shape } from "../../ui/icon";
 import { Account } from "./account";
 import { Agents } from "./agents";
 import { Audit } from "./audit";
+import { Backup } from "./backup";
 import { CannedReplies } from "./canned";
 import { Desk } from "./desk";
 import { Keys } from "./keys";
+import { Privacy } from "./privacy";
+import { Webhooks } from "./webhooks";
 import { Widget } from "./widget";
 
 const SECTIONS: { name: string; word: Word; shape: Shape; admin: "admin" | "all"; Draw: () => JSX.Element }[] = [
@@ -20,8 +23,11 @@ const SECTIONS: { name: string; word: Word; shape: Shape; admin: "admin" | "all"
   { name: "canned", word: "set.canned", shape: "reply", admin: "all", Draw: CannedReplies },
   { name: "widget", word: "set.widget", shape: "screen", admin: "all", Draw: Widget },
   { name: "desk", word: "set.desk", shape: "clock", admin: "admin", Draw: Desk },
+  { name: "privacy", word: "set.privacy", shape: "eye", admin: "admin", Draw: Privacy },
   { name: "agents", word: "set.agents", shape: "people", admin: "admin", Draw: Agents },
   { name: "keys", word: "set.keys", shape: "key", admin: "admin", Draw: Keys },
+  { name: "webhooks", word: "set.webhooks", shape: "bell", admin: "admin", Draw: Webhooks },
+  { name: "backup", word: "set.backup", shape: "download", admin: "admin", Draw: Backup },
   { name: "audit", word: "set.audit", shape: "file", admin: "admin", Draw: Audit },
 ];
 

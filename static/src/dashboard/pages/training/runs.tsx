@@ -8,6 +8,7 @@ import { complain, nameOf } from "../../state/app";
 import { href } from "../../state/router";
 import { Empty, minute, Spin } from "../../ui/kit";
 import { isOver, type Run } from "../../training";
+import { Gathered } from "./gathered";
 
 export function Runs(): JSX.Element {
   const [runs, setRuns] = useState<Run[] | undefined>();
@@ -19,8 +20,10 @@ export function Runs(): JSX.Element {
     return () => clearInterval(timer);
   }, [live]);
   if (!runs) return <div class="empty"><Spin /></div>;
-  if (!runs.length) return <div class="card"><Empty icon="train" title={t("train.none")}>{t("train.none_hint")} <a href={href({ page: "training", view: "new" })}>{t("train.new")}</a></Empty></div>;
+  if (!runs.length) return <><Gathered /><div class="card"><Empty icon="train" title={t("train.none")}>{t("train.none_hint")} <a href={href({ page: "training", view: "new" })}>{t("train.new")}</a></Empty></div></>;
   return (
+    <>
+    <Gathered />
     <section class="card">
       <div class="in scrollx" tabIndex={0} role="region" aria-label={t("train.runs")}>
         <table class="table">
@@ -40,6 +43,7 @@ export function Runs(): JSX.Element {
         </table>
       </div>
     </section>
+    </>
   );
 }
 

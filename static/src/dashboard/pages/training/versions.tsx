@@ -46,6 +46,7 @@ export function Versions(): JSX.Element {
             {status.candidate && <div><dt>{t("version.trial")}</dt><dd>{status.candidate} · {percent(status.share ?? 0)}</dd></div>}
             {status.loading && <div><dt>{t("version.loading")}</dt><dd>{status.loading}</dd></div>}
           </dl>
+          {adapters.some((one) => one.tainted && one.role !== "idle") && <p class="warning" role="status">{t("version.tainted_serves")}</p>}
           {Object.entries(status.faults).map(([name, fault]) => <p class="fault" role="alert" key={name}>{name}: {fault}</p>)}
         </div>
       </section>
@@ -59,7 +60,7 @@ export function Versions(): JSX.Element {
                   <tr key={one.id}>
                     <th scope="row"><button type="button" class="linkish strong" onClick={() => setOpen(one.id)}>{one.id}</button> <span class="dim small">{one.base}</span></th>
                     <td>{one.role === "current" ? <span class="tag good">{t("version.current")}</span> : one.role === "candidate" ? <span class="tag blue">{t("version.candidate", { n: percent(one.share ?? 0) })}</span> : <span class="dim">–</span>}</td>
-                    <td>{one.fault ? <span class="tag bad" title={one.fault}>{t("version.broken")}</span> : one.passed === null || one.passed === undefined ? <span class="tag">{t("version.unasked")}</span> : one.passed ? <span class="tag good">{t("version.passed")}</span> : <span class="tag bad">{t("version.failed")}</span>}</td>
+                    <td><span class="row wrap">{one.tainted && <span class="tag bad" title={t("version.tainted")}>{t("version.tainted_tag")}</span>}{one.fault ? <span class="tag bad" title={one.fault}>{t("version.broken")}</span> : one.passed === null || one.passed === undefined ? <span class="tag">{t("version.unasked")}</span> : one.passed ? <span class="tag good">{t("version.passed")}</span> : <span class="tag bad">{t("version.failed")}</span>}</span></td>
                     <td class="n dim">{fullTime(one.created_at)}</td>
                     <td>
                       <span class="row ends">
@@ -94,7 +95,7 @@ function Promote({ version, onDone }: { version: Version; onDone: () => void }):
   const [share, setShare] = useState(version.role === "candidate" ? 1 : 0.1);
   const [force, setForce] = useState(false);
   const [fault, setFault] = useState("");
-  const gate = version.passed !== true;
+  const gate = version.passed !== true || version.tainted === true;
   const act = async (): Promise<void> => {
     const [name, number] = version.id.split("@");
     try {

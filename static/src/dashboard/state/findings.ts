@@ -1,0 +1,72 @@
+// What a tool found in one message, as far as its shape is known. Nothing here is trusted to be well formed.
+
+export interface Finding {
+  seq: number;
+  at: number;
+  /** Which tool. */
+  name: string;
+  /** Who asked for it. */
+  by: string;
+  outcome: Record<string, unknown>;
+}
+
+/** Unicode characters of the message, the end not included. */
+export type Span = [start: number, end: number];
+
+export interface Attribute {
+  name: string;
+  value: string;
+}
+
+export interface Pair {
+  question: string;
+  answer: string;
+}
+
+/** A finding that belongs to a message, and to which; undefined for what the server looks up by itself. */
+export function findingOf(event: { seq: number; at: number; name: string; outcome: unknown }): { of: number; finding: Finding } | undefined {
+  const bag = event.outcome as Record<string, unknown> | null;
+  if (typeof bag !== "object" || bag === null || typeof bag.of !== "number" || typeof bag.by !== "string") return undefined;
+  return { of: bag.of, finding: { seq: event.seq, at: event.at, name: event.name, by: bag.by, outcome: bag } };
+}
+
+const items = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter((one): one is Record<string, unknown> => typeof one === "object" && one !== null) : []);
+const isText = (value: unknown): value is string => typeof value === "string";
+
+export const attributesOf = ({ outcome }: Finding): Attribute[] => items(outcome.attributes).flatMap(({ name, value }) => (isText(name) && isText(value) ? [{ name, value }] : []));
+
+export const pairsOf = ({ outcome }: Finding): Pair[] => items(outcome.pairs).flatMap(({ question, answer }) => (isText(question) && isText(answer) ? [{ question, answer }] : []));
+
+/** The places in the message that a finding rests on, in order and without overlap. */
+export function spansOf({ outcome }: Finding, length: number): Span[] {
+  const all = [outcome.evidence, outcome.attributes, outcome.pairs].flatMap(items).flatMap(({ start, end }): Span[] => (Number.isInteger(start) && Number.isInteger(end) ? [[start as number, end as number]] : []));
+  const spans: Span[] = [];
+  for (const [start, end] of all.sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
+    if (start >= (spans.at(-1)?.[1] ?? 0) && start < end && end <= length) spans.push([start, end]);
+  }
+  return spans;
+}
+
+/** A text in pieces, every second one marked. */
+export function pieces(text: string, spans: Span[]): string[] {
+  const chars = [...text];
+  const parts: string[] = [];
+  let at = 0;
+  for (const [start, end] of spans) {
+    parts.push(chars.slice(at, start).join(""), chars.slice(start, end).join(""));
+    at = end;
+  }
+  return [...parts, chars.slice(at).join("")];
+}
+
+/** A shortcut for a canned reply, out of what it answers: `where-is-my-parcel`. */
+export function shortcutOf(question: string): string {
+  const words = question.toLowerCase().normalize("NFKD").replace(/[\u0300-\u036f]/g, "").match(/[a-z0-9]+/g) ?? [];
+  let slug = "";
+  for (const word of words) {
+    const next = slug ? `${slug}-${word}` : word.slice(0, 32);
+    if (next.length > 32) break;
+    slug = next;
+  }
+  return slug || "answer";
+}
