@@ -50,6 +50,10 @@ pub enum StaffError {
     BadShop(String),
     #[error("the search could not be understood: 1 to 200 characters with at least one letter or digit")]
     BadQuery,
+    #[error(
+        "from and to are days like 2026-11-01, both inclusive and at most 400; offset is minutes east of UTC, in quarters of an hour"
+    )]
+    BadSpan,
     #[error("search: {0}; it is rebuilt if its folder is removed and shopclerk restarted")]
     Search(String),
     #[error("{}: {fault}; check that this user may write there and that the disk is healthy and not full", .place.display())]
@@ -86,6 +90,7 @@ impl StaffError {
             Self::BadSettings => "bad_settings",
             Self::BadShop(_) => "bad_settings",
             Self::BadQuery => "bad_search",
+            Self::BadSpan => "bad_span",
             Self::Search(_) => "search_failed",
             Self::Io { .. } => "staff_io",
             Self::Damaged { .. } => "staff_damaged",

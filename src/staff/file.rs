@@ -114,17 +114,23 @@ impl<T: Clone + Default + Serialize + DeserializeOwned> Durable<T> {
     }
 
     fn write(&self, data: &T) -> Result<Option<Stamp>, StaffError> {
-        let io = |e: std::io::Error| StaffError::io(&self.path, &e);
         let text = serde_json::to_vec_pretty(&Envelope { format: FORMAT, data })
             .expect("documents become JSON. This is a bug.");
-        // tempfile makes it with mode 0600: hashes and second factors are nobody else's business.
-        let mut file = tempfile::NamedTempFile::new_in(self.folder()).map_err(io)?;
-        file.write_all(&text).map_err(io)?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(&self.path).map_err(|e| io(e.error))?;
-        fs::File::open(self.folder()).and_then(|folder| folder.sync_all()).map_err(io)?;
+        replace(&self.path, &text)?;
         Ok(stamp_of(&self.path))
     }
+}
+
+/// Puts `bytes` in the place of the file at `path`, or leaves that as it is. Blocks until it is on the disk.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), StaffError> {
+    let io = |e: std::io::Error| StaffError::io(path, &e);
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // tempfile makes it with mode 0600: hashes and second factors are nobody else's business.
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
+    file.write_all(bytes).map_err(io)?;
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)
 }
 
 fn stamp_of(path: &Path) -> Option<Stamp> {

@@ -3,9 +3,8 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use super::Search;
-use super::StaffError;
 use super::board::Board;
+use super::{Numbers, Search, StaffError};
 use crate::domain::{ConvId, Event};
 use crate::store::{Committed, Store};
 
@@ -41,6 +40,7 @@ impl Drop for Following {
 pub(super) struct Followers {
     pub(super) board: Board,
     pub(super) search: Search,
+    pub(super) numbers: Numbers,
 }
 
 impl Followers {
@@ -49,6 +49,7 @@ impl Followers {
         if !self.board.apply(conv, events, None) {
             return self.read(store, conv);
         }
+        self.numbers.apply(conv, events);
         self.search.touch(conv);
         Ok(())
     }
@@ -56,6 +57,7 @@ impl Followers {
     fn forget(&self, conv: ConvId) {
         self.board.forget(conv);
         self.search.forget(conv);
+        self.numbers.forget(conv);
     }
 
     /// Reads what is missing of a conversation.
@@ -66,6 +68,7 @@ impl Followers {
             let events = store.events(conv, from, CHUNK)?;
             let whole = events.len() < CHUNK;
             self.board.apply(conv, &events, whole.then_some(&head));
+            self.numbers.apply(conv, &events);
             if whole {
                 self.search.touch(conv);
                 return Ok(());
@@ -112,6 +115,7 @@ fn run(store: &Store, followers: &Followers, told: &Receiver<Told>) {
                 "the list is made"
             );
             followers.board.set_ready();
+            followers.numbers.set_ready();
         }
         Err(fault) => {
             tracing::error!(code = fault.code(), %fault, "the list of conversations could not be made");

@@ -1,7 +1,8 @@
 //! The shop's people: their accounts and sessions, what they share, what they see of all conversations at once.
 //!
 //! Accounts, sessions, links and keys are one small document ([`accounts`]), what the team shares another ([`team`]), who did
-//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`], [`search`] finds what was said. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
+//! what a log ([`audit`]). [`board`] is the list of conversations, kept right by [`follow`], [`search`] finds what was said,
+//! [`numbers`] counts what happened. Does not know HTTP, cookies or sockets, and decides nothing about a conversation.
 
 pub mod accounts;
 pub mod audit;
@@ -12,6 +13,7 @@ mod file;
 mod follow;
 mod keys;
 mod links;
+pub mod numbers;
 mod password;
 pub mod search;
 mod second;
@@ -30,6 +32,7 @@ pub use data::{From, LinkKind, Role, Scope};
 pub use error::StaffError;
 pub use keys::{KEY_PREFIX, KeyGrant, KeyView};
 pub use links::{LinkFor, NewLink};
+pub use numbers::Numbers;
 pub use password::Passwords;
 pub use search::Search;
 pub use second::Enrolment;
@@ -53,6 +56,7 @@ pub struct Staff {
     pub audit: Audit,
     pub board: Board,
     pub search: Search,
+    pub numbers: Numbers,
     /// What the owner sets from the dashboard in place of the files.
     pub shop: ShopDesk,
     following: Arc<follow::Following>,
@@ -64,7 +68,9 @@ impl Staff {
         let team = Team::open(folder, clock.clone())?;
         let board = Board::open(folder, store.clone(), team.clone())?;
         let search = Search::open(&folder.join("search"), store.clone())?;
-        let followers = follow::Followers { board: board.clone(), search: search.clone() };
+        let numbers = Numbers::open(folder, store.clone(), clock.clone())?;
+        let followers =
+            follow::Followers { board: board.clone(), search: search.clone(), numbers: numbers.clone() };
         let following = follow::start(store, followers).map_err(|e| StaffError::io(folder, &e))?;
         Ok(Self {
             accounts: Accounts::open(folder, clock.clone())?,
@@ -73,16 +79,18 @@ impl Staff {
             audit: Audit::open(folder, clock),
             board,
             search,
+            numbers,
             shop: ShopDesk::open(folder)?,
             following: Arc::new(following),
         })
     }
 
-    /// A conversation that was erased from the store leaves the list and the index.
+    /// A conversation that was erased from the store leaves the list, the index and the questions.
     pub fn forget(&self, conv: ConvId) {
         // At once, for whoever looks next; and again behind what was committed just before.
         self.board.forget(conv);
         self.search.forget(conv);
+        self.numbers.forget(conv);
         self.following.gone(conv);
     }
 }

@@ -142,7 +142,8 @@ impl From<StaffError> for ApiError {
             | StaffError::BadCanned
             | StaffError::BadSettings
             | StaffError::BadShop(_)
-            | StaffError::BadQuery => StatusCode::BAD_REQUEST,
+            | StaffError::BadQuery
+            | StaffError::BadSpan => StatusCode::BAD_REQUEST,
             StaffError::LinkInvalid
             | StaffError::NoSuchAccount
             | StaffError::NoSuchKey

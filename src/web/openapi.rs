@@ -5,8 +5,8 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::staff::{
-    admin, backup, conversations, door, own, privacy, search, shop, team, tools as on_messages, transcript,
-    webhooks,
+    admin, backup, conversations, door, numbers, own, privacy, search, shop, team, tools as on_messages,
+    transcript, webhooks,
 };
 use super::{health, openai, runs, shopper, tools};
 
@@ -66,6 +66,8 @@ use super::{health, openai, runs, shopper, tools};
         webhooks::retry,
         conversations::gathered,
         search::search,
+        numbers::numbers,
+        numbers::file,
         team::settings,
         team::set_settings,
         team::canned,

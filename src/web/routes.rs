@@ -93,6 +93,8 @@ pub const ROUTES: &[Route] = &[
     route("PUT", "/v1/staff/shop", Action::Administer),
     route("GET", "/v1/staff/gathered", Action::Browse),
     route("GET", "/v1/staff/search", Action::Browse),
+    route("GET", "/v1/staff/numbers", Action::Browse),
+    route("GET", "/v1/staff/numbers.csv", Action::Browse),
     route("GET", "/v1/staff/settings", Action::Browse),
     route("PUT", "/v1/staff/settings", Action::Administer),
     route("GET", "/v1/staff/canned", Action::Browse),

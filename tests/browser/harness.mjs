@@ -21,7 +21,7 @@ export const API_KEY = "key-of-the-browser-tests";
 const START_MS = 30_000;
 const SLOW_MS = 20_000;
 
-function binary() {
+export function binary() {
   if (process.env.SHOPCLERK_BIN) return process.env.SHOPCLERK_BIN;
   const root = fileURLToPath(new URL("../../", import.meta.url));
   const target = process.env.CARGO_TARGET_DIR ?? join(root, "target");

@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 
 use super::client::{Shopper, Wire};
 
-/// Its API key: it listens on this machine only, and has nothing to hide.
-const API_KEY: &str = "key-of-the-bench-on-this-machine";
+/// The key of the child's staff.
+pub(super) const KEY: &str = "sk-bench";
 
 /// What the child serves with.
 pub(super) enum Model {
@@ -39,7 +39,11 @@ pub(super) struct Memory {
 impl Child {
     /// Starts it with limits that the clients here do not meet, and waits until it is ready.
     pub(super) async fn start(model: &Model) -> anyhow::Result<Self> {
-        let data = tempfile::tempdir().context("cannot make a folder for the child's data")?;
+        Self::start_in(tempfile::tempdir().context("cannot make a folder for the child's data")?, model).await
+    }
+
+    /// The same over the shop that is in `data`, which is removed with the child.
+    pub(super) async fn start_in(data: tempfile::TempDir, model: &Model) -> anyhow::Result<Self> {
         let many = "10000000";
         let longest = match model {
             Model::Scripted => 256,
@@ -68,7 +72,7 @@ impl Child {
             .env("SHOPCLERK__CHAT__TOKENS_PER_HOUR", many)
             .env("SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR", many)
             .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
-            .env("SHOPCLERK_API_KEY", API_KEY)
+            .env("SHOPCLERK_API_KEY", KEY)
             .env("RUST_LOG", "error")
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -102,6 +106,35 @@ impl Child {
         bail!("the server was not ready within 30 s")
     }
 
+    /// What the staff's side answers, as JSON, and how long that took.
+    pub(super) async fn staff(&self, path: &str) -> anyhow::Result<(serde_json::Value, Duration)> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {KEY}\r\nConnection: close\r\n\r\n",
+            self.address
+        );
+        let asked = Instant::now();
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        let took = asked.elapsed();
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a body")?;
+        let status = head.lines().next().unwrap_or_default();
+        anyhow::ensure!(status.contains(" 200 "), "{path}: {status}");
+        let body = serde_json::from_str(body).with_context(|| format!("{path}: no JSON"))?;
+        Ok((body, took))
+    }
+
+    /// A socket of the staff that has said `hello` and was welcomed.
+    pub(super) async fn agent(&self) -> anyhow::Result<Wire> {
+        let key = Shopper { conv: String::new(), token: KEY.to_owned() };
+        let mut wire = Wire::open(self.address, &key).await?;
+        wire.send(r#"{"t":"hello","resume":[]}"#).await?;
+        while !wire.next().await?.contains(r#""t":"welcome""#) {}
+        Ok(wire)
+    }
+
     /// One request on a connection of its own; the whole answer.
     pub(super) async fn request(&self, method: &str, path: &str, body: &str) -> anyhow::Result<String> {
         request(self.address, method, path, body).await
@@ -109,7 +142,7 @@ impl Child {
 
     /// A JSON request with the server's API key; the whole answer.
     pub(super) async fn work(&self, path: &str, body: &str) -> anyhow::Result<String> {
-        let head = format!("Authorization: Bearer {API_KEY}\r\nContent-Type: application/json\r\n");
+        let head = format!("Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n");
         exchange(self.address, &format!("POST {path}"), &head, body).await
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -102,27 +102,32 @@ impl Wire {
 
     /// The next text frame.
     pub(super) async fn next(&mut self) -> anyhow::Result<String> {
-        loop {
-            let (first, body) = timeout(PATIENCE, self.frame()).await??;
-            match first {
-                0x81 => return Ok(String::from_utf8(body)?),
-                0x88 => bail!("the server closed the socket"),
-                _ => {}
-            }
+        next(&mut self.stream).await
+    }
+}
+
+/// The next text frame that comes over `stream`.
+pub(super) async fn next(stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result<String> {
+    loop {
+        let (first, body) = timeout(PATIENCE, read(stream)).await??;
+        match first {
+            0x81 => return Ok(String::from_utf8(body)?),
+            0x88 => bail!("the server closed the socket"),
+            _ => {}
         }
     }
+}
 
-    async fn frame(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
-        let first = self.stream.read_u8().await?;
-        let length = match self.stream.read_u8().await? {
-            126 => usize::from(self.stream.read_u16().await?),
-            127 => self.stream.read_u64().await? as usize,
-            short => usize::from(short),
-        };
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).await?;
-        Ok((first, body))
-    }
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<(u8, Vec<u8>)> {
+    let first = stream.read_u8().await?;
+    let length = match stream.read_u8().await? {
+        126 => usize::from(stream.read_u16().await?),
+        127 => stream.read_u64().await? as usize,
+        short => usize::from(short),
+    };
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).await?;
+    Ok((first, body))
 }
 
 /// A client's frame; the mask is zero, so the payload is as written.

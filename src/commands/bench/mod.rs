@@ -3,6 +3,7 @@
 mod chat;
 mod child;
 mod client;
+mod inbox;
 mod sockets;
 mod store;
 mod swap;
@@ -28,6 +29,8 @@ pub(super) struct Args {
 enum What {
     /// First token, decoding speed, many shoppers, with the real model
     Chat,
+    /// Messages on an agent's screen, search, list and numbers over 10,000 conversations
+    Inbox,
     /// Idle sockets and what they cost
     Sockets,
     /// Acknowledged messages per second
@@ -74,6 +77,7 @@ impl Figure {
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let figures = match args.what {
         What::Chat => chat::measure(config).await?,
+        What::Inbox => inbox::measure(config).await?,
         What::Sockets => sockets::measure(config).await?,
         What::Store => store::measure(config).await?,
         #[cfg(feature = "train")]

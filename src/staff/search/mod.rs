@@ -19,6 +19,7 @@ use tantivy::{IndexReader, IndexWriter, Order, ReloadPolicy, TantivyDocument};
 use utoipa::ToSchema;
 
 use self::index::{Fields, fault};
+pub(super) use self::words::words;
 use super::StaffError;
 use crate::clock::Millis;
 use crate::domain::{ConvId, Seq};

@@ -13,7 +13,7 @@ pub(super) fn analyzer() -> TextAnalyzer {
 }
 
 /// The words of `text` with their places in it, in bytes.
-pub(super) fn words(text: &str) -> Vec<Token> {
+pub(in crate::staff) fn words(text: &str) -> Vec<Token> {
     let mut analyzer = analyzer();
     let mut stream = analyzer.token_stream(text);
     let mut words = Vec::new();

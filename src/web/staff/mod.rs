@@ -7,6 +7,7 @@ pub(super) mod admin;
 pub(super) mod backup;
 pub(super) mod conversations;
 pub(super) mod door;
+pub(super) mod numbers;
 pub(super) mod own;
 pub(super) mod privacy;
 pub(super) mod search;
@@ -85,6 +86,8 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("PUT", "shop") => resource.route(put().to(shop::set_shop)),
         ("GET", "gathered") => resource.route(get().to(conversations::gathered)),
         ("GET", "search") => resource.route(get().to(search::search)),
+        ("GET", "numbers") => resource.route(get().to(numbers::numbers)),
+        ("GET", "numbers.csv") => resource.route(get().to(numbers::file)),
         ("GET", "settings") => resource.route(get().to(team::settings)),
         ("PUT", "settings") => resource.route(put().to(team::set_settings)),
         ("GET", "canned") => resource.route(get().to(team::canned)),

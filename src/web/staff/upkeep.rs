@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::chat::HandOffs;
 use crate::domain::handoff::Rules;
+use crate::staff::StaffError;
 use crate::web::state::State;
 
 /// A change that `shopclerk staff` made shows within this time.
@@ -44,6 +45,8 @@ pub(in crate::web) async fn run(state: web::Data<State>) {
         }
     }
     tidy(&state).await;
+    let numbers = state.staff.numbers.clone();
+    written(tokio::task::spawn_blocking(move || numbers.save()).await);
 }
 
 async fn drained(drain: &mut watch::Receiver<bool>) {
@@ -67,16 +70,22 @@ pub(super) fn rules(state: &State) {
     });
 }
 
-/// Writes down what was only remembered: when sessions were used, how far conversations were read.
+/// Writes down what was only remembered: when sessions were used, how far conversations were read, what was counted.
 async fn tidy(state: &State) {
     let staff = state.staff.clone();
-    let written =
-        tokio::task::spawn_blocking(move || staff.accounts.tidy().and_then(|()| staff.board.save()));
-    match written.await {
+    let work = move || {
+        let done = [staff.accounts.tidy(), staff.board.save(), staff.numbers.tidy()];
+        done.into_iter().collect()
+    };
+    written(tokio::task::spawn_blocking(work).await);
+}
+
+fn written(outcome: Result<Result<(), StaffError>, tokio::task::JoinError>) {
+    match outcome {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => {
-            tracing::error!(code = fault.code(), %fault, "sessions and read marks were not written");
+            tracing::error!(code = fault.code(), %fault, "sessions, read marks or numbers were not written");
         }
-        Err(_) => tracing::error!("sessions and read marks were not written"),
+        Err(_) => tracing::error!("sessions, read marks or numbers were not written"),
     }
 }

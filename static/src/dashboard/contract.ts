@@ -192,15 +192,20 @@ export interface Times {
 }
 
 export interface Figures {
+  /** In which a shopper said something for the first time. */
   conversations: number;
+  /** Of shoppers. */
   messages: number;
   replies: number;
   by_staff: number;
   handoffs: number;
   resolved_by_model: number;
+  /** Those of them that nobody closed: the shopper did not come back for a day. */
+  resolved_quietly: number;
   resolved_by_staff: number;
   up: number;
   down: number;
+  mood: Record<Mood, number>;
   first_ms: Times;
   total_ms: Times;
   staff_wait_ms: Times;

@@ -8,6 +8,7 @@ mod hooks;
 mod http;
 mod keep;
 mod memory;
+mod numbers;
 mod openai;
 mod resume;
 mod rights;

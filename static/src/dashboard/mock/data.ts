@@ -1,6 +1,6 @@
 // Made-up conversations of a made-up shop, the same ones every time.
 
-import type { Agent, Canned, Figures, Numbers, Row } from "../contract";
+import type { Agent, Canned, Figures, Mood, Numbers, Row } from "../contract";
 import type { StaffEvent } from "../state/thread";
 
 /** A small generator (mulberry32), so that every look at the mock is the same. */
@@ -125,7 +125,7 @@ export function makeNumbers(from: string, to: string): Numbers {
     const model = Math.round(conversations * (0.52 + n * 0.003 + roll() * 0.06));
     return {
       conversations, messages: conversations * 6, replies: conversations * 3, by_staff: Math.round(conversations * 0.8), handoffs: Math.round(conversations * (0.26 - n * 0.002 + roll() * 0.04)),
-      resolved_by_model: model, resolved_by_staff: Math.round(conversations * 0.22), up: Math.round(model * 0.4), down: Math.round(model * 0.07), first_ms: times(390), total_ms: times(2100), staff_wait_ms: times(94_000),
+      resolved_by_model: model, resolved_quietly: Math.round(model * 0.8), resolved_by_staff: Math.round(conversations * 0.22), mood: { positive: Math.round(conversations * 1.4), neutral: conversations * 4, negative: Math.round(conversations * (0.7 - n * 0.004)) }, up: Math.round(model * 0.4), down: Math.round(model * 0.07), first_ms: times(390), total_ms: times(2100), staff_wait_ms: times(94_000),
     };
   };
   const days = Array.from({ length: count }, (_, n) => ({ day: new Date(first + n * 86_400_000).toISOString().slice(0, 10), ...day(n) }));
@@ -133,9 +133,10 @@ export function makeNumbers(from: string, to: string): Numbers {
     for (const [key, value] of Object.entries(one)) if (typeof value === "number") all[key] = (all[key] ?? 0) + value;
     return all;
   }, {});
+  const mood = (name: Mood): number => days.reduce((sum, one) => sum + one.mood[name], 0);
   return {
     from, to, ready: true, days,
-    total: { ...(total as unknown as Figures), first_ms: times(390), total_ms: times(2100), staff_wait_ms: times(94_000) },
+    total: { ...(total as unknown as Figures), mood: { positive: mood("positive"), neutral: mood("neutral"), negative: mood("negative") }, first_ms: times(390), total_ms: times(2100), staff_wait_ms: times(94_000) },
     hours: Array.from({ length: 168 }, (_, n) => [Math.floor(n / 24), n % 24, Math.round(Math.max(0, Math.sin(((n % 24) - 6) / 5.2)) * (n < 120 ? 60 : 28) * (0.7 + roll() * 0.5))] as [number, number, number]),
     models: [
       { model: "smollm2-135m-instruct", adapter: "shop@3", replies: 2841, up: 611, down: 74, handoffs: 420, first_ms: { n: 2841, p50: 372, p95: 880 }, total_ms: { n: 2841, p50: 1980, p95: 4600 } },

@@ -7,11 +7,13 @@ import uPlot from "uplot";
 import { number, t } from "../i18n";
 import { isDark } from "../state/prefs";
 
+export type Color = 1 | 2 | 3 | 4 | 5;
+
 export interface Series {
   name: string;
   values: (number | null)[];
   /** Number of the colour, from 1. */
-  color: 1 | 2 | 3 | 4;
+  color: Color;
   kind?: "line" | "area" | "bars" | "dots";
   faint?: boolean;
 }
@@ -27,6 +29,8 @@ interface Props {
   height?: number;
   /** Seconds since 1970 rather than plain numbers. */
   days?: boolean;
+  /** Each on top of those before it. */
+  stacked?: boolean;
   /** The y axis begins at 0. */
   fromZero?: boolean;
   /** Only in the table: too many rows to read otherwise. */
@@ -39,8 +43,8 @@ export function Chart(props: Props): JSX.Element {
   const tip = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const dark = isDark();
-  const data = [x, ...series.map((one) => one.values)] as uPlot.AlignedData;
-  const shape = JSON.stringify([series.map(({ name, color, kind, faint }) => [name, color, kind, faint]), dark, height]);
+  const data = [x, ...heights(props)] as uPlot.AlignedData;
+  const shape = JSON.stringify([props.stacked, series.map(({ name, color, kind, faint }) => [name, color, kind, faint]), dark, height]);
   const latest = useRef(props);
   latest.current = props;
 
@@ -78,8 +82,17 @@ export function Chart(props: Props): JSX.Element {
   );
 }
 
+/** The values as they are drawn, the highest of a stack first: the next one is drawn over it. */
+function heights({ series, stacked }: Props): (number | null)[][] {
+  const values = series.map((one) => one.values);
+  if (!stacked) return values;
+  const sums = values.map((_, n) => values[n]!.map((_, at) => values.slice(0, n + 1).reduce((sum, one) => sum + (one[at] ?? 0), 0)));
+  return sums.reverse();
+}
+
 function options(element: HTMLElement, tip: HTMLElement, latest: { current: Props }): uPlot.Options {
-  const { series, height = 220, days, fromZero = true } = latest.current;
+  const { height = 220, days, stacked, fromZero = true } = latest.current;
+  const series = stacked ? latest.current.series.toReversed() : latest.current.series;
   const style = getComputedStyle(document.documentElement);
   const color = (name: string): string => style.getPropertyValue(name).trim();
   const axis = { stroke: color("--faint"), font: `11px ${getComputedStyle(document.body).fontFamily}`, grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false } };
@@ -138,7 +151,7 @@ function tell(plot: uPlot, tip: HTMLElement, { x, series, say, sayX }: Props): v
 }
 
 /** A line without axes, for a tile. */
-export function Spark({ values, color = 1 }: { values: number[]; color?: 1 | 2 | 3 | 4 }): JSX.Element | null {
+export function Spark({ values, color = 1 }: { values: number[]; color?: Color }): JSX.Element | null {
   if (values.length < 2) return null;
   // A steady line stands in the middle; a moving one uses the room.
   const high = Math.max(...values) * 1.02;

@@ -38,6 +38,9 @@ export function Models({ models }: { models: ModelFigures[] }): JSX.Element {
   );
 }
 
+/** Conversations of a group that are linked. */
+const SHOWN = 5;
+
 /** Messages by hour of the week: the darker, the more. */
 export function Hours({ hours }: { hours: Numbers["hours"] }): JSX.Element {
   const most = Math.max(1, ...hours.map(([, , n]) => n));
@@ -69,7 +72,9 @@ export function Unanswered({ groups }: { groups: Numbers["unanswered"] }): JSX.E
         <li key={one.text}>
           <span class="n">{number(one.count)}×</span>
           <span class="grow" dir="auto">{one.text}</span>
-          {one.convs[0] && <a class="small" href={href({ page: "inbox", tab: "all", conv: one.convs[0], filters: {} })}>{t("num.look")}</a>}
+          <span class="where small">
+            {one.convs.slice(0, SHOWN).map((conv, n) => <a key={conv} href={href({ page: "inbox", tab: "all", conv, filters: {} })} aria-label={one.convs.length === 1 ? `${t("num.look")}: ${one.text}` : t("num.look_at", { n: n + 1, text: one.text })}>{one.convs.length === 1 ? t("num.look") : n + 1}</a>)}
+          </span>
         </li>
       ))}
     </ul>
