@@ -66,9 +66,16 @@ enum Action {
         #[arg(value_name = "NAME@VERSION")]
         adapter: AdapterId,
     },
-    /// Take in a PEFT folder made elsewhere, as the next version of a name
-    #[command(after_help = "Example:\n  shopclerk adapter import ./my-peft-folder shop")]
-    Import { dir: PathBuf, name: String },
+    /// Take in a PEFT folder made elsewhere, or a run that was judged, as the next version of a name
+    #[command(
+        after_help = "Examples:\n  shopclerk adapter import ./my-peft-folder shop\n  shopclerk adapter import data/runs/0199..."
+    )]
+    Import {
+        #[arg(value_name = "DIR|RUN_DIR")]
+        dir: PathBuf,
+        /// The adapter's name; a run has its own
+        name: Option<String>,
+    },
 }
 
 /// `10%` or `0.1`.
@@ -205,9 +212,39 @@ async fn follow(registry: &Registry, name: &str, state: &State) -> anyhow::Resul
     Ok(())
 }
 
-fn import(registry: &Registry, config: &Config, dir: &std::path::Path, name: String) -> anyhow::Result<()> {
+fn import(
+    registry: &Registry,
+    config: &Config,
+    dir: &std::path::Path,
+    name: Option<String>,
+) -> anyhow::Result<()> {
     let base = base(config)?.context("give the model the adapter belongs to with `model.name`")?;
-    let manifest = Manifest {
+    let (manifest, weights) = if dir.join("run.json").is_file() {
+        let judged = crate::runs::manifest_of(dir, Clock::System.now());
+        let mut manifest =
+            judged.with_context(|| format!("judge it first: shopclerk eval {}", dir.display()))?;
+        manifest.base_fingerprint = base.fingerprint().to_owned();
+        manifest.name = name.unwrap_or(manifest.name);
+        (manifest, dir.join("adapter"))
+    } else {
+        let name = name.context("give the adapter a name, e.g. `shop`")?;
+        (foreign(name, config, &base), dir.to_owned())
+    };
+    let judged = manifest.scorecard.is_some();
+    let id = registry.publish(&weights, manifest)?;
+    if let Err(fault) = registry.check(&id, Some(&base)) {
+        registry.remove(&id)?;
+        return Err(fault).context("it was not taken in");
+    }
+    note(config, Entry::new("cli", "adapter_published").on(&id.to_string()))?;
+    let how = if judged { "` has it answer" } else { " --force` has it answer (it has no scorecard)" };
+    println!("{id} is there; `shopclerk adapter promote {id}{how}");
+    Ok(())
+}
+
+/// An adapter that nobody here has judged.
+fn foreign(name: String, config: &Config, base: &Base) -> Manifest {
+    Manifest {
         name,
         version: 0,
         base: config.model.name.clone(),
@@ -220,13 +257,5 @@ fn import(registry: &Registry, config: &Config, dir: &std::path::Path, name: Str
         created_at: Clock::System.now(),
         forced_by: None,
         tainted: false,
-    };
-    let id = registry.publish(dir, manifest)?;
-    if let Err(fault) = registry.check(&id, Some(&base)) {
-        registry.remove(&id)?;
-        return Err(fault).context("it was not taken in");
     }
-    note(config, Entry::new("cli", "adapter_published").on(&id.to_string()))?;
-    println!("{id} is there; `shopclerk adapter promote {id} --force` has it answer (it has no scorecard)");
-    Ok(())
 }

@@ -1,30 +1,34 @@
 //! `shopclerk eval`: base and adapter side by side, through the engine that serves.
 
+mod subject;
+mod tools;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::subject::Subject;
+use super::wording::ToolWording;
 use crate::config::Config;
 use crate::domain::recipe::Recipe;
-use crate::domain::run::{Manifest, Scorecard};
+use crate::domain::run::{self, Scorecard};
 use crate::eval::{HeldOut, Material, Replies, Suite, compare, gate, table};
-use crate::model::adapters::{AdapterId, Base, Bundle, Registry};
-use crate::model::{SharedModel, library};
+use crate::model::library;
 use crate::prompt::Playbook;
 use crate::runs::{Folder, leash};
 
-/// Suites that need no tool.
-const KNOWN: &str = "held-out, replies";
+const KNOWN: &str = "held-out, replies, sentiment, attributes, qa";
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  shopclerk eval data/runs/0199...            # what the server does after training\n  \
                         shopclerk eval held-out --adapter shop@3    # on the test part of the run it came from\n  \
-                        shopclerk eval held-out --data chats.jsonl --adapter ./my-peft-folder"
+                        shopclerk eval held-out --data chats.jsonl --adapter ./my-peft-folder\n  \
+                        shopclerk eval sentiment --data reviews.jsonl      # the adapter that serves, beside the base"
 )]
 pub(super) struct Args {
-    /// held-out (loss and perplexity), replies (facts and words), or the folder of a run
+    /// held-out (loss and perplexity), replies (facts and words), sentiment, attributes, qa (the tools), or the folder of a run
     #[arg(value_name = "SUITE|RUN_DIR")]
     what: String,
     /// Rows to judge on, in any format that can be trained on; the test part of the adapter's run if absent
@@ -33,6 +37,12 @@ pub(super) struct Args {
     /// A PEFT folder, or a version in the registry; the base alone if absent
     #[arg(long, value_name = "DIR|NAME@VERSION")]
     adapter: Option<String>,
+    /// For attributes: ask for the attributes a row names, not for all of its category
+    #[arg(long)]
+    own: bool,
+    /// The base alone, without the adapter that serves
+    #[arg(long, conflicts_with = "adapter")]
+    base: bool,
     /// Replies to make, at most
     #[arg(long, value_name = "N")]
     replies: Option<usize>,
@@ -60,9 +70,14 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     if Path::new(&args.what).join("recipe.toml").is_file() {
         return of_run(&args, &config).await;
     }
+    if let Some(tool) = tools::named(&args.what) {
+        return tools::of_file(tool, &args, &config).await;
+    }
     let subject = Subject::find(&args, &config)?;
     let material = match (&args.data, &subject.run) {
-        (Some(file), _) => Material::of_file(file, &subject.base.path, args.max_tokens)?,
+        (Some(file), _) => {
+            Material::of_file(file, &subject.base.path, args.max_tokens, &ToolWording::load(&config.shop)?)?
+        }
         (None, Some(run)) => Material::of_run(run, &subject.base.path)?,
         (None, None) => bail!("--data: name a file of rows to judge on"),
     };
@@ -76,10 +91,14 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         compare(suite.as_ref(), model.as_ref(), adapter.as_deref(), &|who, n| bar.at(&args.what, who, n))
             .await?;
     bar.done();
+    print(&scores, &args)
+}
+
+fn print(scores: &[run::Suite], args: &Args) -> anyhow::Result<()> {
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&scores)?);
+        println!("{}", serde_json::to_string_pretty(scores)?);
     } else {
-        print!("{}", table::suites(&scores));
+        print!("{}", table::suites(scores));
     }
     Ok(())
 }
@@ -114,7 +133,7 @@ async fn of_run(args: &Args, config: &Config) -> anyhow::Result<()> {
     let material = Material::of_run(folder.path(), &base.path)?;
     let mut suites = Vec::new();
     if !material.is_empty() {
-        let subject = Subject { base, bundle: None, run: None };
+        let subject = Subject { base, bundle: None, run: None, calibration: None };
         let bundle = subject.bundle_of(&folder.file("adapter"), &recipe.name, config)?;
         let subject = Subject { bundle: Some(bundle), ..subject };
         let replies = Replies::new(
@@ -124,11 +143,17 @@ async fn of_run(args: &Args, config: &Config) -> anyhow::Result<()> {
             &products(config)?,
         )?;
         let (model, adapter) = subject.load(config).await?;
+        let tool = tools::of_run(&folder, &recipe, (&model, adapter.as_deref()), config).await?;
         let bar = Bar::new(args);
         let held_out = HeldOut(&material);
-        // Likelihoods first: replies leave their beginnings in the engine's cache.
-        let chosen: [(&str, &dyn Suite); 2] = [("held-out", &held_out), ("replies", &replies)];
-        for (name, suite) in chosen.into_iter().filter(|(_, suite)| suite.rows() > 0) {
+        // Likelihoods first: replies leave their beginnings in the engine's cache. Of a tool, its own scores say more.
+        let last: (&str, &dyn Suite) = match &tool {
+            Some(suite) => (&recipe.name, suite.as_ref()),
+            None => ("replies", &replies),
+        };
+        for (name, suite) in
+            [("held-out", &held_out as &dyn Suite), last].into_iter().filter(|(_, s)| s.rows() > 0)
+        {
             let done = |who: &str, n: usize| bar.at(name, who, n);
             suites.extend(compare(suite, model.as_ref(), adapter.as_deref(), &done).await?);
         }
@@ -146,68 +171,6 @@ fn show(card: &Scorecard, args: &Args) -> anyhow::Result<()> {
         print!("{}", table::of(card));
     }
     Ok(())
-}
-
-/// What is judged.
-struct Subject {
-    base: library::ModelFolder,
-    bundle: Option<Bundle>,
-    /// The run it came from, if it is still there.
-    run: Option<PathBuf>,
-}
-
-impl Subject {
-    fn find(args: &Args, config: &Config) -> anyhow::Result<Self> {
-        let Some(adapter) = &args.adapter else {
-            let base = library::resolve(&config.models_dir(), &config.model.name)?;
-            return Ok(Self { base, bundle: None, run: None });
-        };
-        if Path::new(adapter).is_dir() {
-            let base = library::resolve(&config.models_dir(), &config.model.name)?;
-            let subject = Self { base, bundle: None, run: None };
-            let bundle = subject.bundle_of(Path::new(adapter), "judged", config)?;
-            return Ok(Self { bundle: Some(bundle), ..subject });
-        }
-        let id: AdapterId = adapter.parse()?;
-        let registry = config.adapters();
-        let manifest = registry.manifest(&id)?;
-        let base = library::resolve(&config.models_dir(), &manifest.base)?;
-        let bundle = registry.check(&id, Some(&Base::read(&base.path, &registry.cache())?))?;
-        let run = manifest.run.map(|run| config.runs_dir().join(run)).filter(|run| run.is_dir());
-        Ok(Self { base, bundle: Some(bundle), run })
-    }
-
-    /// A PEFT folder that is in no registry, looked at as if it were.
-    fn bundle_of(&self, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Bundle> {
-        let base = Base::read(&self.base.path, &config.adapters().cache())?;
-        let scratch = tempfile::tempdir()?;
-        let registry = Registry::new(scratch.path().to_owned(), Vec::new());
-        let manifest = Manifest {
-            name: name.to_owned(),
-            version: 0,
-            base: self.base.name.clone(),
-            base_fingerprint: base.fingerprint().to_owned(),
-            weights_hash: String::new(),
-            data_hash: String::new(),
-            recipe: String::new(),
-            scorecard: None,
-            run: None,
-            created_at: 0,
-            forced_by: None,
-            tainted: false,
-        };
-        let id = registry.publish(dir, manifest)?;
-        Ok(registry.check(&id, Some(&base))?)
-    }
-
-    async fn load(self, config: &Config) -> anyhow::Result<(SharedModel, Option<String>)> {
-        let model = super::serve::load_engine(&self.base, config).await?;
-        let Some(bundle) = self.bundle else { return Ok((model, None)) };
-        let id = bundle.id.to_string();
-        model.install(bundle).await?;
-        model.prove(&id).await?;
-        Ok((model, Some(id)))
-    }
 }
 
 /// Shown on a terminal; in a pipe, lines now and then.

@@ -14,6 +14,8 @@ mod tool;
 mod train;
 #[cfg(feature = "train")]
 mod training;
+#[cfg(feature = "train")]
+mod wording;
 
 use std::process::ExitCode;
 

@@ -20,7 +20,7 @@ use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::store::Store;
 use crate::telemetry::metric;
-use crate::tools::{self, Toolbox};
+use crate::tools::{self, Toolbox, Workers};
 use crate::web;
 
 /// How long answers that are being made may take to finish when the server stops.
@@ -202,7 +202,7 @@ impl Rooms {
         })?;
         let tools = Toolbox::new(tools::Parts {
             model,
-            adapters,
+            workers: Workers::Serving(adapters),
             prompts: ToolPrompts::load(&config.shop)?,
             settings: config.tools.clone(),
             busy: Some(desk.busy()),

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::serve::{load_model, open_adapters};
 use crate::config::Config;
 use crate::prompt::ToolPrompts;
-use crate::tools::{self, Batch, ExtractItem, QaItem, SentimentItem, ToolError, Toolbox};
+use crate::tools::{self, Batch, ExtractItem, QaItem, SentimentItem, ToolError, Toolbox, Workers};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -83,7 +83,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
 pub(super) async fn toolbox(config: &Config) -> anyhow::Result<Toolbox> {
     let model = load_model(config).await?;
     Ok(Toolbox::new(tools::Parts {
-        adapters: open_adapters(config, &model).await?,
+        workers: Workers::Serving(open_adapters(config, &model).await?),
         model,
         prompts: ToolPrompts::load(&config.shop)?,
         settings: config.tools.clone(),

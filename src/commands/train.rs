@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use self::progress::Progress;
+use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::Recipe;
@@ -137,12 +138,13 @@ fn begin(file: &Path, config: &Config) -> anyhow::Result<Folder> {
             file.display()
         );
     }
+    let wording = ToolWording::load(&config.shop)?;
     let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let now = Clock::System.now();
     let id = Clock::System.fresh_id().to_string();
     let path = config.data.join("runs").join(&id);
     fs_err::create_dir_all(&path)?;
-    let made = fill(&recipe, Place { folder: &path, beside, now }, &id);
+    let made = fill(&recipe, Place { folder: &path, beside, now, wording: Some(&wording) }, &id);
     if made.is_err() {
         // Nothing was trained yet: a recipe with a fault leaves no run behind.
         fs_err::remove_dir_all(&path)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::process::Command;
 
 use super::data::rows::{of_store, write_rows};
+use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::Recipe;
@@ -80,7 +81,8 @@ impl Gather for Rows {
             chats = Some(prepared.report);
         }
         let beside = self.config.data.join("datasets");
-        let place = Place { folder, beside: &beside, now: Clock::System.now() };
+        let wording = ToolWording::load(&self.config.shop).map_err(|fault| invalid(&fault))?;
+        let place = Place { folder, beside: &beside, now: Clock::System.now(), wording: Some(&wording) };
         let files = prepare::prepare(recipe, place).map_err(|fault| invalid(&fault))?;
         Ok(serde_json::json!({"chats": chats, "files": files}))
     }

@@ -20,6 +20,25 @@ pub struct Row {
     /// Where it came from, event by event.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lineage: Vec<Lineage>,
+    /// What the row says before it was put into a tool's words; scores are counted from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labelled: Option<Labelled>,
+}
+
+/// A labelled row of a tool.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Labelled {
+    Sentiment {
+        text: String,
+        label: String,
+    },
+    /// Attributes in the order of the row, each with the values that are right; none is one that the text does not have.
+    Attributes {
+        text: String,
+        category: String,
+        values: Vec<(String, Vec<String>)>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

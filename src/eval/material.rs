@@ -11,6 +11,7 @@ use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
 use crate::train::data::prepare::{self, Place};
 use crate::train::data::report::SourceReport;
+use crate::train::data::task::Wording;
 use crate::train::example::Example;
 
 /// What is judged on.
@@ -59,12 +60,17 @@ impl Material {
     ///
     /// # Errors
     /// A file that cannot be read, all bad lines at once.
-    pub fn of_file(file: &Path, base: &Path, max_tokens: usize) -> anyhow::Result<Self> {
+    pub fn of_file(
+        file: &Path,
+        base: &Path,
+        max_tokens: usize,
+        wording: &dyn Wording,
+    ) -> anyhow::Result<Self> {
         let file: PathBuf = fs_err::canonicalize(file)?;
         let data = DataRecipe { files: vec![file], dev: 0.0, test: 0.0, max_tokens, ..DataRecipe::default() };
         let recipe = Recipe { data, ..Recipe::default() };
         let scratch = tempfile::tempdir()?;
-        let place = Place { folder: scratch.path(), beside: scratch.path(), now: 0 };
+        let place = Place { folder: scratch.path(), beside: scratch.path(), now: 0, wording: Some(wording) };
         let source = prepare::prepare(&recipe, place)?;
         let encoder = Encoder::load(base, source.now)?;
         let rows = scratch.path().join(prepare::ROWS);

@@ -23,6 +23,6 @@ pub use child::{Job, Launch};
 pub use error::RunsError;
 pub use folder::Folder;
 pub use gather::{Gather, GatherError};
-pub use publish::Publish;
+pub use publish::{Publish, manifest_of};
 pub use service::{COMMAND_LINE, Details, Parts, Preview, RunEvent, Runs};
 pub use settings::Settings;

@@ -22,6 +22,16 @@ pub trait Publish: Send + Sync {
     fn publish(&self, adapter: &Path, manifest: Manifest) -> Result<String, String>;
 }
 
+/// What the adapter of the judged run in `folder` says of itself.
+///
+/// # Errors
+/// A run that is not finished or not judged: the file that is missing.
+pub fn manifest_of(folder: &Path, now: Millis) -> std::io::Result<Manifest> {
+    let folder = Folder::new(folder);
+    let run = folder.run().map_err(std::io::Error::other)?;
+    manifest(&folder, &run, now)
+}
+
 /// What the adapter of `run` says of itself.
 pub(super) fn manifest(folder: &Folder, run: &Run, now: Millis) -> std::io::Result<Manifest> {
     let text = fs_err::read_to_string(folder.file("recipe.toml"))?;

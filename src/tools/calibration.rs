@@ -1,6 +1,11 @@
 //! From a model's raw scores to probabilities that mean what they say.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+/// The file in an adapter's folder that says how its scores become probabilities.
+pub const FILE: &str = "calibration.json";
 
 /// What is added to and divides the scores of the labels: softmax((score + bias) / temperature). With one temperature and
 /// one bias a class this is vector scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
@@ -25,6 +30,25 @@ const RATE: f64 = 0.1;
 const RIDGE: f64 = 1e-3;
 
 impl Calibration {
+    /// That of an adapter's folder; `None` if it has none.
+    ///
+    /// # Errors
+    /// A file that cannot be read or has other fields, by name.
+    pub fn of(folder: &Path) -> Result<Option<Self>, String> {
+        let path = folder.join(FILE);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let bytes = fs_err::read(&path).map_err(|fault| fault.to_string())?;
+        let found: Self =
+            serde_json::from_slice(&bytes).map_err(|fault| format!("{}: {fault}", path.display()))?;
+        let sound = found.temperature.is_finite() && found.temperature > 0.0;
+        if !sound || found.bias.iter().any(|bias| !bias.is_finite()) {
+            return Err(format!("{}: `temperature` must be above 0, and all numbers finite", path.display()));
+        }
+        Ok(Some(found))
+    }
+
     /// Scores as they are.
     pub fn identity(labels: usize) -> Self {
         Self { temperature: 1.0, bias: vec![0.0; labels] }

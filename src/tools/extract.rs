@@ -63,13 +63,13 @@ impl Toolbox {
         } else {
             grammar::listed(&names, text.shown())
         };
-        let lease = self.lease(Tool::Extract).await;
+        let worker = self.worker(Tool::Extract).await;
         let prompt = Prompt {
             messages: self.0.prompts.extract(&wanted)?,
             max_tokens: (TOKENS + TOKENS_EACH * names.len().max(8)).min(TOKENS_MOST),
             grammar: Grammar::Lark(grammar),
             logprobs: 1,
-            adapter: lease.name(),
+            adapter: worker.name(),
             ..Prompt::default()
         };
         let said = self.run(&prompt).await?;
@@ -109,6 +109,12 @@ impl Toolbox {
         }
         Ok(clean)
     }
+}
+
+/// What a model is taught to answer: the lines that are read here.
+pub fn answer<'a>(found: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    let lines: Vec<String> = found.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    if lines.is_empty() { grammar::NONE.to_owned() } else { lines.join("\n") }
 }
 
 /// The lines of an answer that hold: a name that was asked for, or any if none was, and a value that is in the text.

@@ -26,10 +26,10 @@ use crate::model::{ModelError, SharedModel};
 use crate::prompt::{PromptError, ToolPrompts};
 
 pub use batch::{Batch, BatchError, Progress};
-pub use calibration::Calibration;
-pub use extract::{Attribute, ExtractItem, Extracted};
+pub use calibration::{Calibration, FILE as CALIBRATION};
+pub use extract::{Attribute, ExtractItem, Extracted, answer};
 pub use qa::{Pair, QaItem, QaPairs};
-pub use sentiment::{CALIBRATION, LABELS, Label, Scores, Sentiment, SentimentItem};
+pub use sentiment::{LABELS, Label, Scores, Sentiment, SentimentItem};
 pub use settings::Settings;
 use span::harmless;
 pub use span::{Span, Text};
@@ -96,18 +96,27 @@ pub struct Toolbox(Arc<Inner>);
 
 struct Inner {
     model: SharedModel,
-    adapters: Adapters,
-    prompts: ToolPrompts,
+    workers: Workers,
+    prompts: Arc<ToolPrompts>,
     settings: Settings,
     control: Vec<String>,
     busy: Option<Busy>,
     calibration: tokio::sync::Mutex<calibration::Known>,
 }
 
+/// Which version of the model does the work.
+#[derive(Clone)]
+pub enum Workers {
+    /// For each tool the adapter that serves under its name.
+    Serving(Adapters),
+    /// Always this one, which the model has installed, or the base: to be judged.
+    Only { adapter: Option<String>, calibration: Option<Calibration> },
+}
+
 /// What a toolbox is made of.
 pub struct Parts {
     pub model: SharedModel,
-    pub adapters: Adapters,
+    pub workers: Workers,
     pub prompts: ToolPrompts,
     pub settings: Settings,
     /// `None` where no shoppers are served.
@@ -116,15 +125,29 @@ pub struct Parts {
 
 impl Toolbox {
     pub fn new(parts: Parts) -> Self {
-        let Parts { model, adapters, prompts, settings, busy } = parts;
+        let Parts { model, workers, prompts, settings, busy } = parts;
         let control = model.facts().control_tokens.clone();
         Self(Arc::new(Inner {
             model,
-            adapters,
-            prompts,
+            workers,
+            prompts: Arc::new(prompts),
             settings,
             control,
             busy,
+            calibration: Default::default(),
+        }))
+    }
+
+    /// The same tools, done by `workers`.
+    pub fn by(&self, workers: Workers) -> Self {
+        let Inner { model, prompts, settings, control, busy, .. } = self.0.as_ref();
+        Self(Arc::new(Inner {
+            model: model.clone(),
+            workers,
+            prompts: prompts.clone(),
+            settings: settings.clone(),
+            control: control.clone(),
+            busy: busy.clone(),
             calibration: Default::default(),
         }))
     }
@@ -179,9 +202,12 @@ impl Toolbox {
         Err(ModelError::Incomplete.into())
     }
 
-    /// The adapter that serves `tool`; it stays as long as the lease.
-    async fn lease(&self, tool: Tool) -> Lease {
-        self.0.adapters.for_tool(tool.name(), &[]).await
+    /// Who does `tool` now; an adapter stays as long as this is held.
+    async fn worker(&self, tool: Tool) -> Worker {
+        match &self.0.workers {
+            Workers::Serving(adapters) => Worker::Leased(adapters.for_tool(tool.name(), &[]).await),
+            Workers::Only { adapter, .. } => Worker::Named(adapter.clone()),
+        }
     }
 
     /// Log-probabilities of `labels`, in quiet.
@@ -213,6 +239,21 @@ impl Toolbox {
                 }
             }
             None => std::future::pending().await,
+        }
+    }
+}
+
+enum Worker {
+    Leased(Lease),
+    Named(Option<String>),
+}
+
+impl Worker {
+    /// `name@version`; `None` is the base.
+    fn name(&self) -> Option<String> {
+        match self {
+            Self::Leased(lease) => lease.name(),
+            Self::Named(name) => name.clone(),
         }
     }
 }

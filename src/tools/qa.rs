@@ -80,12 +80,12 @@ impl Toolbox {
     }
 
     async fn question(&self, answer: &str, title: Option<&str>) -> Result<String, ToolError> {
-        let lease = self.lease(Tool::Qa).await;
+        let worker = self.worker(Tool::Qa).await;
         let prompt = Prompt {
             messages: self.0.prompts.question(answer, title)?,
             max_tokens: TOKENS,
             grammar: Grammar::Lark(grammar::question()),
-            adapter: lease.name(),
+            adapter: worker.name(),
             ..Prompt::default()
         };
         let said = self.run(&prompt).await?;

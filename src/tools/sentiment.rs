@@ -4,15 +4,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::prompt::Prompt;
-use crate::model::adapters::Lease;
 
-use super::{Calibration, Span, Text, Tool, ToolError, Toolbox, harmless};
+use super::{Calibration, Span, Text, Tool, ToolError, Toolbox, Worker, Workers, harmless};
 
 /// The label words, in the order of [`Scores`].
 pub const LABELS: [&str; 3] = ["positive", "neutral", "negative"];
 
-/// The file in an adapter's folder that says how its scores become probabilities.
-pub const CALIBRATION: &str = "calibration.json";
 /// A text without content: what the model says of it is its bent.
 const EMPTY: &str = "N/A";
 /// A sentence counts as evidence if the label's probability falls by this much without it.
@@ -115,49 +112,47 @@ impl Toolbox {
     /// Raw log-probabilities of [`LABELS`], before calibration: what a calibration is fitted to.
     pub async fn raw_sentiment(&self, text: &str) -> Result<Vec<f32>, ToolError> {
         let text = self.clean(text)?;
-        self.raw(text.shown(), &self.lease(Tool::Sentiment).await).await
+        self.raw(text.shown(), &self.worker(Tool::Sentiment).await).await
     }
 
-    async fn raw(&self, shown: &str, lease: &Lease) -> Result<Vec<f32>, ToolError> {
+    async fn raw(&self, shown: &str, worker: &Worker) -> Result<Vec<f32>, ToolError> {
         let labels = LABELS.map(str::to_owned);
         let messages = self.0.prompts.sentiment(shown)?;
-        self.score(&Prompt { messages, adapter: lease.name(), ..Prompt::default() }, &labels).await
+        self.score(&Prompt { messages, adapter: worker.name(), ..Prompt::default() }, &labels).await
     }
 
     async fn judge(&self, shown: &str) -> Result<Scores, ToolError> {
-        let lease = self.lease(Tool::Sentiment).await;
-        let raw = self.raw(shown, &lease).await?;
-        Ok(Scores::of(&self.calibration(&lease).await?.apply(&raw)))
+        let worker = self.worker(Tool::Sentiment).await;
+        let raw = self.raw(shown, &worker).await?;
+        Ok(Scores::of(&self.calibration(&worker).await?.apply(&raw)))
     }
 
     /// The calibration of the model that serves: its adapter's own, else from a text without content.
-    async fn calibration(&self, lease: &Lease) -> Result<Calibration, ToolError> {
+    async fn calibration(&self, worker: &Worker) -> Result<Calibration, ToolError> {
         let mut known = self.0.calibration.lock().await;
         if let Some((of, calibration)) = &known.sentiment
-            && *of == lease.name()
+            && *of == worker.name()
         {
             return Ok(calibration.clone());
         }
-        let calibration = match self.shipped_calibration(lease)? {
+        let calibration = match self.shipped_calibration(worker)? {
             Some(calibration) => calibration,
-            None => Calibration::contextual(&self.raw(EMPTY, lease).await?),
+            None => Calibration::contextual(&self.raw(EMPTY, worker).await?),
         };
-        known.sentiment = Some((lease.name(), calibration.clone()));
+        known.sentiment = Some((worker.name(), calibration.clone()));
         Ok(calibration)
     }
 
-    /// `calibration.json` in the adapter's folder.
-    fn shipped_calibration(&self, lease: &Lease) -> Result<Option<Calibration>, ToolError> {
-        let Some(id) = lease.id() else { return Ok(None) };
-        let path = self.0.adapters.registry().folder(id)?.join(CALIBRATION);
-        if !path.is_file() {
-            return Ok(None);
+    /// What the worker's adapter says of itself, in its folder.
+    fn shipped_calibration(&self, worker: &Worker) -> Result<Option<Calibration>, ToolError> {
+        match (worker, &self.0.workers) {
+            (_, Workers::Only { calibration, .. }) => Ok(calibration.clone()),
+            (Worker::Leased(lease), Workers::Serving(adapters)) => {
+                let Some(id) = lease.id() else { return Ok(None) };
+                Calibration::of(&adapters.registry().folder(id)?).map_err(ToolError::Calibration)
+            }
+            (Worker::Named(_), Workers::Serving(_)) => Ok(None),
         }
-        let read = fs_err::read(&path).map_err(|fault| fault.to_string());
-        let parsed = read.and_then(|bytes| {
-            serde_json::from_slice(&bytes).map_err(|fault| format!("{}: {fault}", path.display()))
-        });
-        parsed.map(Some).map_err(ToolError::Calibration)
     }
 
     /// Leave one out: the sentences without which the label would be less likely.

@@ -108,7 +108,7 @@ impl Net for Lora {
     }
 
     fn export(&self, folder: &Path) -> anyhow::Result<()> {
-        Ok(peft::write(folder, self.network.adapter(), &self.recipe.lora, &self.recipe.base)?)
+        Ok(peft::write(folder, self.network.adapter(), &self.recipe)?)
     }
 
     fn merge(&self, folder: &Path, output: &OutputRecipe) -> anyhow::Result<()> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nn::{Adapter, Matrix};
 use super::{TrainError, tensors};
-use crate::domain::recipe::{LoraRecipe, TARGETS};
+use crate::domain::recipe::{Recipe, TARGETS};
 
 pub const CONFIG: &str = "adapter_config.json";
 pub const WEIGHTS: &str = "adapter_model.safetensors";
@@ -84,15 +84,16 @@ struct Written<'a> {
     use_dora: bool,
 }
 
-/// Writes `adapter` into the existing folder `dir`. `base` is the name of the model it belongs to.
+/// Writes `adapter`, as `recipe` had it trained, into the existing folder `dir`.
 ///
 /// # Errors
 /// A disk that fails.
-pub fn write(dir: &Path, adapter: &Adapter, lora: &LoraRecipe, base: &str) -> Result<(), TrainError> {
+pub fn write(dir: &Path, adapter: &Adapter, recipe: &Recipe) -> Result<(), TrainError> {
+    let lora = &recipe.lora;
     let written = Written {
         peft_type: "LORA",
         task_type: "CAUSAL_LM",
-        base_model_name_or_path: base,
+        base_model_name_or_path: &recipe.base,
         revision: None,
         inference_mode: true,
         r: lora.rank,
@@ -115,7 +116,7 @@ pub fn write(dir: &Path, adapter: &Adapter, lora: &LoraRecipe, base: &str) -> Re
     fs_err::write(dir.join(CONFIG), text)?;
     let matrices = adapter.tensors();
     let named = matrices.iter().map(|(name, matrix)| (format!("{PREFIX}{name}"), matrix)).collect();
-    tensors::write(&dir.join(WEIGHTS), named, &[])
+    tensors::write_as(recipe.output.dtype, &dir.join(WEIGHTS), named, &[])
 }
 
 /// A whole number without a point, as most readers expect of alpha; others as they are.

@@ -8,15 +8,17 @@ use safetensors::{Dtype, SafeTensors, View};
 
 use super::TrainError;
 use super::nn::Matrix;
+use crate::domain::recipe::AdapterDtype;
 
 struct Bytes {
+    dtype: Dtype,
     shape: [usize; 2],
     bytes: Vec<u8>,
 }
 
 impl View for Bytes {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
@@ -41,12 +43,31 @@ pub(super) fn write(
     matrices: Vec<(String, &Matrix)>,
     notes: &[(&str, &str)],
 ) -> Result<(), TrainError> {
+    write_as(AdapterDtype::F32, path, matrices, notes)
+}
+
+/// The same, with every number as `dtype`.
+///
+/// # Errors
+/// A disk that fails.
+pub(super) fn write_as(
+    dtype: AdapterDtype,
+    path: &Path,
+    matrices: Vec<(String, &Matrix)>,
+    notes: &[(&str, &str)],
+) -> Result<(), TrainError> {
     let mut header: HashMap<String, String> =
         notes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     header.insert("format".into(), "pt".into());
     let views = matrices.into_iter().map(|(name, matrix)| {
-        let bytes = matrix.numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-        (name, Bytes { shape: matrix.shape(), bytes })
+        let numbers = matrix.numbers.iter();
+        let (dtype, bytes) = match dtype {
+            AdapterDtype::F32 => (Dtype::F32, numbers.flat_map(|number| number.to_le_bytes()).collect()),
+            AdapterDtype::F16 => {
+                (Dtype::F16, numbers.flat_map(|number| half::f16::from_f32(*number).to_le_bytes()).collect())
+            }
+        };
+        (name, Bytes { dtype, shape: matrix.shape(), bytes })
     });
     let bytes = safetensors::serialize(views, Some(header))
         .map_err(|fault| TrainError::File { file: path.display().to_string(), what: fault.to_string() })?;

@@ -27,6 +27,9 @@ mod store_child;
 mod store_crash;
 mod store_damage;
 mod store_export;
+#[cfg(feature = "llm")]
+mod tools_engine;
+mod tools_kill;
 #[cfg(feature = "train")]
 mod train_core;
 #[cfg(feature = "train")]

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use shopclerk::domain::recipe::{BaseWeights, LoraRecipe, Schedule, TARGETS, TrainRecipe};
+use shopclerk::domain::recipe::{AdapterDtype, BaseWeights, LoraRecipe, Schedule, TARGETS, TrainRecipe};
 use shopclerk::train::TrainError;
 use shopclerk::train::example::Example;
 use shopclerk::train::nn::{AdamW, Adapter, Matrix, Network, Options, Pass, learning_rate};
 use shopclerk::train::peft;
 
-use crate::train_core_made::{WORDS, lora, model, network, noise, options, row};
+use crate::train_core_made::{WORDS, lora, model, network, noise, options, recipe_of, row};
 
 const FAMILIES: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
@@ -261,7 +261,7 @@ fn optimiser_and_adapter_survive_a_file() {
     step(&mut unbroken, &mut adam, 0);
     let file = dir.path().join("optimizer.safetensors");
     adam.save(&file).unwrap();
-    peft::write(dir.path(), unbroken.adapter(), &lora(), "made").unwrap();
+    peft::write(dir.path(), unbroken.adapter(), &recipe_of(lora())).unwrap();
     let norm = step(&mut unbroken, &mut adam, 1);
 
     let mut resumed = Network::load(&folder, &lora(), &options()).unwrap();
@@ -336,10 +336,10 @@ fn faults_name_the_row_the_file_and_the_field() {
 }
 
 #[test]
-fn a_spoiled_adapter_is_refused() {
+fn adapters_are_written_whole_or_in_halves_and_a_spoiled_one_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let network = network(&model(dir.path(), "llama"), &lora(), &options());
-    let write = || peft::write(dir.path(), network.adapter(), &lora(), "made").unwrap();
+    let write = || peft::write(dir.path(), network.adapter(), &recipe_of(lora())).unwrap();
     write();
     let whole = peft::read(dir.path()).unwrap();
     assert_eq!(whole.tensors, network.adapter().tensors());
@@ -357,7 +357,19 @@ fn a_spoiled_adapter_is_refused() {
         assert!(fault.contains(says), "{fault}");
         write();
     }
+    // Half the file, the same adapter but for its last digits.
+    let size = |path: &std::path::Path| fs_err::metadata(path).unwrap().len();
     let path = dir.path().join(peft::WEIGHTS);
+    let large = size(&path);
+    let mut small = recipe_of(lora());
+    small.output.dtype = AdapterDtype::F16;
+    peft::write(dir.path(), network.adapter(), &small).unwrap();
+    assert!(size(&path) < large * 6 / 10);
+    for (name, matrix) in peft::read(dir.path()).unwrap().tensors {
+        let near = |(a, b): (&f32, &f32)| (a - b).abs() <= b.abs() * 1e-3 + 1e-7;
+        assert!(matrix.numbers.iter().zip(&whole.tensors[&name].numbers).all(near), "{name}");
+    }
+    write();
     let bytes = fs_err::read(&path).unwrap();
     fs_err::write(&path, &bytes[..bytes.len() - 4]).unwrap();
     assert!(peft::read(dir.path()).unwrap_err().to_string().contains("is damaged"));

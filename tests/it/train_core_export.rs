@@ -12,7 +12,7 @@ use shopclerk::train::nn::Network;
 use shopclerk::train::peft;
 
 use crate::model_files_made::tiny;
-use crate::train_core_made::{lora, model, network, options, row};
+use crate::train_core_made::{lora, model, network, options, recipe_of, row};
 
 const FAMILIES: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
@@ -29,7 +29,7 @@ fn plain(folder: &Path) -> Network {
 fn exported(dir: &Path, network: &Network) -> peft::AdapterFile {
     let folder = dir.join("adapter");
     fs_err::create_dir_all(&folder).unwrap();
-    peft::write(&folder, network.adapter(), &lora(), "made").unwrap();
+    peft::write(&folder, network.adapter(), &recipe_of(lora())).unwrap();
     peft::read(&folder).unwrap()
 }
 
@@ -173,7 +173,7 @@ fn python_peft_gives_the_same_logits() {
             for (_, pair) in network.adapter_mut().pairs_mut() {
                 pair.b.numbers.iter_mut().for_each(|n| *n *= small);
             }
-            peft::write(&adapter, network.adapter(), &lora, "made").unwrap();
+            peft::write(&adapter, network.adapter(), &recipe_of(lora.clone())).unwrap();
             cases.push(case(&format!("{name} rslora={rslora}"), &base, Some(&adapter), &network));
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use shopclerk::domain::recipe::{BaseWeights, LoraRecipe, TARGETS};
+use shopclerk::domain::recipe::{BaseWeights, LoraRecipe, Recipe, TARGETS};
 use shopclerk::train::example::Example;
 use shopclerk::train::nn::{Network, Options};
 
@@ -107,6 +107,11 @@ pub(crate) fn write_tensors(path: &Path, shapes: &[(String, Vec<usize>)]) {
 }
 
 /// A recipe for all modules.
+/// A recipe with this adapter, for the base `made`.
+pub(crate) fn recipe_of(lora: LoraRecipe) -> Recipe {
+    Recipe { lora, base: "made".to_owned(), ..Recipe::default() }
+}
+
 pub(crate) fn lora() -> LoraRecipe {
     LoraRecipe {
         rank: 4,

@@ -17,7 +17,13 @@ fn said(role: &str, content: &str) -> RowMessage {
 }
 
 fn dialogue(messages: Vec<RowMessage>) -> Row {
-    Row { id: "r".into(), group: "g".into(), body: RowBody::Messages(messages), lineage: Vec::new() }
+    Row {
+        id: "r".into(),
+        group: "g".into(),
+        body: RowBody::Messages(messages),
+        lineage: Vec::new(),
+        labelled: None,
+    }
 }
 
 fn encoder(dir: &Path, template: &str) -> Encoder {
@@ -128,7 +134,7 @@ fn recipe(files: &[&str]) -> Recipe {
 }
 
 fn place(dir: &Path) -> Place<'_> {
-    Place { folder: dir, beside: dir, now: 0 }
+    Place { folder: dir, beside: dir, now: 0, wording: None }
 }
 
 #[test]

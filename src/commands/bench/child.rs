@@ -140,6 +140,12 @@ impl Child {
         request(self.address, method, path, body).await
     }
 
+    /// A JSON request with the server's API key; the whole answer.
+    pub(super) async fn work(&self, path: &str, body: &str) -> anyhow::Result<String> {
+        let head = format!("Authorization: Bearer {KEY}\r\nContent-Type: application/json\r\n");
+        exchange(self.address, &format!("POST {path}"), &head, body).await
+    }
+
     /// Where its adapters and conversations are.
     pub(super) fn data(&self) -> &Path {
         self.data.path()
@@ -189,9 +195,14 @@ pub(super) async fn request(
     path: &str,
     body: &str,
 ) -> anyhow::Result<String> {
+    exchange(address, &format!("{method} {path}"), "", body).await
+}
+
+/// `head` is further header lines, each with its end.
+async fn exchange(address: SocketAddr, what: &str, head: &str, body: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!(
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\nContent-Length: {}\r\n\
+        "{what} HTTP/1.1\r\nHost: {address}\r\nOrigin: http://{address}\r\n{head}Content-Length: {}\r\n\
          Connection: close\r\n\r\n{body}",
         body.len()
     );

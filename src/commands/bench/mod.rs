@@ -7,6 +7,7 @@ mod inbox;
 mod sockets;
 mod store;
 mod swap;
+mod tools;
 #[cfg(feature = "train")]
 mod train;
 
@@ -37,6 +38,8 @@ enum What {
     /// One epoch of LoRA, beside PEFT on PyTorch
     #[cfg(feature = "train")]
     Train(train::Args),
+    /// Reviews and titles a second, and what a batch costs the shoppers, with the real model
+    Tools(tools::Args),
     /// Promoting an adapter and rolling it back while somebody chats, with the real model
     Swap,
 }
@@ -79,6 +82,7 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Store => store::measure(config).await?,
         #[cfg(feature = "train")]
         What::Train(args) => train::measure(&args, &config)?,
+        What::Tools(args) => tools::measure(&args, config).await?,
         What::Swap => swap::measure(config).await?,
     };
     if args.json {

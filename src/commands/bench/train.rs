@@ -136,7 +136,8 @@ impl Rows {
         let mut recipe = recipe.clone();
         recipe.data.files = vec![fs_err::canonicalize(rows)?];
         fs_err::write(folder.join("recipe.toml"), recipe.to_toml())?;
-        let source = prepare(&recipe, Place { folder, beside: folder, now: Clock::System.now() })?;
+        let source =
+            prepare(&recipe, Place { folder, beside: folder, now: Clock::System.now(), wording: None })?;
         let encoder = Encoder::load(base, source.now)?;
         let file = folder.join(prepare::ROWS);
         let corpus = Corpus::build(&file, folder, &encoder, (&recipe.data, recipe.objective))?;

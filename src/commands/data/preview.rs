@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, bail};
 
+use super::super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::{Objective, Recipe};
@@ -45,7 +46,9 @@ pub(super) fn run(args: &Args, config: &Config, json: bool) -> anyhow::Result<()
             }
         }
     }
-    let place = Place { folder: scratch.path(), beside: &beside, now: Clock::System.now() };
+    let wording = ToolWording::load(&config.shop)?;
+    let now = Clock::System.now();
+    let place = Place { folder: scratch.path(), beside: &beside, now, wording: Some(&wording) };
     let source = prepare::prepare(&recipe, place)?;
     let base = library::resolve(&config.models_dir(), &recipe.base)?;
     let encoder = Encoder::load(&base.path, source.now)?;

@@ -256,6 +256,16 @@ pub struct OutputRecipe {
     pub merged: bool,
     /// Also write that as a GGUF file.
     pub gguf: bool,
+    /// How the adapter's numbers are written.
+    pub dtype: AdapterDtype,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdapterDtype {
+    #[default]
+    F32,
+    F16,
 }
 
 impl Default for Recipe {

@@ -16,6 +16,8 @@ const STATE: &str = "current.json";
 /// What a server has taken notice of, in the folder of all adapters.
 const SERVER: &str = ".server.json";
 const SERVER_LOCK: &str = ".server.lock";
+/// What a tool keeps beside its adapter.
+const EXTRAS: [&str; 1] = ["calibration.json"];
 /// Words about an adapter, for people.
 const CARD: &str = "README.md";
 
@@ -185,6 +187,9 @@ impl Registry {
         let content = part.path().join("content");
         fs_err::create_dir(&content)?;
         for file in [CONFIG, WEIGHTS] {
+            copy(&dir.join(file), &content.join(file))?;
+        }
+        for file in EXTRAS.into_iter().filter(|file| dir.join(file).is_file()) {
             copy(&dir.join(file), &content.join(file))?;
         }
         if dir.join(CARD).is_file() {

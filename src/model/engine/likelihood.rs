@@ -93,13 +93,20 @@ fn request(ids: Vec<u32>, max_tokens: usize, response: Sender<Response>) -> Norm
 async fn all_logits(engine: &Engine, adapter: Option<&str>, ids: Vec<u32>) -> Result<Tensor, ModelError> {
     let flight: InFlight = engine.enter(adapter)?;
     let alone = permits(engine, engine.0.facts.parallel).await?;
+    // All permits are in hand already.
+    flight.generations().renew_if_full(&engine.0.permits, 1).await;
+    let tokens = ids.len() as u32;
     let made = |sender: mpsc::Sender<Response>| {
         let mut request = request(ids, 1, sender);
         request.return_raw_logits = true;
         Ok(request)
     };
     let mut running = engine.clone().send(flight, alone, made).await?;
-    match next(&mut running).await? {
+    let answer = next(&mut running).await?;
+    if let Some((_, _, flight)) = &running.line {
+        flight.generations().count(tokens);
+    }
+    match answer {
         Response::Raw { logits_chunks, .. } => Tensor::cat(&logits_chunks, 0)
             .and_then(|logits| logits.to_dtype(DType::F32))
             .map_err(engine_fault),

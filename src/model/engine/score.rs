@@ -57,6 +57,8 @@ async fn logits(
 ) -> Result<Vec<f32>, ModelError> {
     let flight = engine.enter(adapter)?;
     let permit = engine.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
+    // One token is kept like a long answer: the engine reserves keys and values by the hundred.
+    flight.generations().renew_if_full(&engine.0.permits, engine.0.facts.parallel).await;
     logits_of(engine, flight, permit, make).await
 }
 

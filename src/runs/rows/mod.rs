@@ -212,6 +212,7 @@ impl Candidate {
             group: if shopper.is_empty() { self.conv.to_string() } else { shopper.clone() },
             lineage: vec![Lineage { conversation: self.conv.to_string(), shopper, events: self.events }],
             body: RowBody::Messages(self.messages),
+            labelled: None,
         }
     }
 }

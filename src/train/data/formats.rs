@@ -3,16 +3,21 @@
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::task::Labelled;
 use crate::domain::recipe::Format;
-use crate::domain::run::{Lineage, RowBody, RowMessage};
+use crate::domain::run::{Labelled, Lineage, RowBody, RowMessage};
 
 /// A line that was understood.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Draft {
+    pub(super) about: About,
+    pub(super) body: Body,
+}
+
+/// What a line says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct About {
     pub(super) id: Option<String>,
     pub(super) group: Option<String>,
-    pub(super) body: Body,
     pub(super) lineage: Vec<Lineage>,
 }
 
@@ -51,7 +56,7 @@ pub(super) fn detect(line: &str) -> Option<Format> {
 pub(super) fn parse(format: Format, line: &str) -> Result<Draft, String> {
     if format == Format::Text && !line.starts_with('{') {
         let body = Body::Ready(RowBody::Text(line.to_owned()));
-        return Ok(Draft { id: None, group: None, body, lineage: Vec::new() });
+        return Ok(Draft { about: About::default(), body });
     }
     let object: Map<String, Value> =
         serde_json::from_str(line).map_err(|fault| match line.starts_with('[') {
@@ -71,12 +76,13 @@ pub(super) fn parse(format: Format, line: &str) -> Result<Draft, String> {
     };
     let id = known.id.as_ref().and_then(plain);
     let group = known.group.or(known.conversation).as_ref().and_then(plain);
-    // Sentences of one review are numbered `<review>_<sentence>`; they must not part.
-    let group = group.or_else(|| match format {
-        Format::Sentiment => id.as_ref()?.rsplit_once('_').map(|(review, _)| review.to_owned()),
+    // Sentences of one review are numbered `<review>_<sentence>`; they must not part. Nor must rows about one product.
+    let group = group.or_else(|| match (&body, format) {
+        (Body::Labelled(Labelled::Attributes { text, .. }), _) => Some(text.clone()),
+        (_, Format::Sentiment) => id.as_ref()?.rsplit_once('_').map(|(review, _)| review.to_owned()),
         _ => None,
     });
-    Ok(Draft { id, group, body, lineage: known.lineage })
+    Ok(Draft { about: About { id, group, lineage: known.lineage }, body })
 }
 
 /// What a line of any format may say of itself.
@@ -266,23 +272,19 @@ fn attributes(value: &Value) -> Result<Labelled, String> {
     Ok(Labelled::Attributes { text, category, values })
 }
 
-/// A value, or of several scored ones the best (the first of equals); `n/a` and null are none.
-fn attribute(key: &str, name: &str, value: &Value) -> Result<Option<String>, String> {
-    let best = match value {
-        Value::Null => None,
+/// The right values, of several scored ones those with the best score; `n/a` and null are none.
+fn attribute(key: &str, name: &str, value: &Value) -> Result<Vec<String>, String> {
+    let mut right: Vec<String> = match value {
+        Value::Null => Vec::new(),
         Value::Object(scored) => {
-            let mut best: Option<(&String, f64)> = None;
-            for (text, score) in scored {
-                let score = score.as_f64().unwrap_or(0.0);
-                if best.is_none_or(|(_, most)| score > most) {
-                    best = Some((text, score));
-                }
-            }
-            best.map(|(text, _)| text.clone())
+            let score = |value: &Value| value.as_f64().unwrap_or(0.0);
+            let best = scored.values().map(score).fold(f64::NEG_INFINITY, f64::max);
+            scored.iter().filter(|(_, value)| score(value) >= best).map(|(text, _)| text.clone()).collect()
         }
-        other => Some(plain(other).ok_or_else(|| format!("{key}.{name}: not a text"))?),
+        other => vec![plain(other).ok_or_else(|| format!("{key}.{name}: not a text"))?],
     };
-    Ok(best.filter(|text| text != "n/a"))
+    right.retain(|text| text != "n/a");
+    Ok(right)
 }
 
 #[cfg(test)]
@@ -332,7 +334,7 @@ mod tests {
     #[test]
     fn labelled_rows_and_plain_text() {
         let row = parse(Format::Sentiment, r#"{"id":"3_1","text":"no good","label":"negative"}"#).unwrap();
-        assert_eq!((row.id.as_deref(), row.group.as_deref()), (Some("3_1"), Some("3")));
+        assert_eq!((row.about.id.as_deref(), row.about.group.as_deref()), (Some("3_1"), Some("3")));
         let line = r#"{"input":"Shoe, 14","category":"Shoes","target_scores":{"Size":{"13":0.2,"14":1},"Brand":{"n/a":1}}}"#;
         assert_eq!(detect(line), Some(Format::Attributes));
         let Body::Labelled(Labelled::Attributes { values, .. }) =
@@ -340,7 +342,7 @@ mod tests {
         else {
             panic!()
         };
-        assert_eq!(values, [("Size".to_owned(), Some("14".to_owned())), ("Brand".to_owned(), None)]);
+        assert_eq!(values, [("Size".to_owned(), vec!["14".to_owned()]), ("Brand".to_owned(), Vec::new())]);
         assert_eq!(detect("Just words."), Some(Format::Text));
         assert_eq!(detect(r#"{"text":"Just words."}"#), Some(Format::Text));
         assert_eq!(detect(r#"{"foo":1}"#), None);

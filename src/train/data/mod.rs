@@ -18,7 +18,7 @@ mod strip;
 pub mod task;
 pub mod template;
 
-pub use error::{DataError, Fault};
+pub use error::{DataError, Fault, Faults};
 
 /// A number that depends on nothing but what goes in: the first eight bytes of a SHA-256.
 pub(crate) fn hash64(parts: &[&[u8]]) -> u64 {

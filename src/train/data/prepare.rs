@@ -13,7 +13,7 @@ use super::error::{DataError, Faults};
 use super::hash64;
 use super::read::{self, Reading};
 use super::report::SourceReport;
-use super::task::TaskPrompts;
+use super::task::{TaskPrompts, Wording};
 use crate::domain::recipe::{Format, Objective, Recipe};
 use crate::domain::run::{Row, RowBody};
 
@@ -30,6 +30,8 @@ pub struct Place<'a> {
     pub beside: &'a Path,
     /// Milliseconds since 1970.
     pub now: u64,
+    /// The words of the tool that labelled rows are for; `task.json` wins over it.
+    pub wording: Option<&'a dyn Wording>,
 }
 
 /// Makes `rows.jsonl` of the rows that are in the folder already (from the store) and those of the recipe's files, or finds
@@ -55,13 +57,14 @@ pub fn prepare(recipe: &Recipe, place: Place<'_>) -> Result<SourceReport, DataEr
     let mut out = Out::new(place.folder, recipe.objective)?;
     let mut faults = Faults::default();
     if rows.is_file() {
-        let how = Reading { format: Format::Auto, task: None };
+        let how = Reading { format: Format::Auto, wording: None };
         read::read_file(&rows, how, &mut faults, &mut |row| out.add(row))?;
     }
-    let task = TaskPrompts::load(place.beside)?;
+    let own = TaskPrompts::load(place.beside)?;
+    let wording = own.as_ref().map(|own| own as &dyn Wording).or(place.wording);
     for file in &recipe.data.files {
         let file = place.beside.join(file);
-        let how = Reading { format: recipe.data.format, task: task.as_ref() };
+        let how = Reading { format: recipe.data.format, wording };
         let report = read::read_file(&file, how, &mut faults, &mut |row| out.add(row))?;
         out.report.files.push(report);
     }

@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::{DataError, Faults};
-use super::formats::{self, Body};
+use super::formats::{self, About, Body};
 use super::lines;
-use super::task::{self, TaskPrompts};
+use super::task::Wording;
 use crate::domain::recipe::Format;
-use crate::domain::run::{Row, RowBody};
+use crate::domain::run::{Labelled, Row, RowBody};
 
 /// What was read from one file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +29,7 @@ pub struct Reading<'a> {
     /// As the recipe names it; `Auto` lets each file tell.
     pub format: Format,
     /// The tool's wording, for labelled rows.
-    pub task: Option<&'a TaskPrompts>,
+    pub wording: Option<&'a dyn Wording>,
 }
 
 /// Reads all rows of `file` in order and gives each to `each`; bad lines go to `faults` and the reading goes on.
@@ -59,12 +59,13 @@ pub fn read_file(
         if format == Format::Auto {
             format = formats::detect(&line).ok_or_else(|| DataError::file(file, unknown(number)))?;
         }
-        match draft(format, &line, how.task) {
+        match draft(format, &line, how.wording) {
             Err(fault) => faults.add(place(), fault),
-            Ok((id, group, body, lineage)) => {
-                let id = id.unwrap_or_else(|| format!("{stem}-{number}"));
+            Ok(Parts { known, body, labelled }) => {
+                let id = known.id.unwrap_or_else(|| format!("{stem}-{number}"));
                 rows += 1;
-                each(Row { group: group.unwrap_or_else(|| id.clone()), id, body, lineage })?;
+                let group = known.group.unwrap_or_else(|| id.clone());
+                each(Row { group, id, body, lineage: known.lineage, labelled })?;
             }
         }
         Ok::<_, DataError>(())
@@ -73,20 +74,23 @@ pub fn read_file(
     Ok(FileReport { file: file.to_owned(), sha256, format, rows })
 }
 
-type Parts = (Option<String>, Option<String>, RowBody, Vec<crate::domain::run::Lineage>);
+/// What a line says of itself, its body, and what that said before it was put into words.
+struct Parts {
+    known: About,
+    body: RowBody,
+    labelled: Option<Labelled>,
+}
 
-fn draft(format: Format, line: &str, task: Option<&TaskPrompts>) -> Result<Parts, String> {
+fn draft(format: Format, line: &str, wording: Option<&dyn Wording>) -> Result<Parts, String> {
     let draft = formats::parse(format, line)?;
-    let body = match draft.body {
-        Body::Ready(body) => body,
+    let (body, labelled) = match draft.body {
+        Body::Ready(body) => (body, None),
         Body::Labelled(row) => {
-            let prompts = task.ok_or_else(|| {
-                format!("labelled rows need the tool's wording: put {} beside the recipe", task::FILE)
-            })?;
-            RowBody::Messages(prompts.render(&row)?)
+            let wording = wording.ok_or("labelled rows need the wording of their tool")?;
+            (RowBody::Messages(wording.dialogue(&row)?), Some(row))
         }
     };
-    Ok((draft.id, draft.group, body, draft.lineage))
+    Ok(Parts { known: draft.about, body, labelled })
 }
 
 fn unknown(number: usize) -> String {

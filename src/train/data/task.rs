@@ -1,6 +1,7 @@
 //! Labelled rows of a tool as the dialogue the tool has with the model.
 //!
-//! The wording is the tool's own and comes from outside, as `task.json` beside the recipe: this room never reads `prompts/`.
+//! The wording is the tool's own and comes from outside: from whoever starts a run, or as `task.json` beside the recipe. This room
+//! never reads `prompts/`.
 
 use std::path::Path;
 
@@ -8,7 +9,7 @@ use minijinja::{Environment, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
-use crate::domain::run::RowMessage;
+use crate::domain::run::{Labelled, RowMessage};
 
 /// The name of the file.
 pub const FILE: &str = "task.json";
@@ -30,19 +31,13 @@ pub struct TaskPrompts {
     pub absent: Option<String>,
 }
 
-/// One labelled row, before it is put into words.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Labelled {
-    Sentiment {
-        text: String,
-        label: String,
-    },
-    /// Attributes in the order of the row; `None` is one that the text does not have.
-    Attributes {
-        text: String,
-        category: String,
-        values: Vec<(String, Option<String>)>,
-    },
+/// Puts labelled rows into the words that serve them.
+pub trait Wording: std::fmt::Debug {
+    /// The dialogue of one row: context, and the answer to learn.
+    ///
+    /// # Errors
+    /// A row that the tool could not answer like this, in words.
+    fn dialogue(&self, row: &Labelled) -> Result<Vec<RowMessage>, String>;
 }
 
 impl TaskPrompts {
@@ -66,12 +61,11 @@ impl TaskPrompts {
         }
         Ok(Some(prompts))
     }
+}
 
-    /// The dialogue of one row: system, user, and the answer to learn.
-    ///
-    /// # Errors
-    /// A label the tool does not know, or a template that cannot be filled in, in words.
-    pub fn render(&self, row: &Labelled) -> Result<Vec<RowMessage>, String> {
+impl Wording for TaskPrompts {
+    /// System, user, and the answer to learn: a label, or a JSON object of attributes.
+    fn dialogue(&self, row: &Labelled) -> Result<Vec<RowMessage>, String> {
         let (context, answer) = match row {
             Labelled::Sentiment { text, label } => {
                 if !self.labels.is_empty() && !self.labels.contains(label) {
@@ -83,8 +77,8 @@ impl TaskPrompts {
                 let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
                 let answer: serde_json::Map<String, serde_json::Value> = values
                     .iter()
-                    .map(|(name, value)| {
-                        (name.clone(), value.as_ref().or(self.absent.as_ref()).cloned().into())
+                    .map(|(name, right)| {
+                        (name.clone(), right.first().or(self.absent.as_ref()).cloned().into())
                     })
                     .collect();
                 let context = minijinja::context! { text => text, category => category, attributes => names };
@@ -125,25 +119,25 @@ mod tests {
     #[test]
     fn a_review_becomes_a_dialogue_and_a_foreign_label_is_refused() {
         let row = |label: &str| Labelled::Sentiment { text: "Fits <b>well</b>".into(), label: label.into() };
-        let messages = prompts("Review: {{ text }}").render(&row("good")).unwrap();
+        let messages = prompts("Review: {{ text }}").dialogue(&row("good")).unwrap();
         let told: Vec<(&str, &str)> = messages.iter().map(|m| (&*m.role, &*m.content)).collect();
         assert_eq!(told, [("system", "Judge."), ("user", "Review: Fits <b>well</b>"), ("assistant", "good")]);
         assert_eq!(
-            prompts("{{ text }}").render(&row("fine")).unwrap_err(),
+            prompts("{{ text }}").dialogue(&row("fine")).unwrap_err(),
             "label \"fine\": use one of good, bad"
         );
-        assert!(prompts("{{ txt }}").render(&row("good")).unwrap_err().starts_with("task.json: "));
+        assert!(prompts("{{ txt }}").dialogue(&row("good")).unwrap_err().starts_with("task.json: "));
     }
 
     #[test]
     fn attributes_keep_their_order_and_say_what_is_absent() {
-        let values = vec![("Size".to_owned(), Some("M".to_owned())), ("Brand".to_owned(), None)];
+        let values = vec![("Size".to_owned(), vec!["M".to_owned()]), ("Brand".to_owned(), Vec::new())];
         let row = Labelled::Attributes { text: "A shirt, M".into(), category: "Shirt".into(), values };
         let mut prompts = prompts("{{ category }}: {{ attributes | join(', ') }}: {{ text }}");
-        let messages = prompts.render(&row).unwrap();
+        let messages = prompts.dialogue(&row).unwrap();
         assert_eq!(messages[1].content, "Shirt: Size, Brand: A shirt, M");
         assert_eq!(messages[2].content, r#"{"Size":"M","Brand":null}"#);
         prompts.absent = Some("n/a".to_owned());
-        assert_eq!(prompts.render(&row).unwrap()[2].content, r#"{"Size":"M","Brand":"n/a"}"#);
+        assert_eq!(prompts.dialogue(&row).unwrap()[2].content, r#"{"Size":"M","Brand":"n/a"}"#);
     }
 }

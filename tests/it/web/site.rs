@@ -101,7 +101,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
     desk.warm().await.unwrap();
     let tools = Toolbox::new(tools::Parts {
         model,
-        adapters,
+        workers: tools::Workers::Serving(adapters),
         prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
         settings: tools::Settings::default(),
         busy: Some(desk.busy()),

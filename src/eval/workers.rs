@@ -1,0 +1,28 @@
+//! Who a tool's suite asks: the base, or one version.
+
+use crate::tools::{Calibration, Toolbox, Workers};
+
+/// The tools, and how an adapter's scores are read.
+#[derive(Clone)]
+pub struct Cast {
+    tools: Toolbox,
+    calibration: Option<Calibration>,
+}
+
+impl Cast {
+    /// `calibration` is that of the adapter which is judged, if it has one.
+    pub fn new(tools: Toolbox, calibration: Option<Calibration>) -> Self {
+        Self { tools, calibration }
+    }
+
+    /// The attributes of a category; none if it is not known.
+    pub fn attributes_of(&self, category: &str) -> Vec<String> {
+        self.tools.prompts().attributes_of(category).map(<[String]>::to_vec).unwrap_or_default()
+    }
+
+    /// The tools done by `adapter`, or by the base.
+    pub(super) fn tools(&self, adapter: Option<&str>) -> Toolbox {
+        let calibration = adapter.and_then(|_| self.calibration.clone());
+        self.tools.by(Workers::Only { adapter: adapter.map(str::to_owned), calibration })
+    }
+}
