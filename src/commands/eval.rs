@@ -33,7 +33,7 @@ pub(super) struct Args {
     what: String,
     /// Rows to judge on, in any format that can be trained on; the test part of the adapter's run if absent
     #[arg(long, value_name = "FILE")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     /// A PEFT folder, or a version in the registry; the base alone if absent
     #[arg(long, value_name = "DIR|NAME@VERSION")]
     adapter: Option<String>,

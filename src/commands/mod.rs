@@ -58,9 +58,42 @@ enum Command {
     Bench(bench::Args),
 }
 
+#[cfg(feature = "train")]
+impl Cli {
+    /// `eval` has a `--data` of its own. To clap the two are one argument, and the later one wins.
+    fn with_both_data(mut self) -> Self {
+        if let Command::Eval(args) = &self.command
+            && args.data.is_some()
+        {
+            self.flags.data = folder_before(std::env::args_os(), "eval");
+        }
+        self
+    }
+}
+
+/// The folder given as `--data` before the word `command`, which has a `--data` of its own.
+#[cfg(feature = "train")]
+fn folder_before(
+    args: impl Iterator<Item = std::ffi::OsString>,
+    command: &str,
+) -> Option<std::path::PathBuf> {
+    let mut before = args.take_while(|arg| arg != command);
+    let mut found = None;
+    while let Some(arg) = before.next() {
+        if arg == "--data" {
+            found = before.next();
+        } else if let Some(value) = arg.to_str().and_then(|arg| arg.strip_prefix("--data=")) {
+            found = Some(value.into());
+        }
+    }
+    found.map(Into::into)
+}
+
 /// Parses the command line, runs one command, and says how it went: 0 well, 1 failed, 2 wrong usage.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "train")]
+    let cli = cli.with_both_data();
     let config = match Config::load(&cli.flags) {
         Ok(config) => config,
         Err(fault) => {
@@ -99,5 +132,21 @@ pub fn run() -> ExitCode {
             eprintln!("shopclerk: {fault:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+#[cfg(all(test, feature = "train"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_and_the_rows_of_an_eval_are_told_apart() {
+        let folder = |line: &str| folder_before(line.split(' ').map(Into::into), "eval");
+        assert_eq!(folder("shopclerk --data shop eval sentiment --data rows.jsonl"), Some("shop".into()));
+        assert_eq!(folder("shopclerk --data=shop eval sentiment"), Some("shop".into()));
+        assert_eq!(folder("shopclerk eval sentiment --data rows.jsonl"), None);
+        let line = ["shopclerk", "--data", "shop", "eval", "sentiment", "--data", "rows.jsonl"];
+        let Command::Eval(args) = Cli::try_parse_from(line).expect("parses").command else { panic!() };
+        assert_eq!(args.data, Some("rows.jsonl".into()));
     }
 }

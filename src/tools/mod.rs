@@ -22,7 +22,7 @@ use tokio::sync::watch;
 
 use crate::domain::prompt::{Piece, Prompt};
 use crate::model::adapters::{AdapterError, Adapters, Lease};
-use crate::model::{ModelError, SharedModel};
+use crate::model::{Health, ModelError, SharedModel};
 use crate::prompt::{PromptError, ToolPrompts};
 
 pub use batch::{Batch, BatchError, Progress};
@@ -192,11 +192,18 @@ impl Toolbox {
         let mut answer = self.0.model.stream(prompt.clone());
         let mut said = Vec::new();
         while let Some(piece) = answer.next().await {
-            match piece? {
-                Piece::Text { text, logprob } => {
+            match piece {
+                Ok(Piece::Text { text, logprob }) => {
                     said.push(Said { text, logprob: logprob.map(|l| l.logprob) })
                 }
-                Piece::End(_) => return Ok(said),
+                Ok(Piece::End(_)) => return Ok(said),
+                // A grammar over a strange text can lead where no token goes on, and the engine drops the answer there.
+                // What was said up to then is read like any answer: only what holds is kept.
+                Err(ModelError::Incomplete) if self.0.model.health() == Health::Ready => {
+                    tracing::warn!("a tool's answer broke off; what was said is kept");
+                    return Ok(said);
+                }
+                Err(fault) => return Err(fault.into()),
             }
         }
         Err(ModelError::Incomplete.into())

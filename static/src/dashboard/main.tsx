@@ -16,6 +16,7 @@ import { startRouter } from "./state/router";
 applyPrefs();
 startRouter();
 for (const event of ["pageshow", "online", "focus"]) addEventListener(event, () => desk.value?.wake());
+addEventListener("offline", () => desk.value?.sleep());
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) desk.value?.wake();
 });

@@ -97,6 +97,11 @@ export class Desk {
     this.#link.wake();
   }
 
+  /** The network has gone: the socket may not hear of it for a minute, but a colleague should. */
+  sleep(): void {
+    if (this.link.value === "online") this.#link.restart();
+  }
+
   send(frame: DeskSays): boolean {
     return this.#link.send(frame as ClientFrame);
   }
