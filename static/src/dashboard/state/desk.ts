@@ -89,18 +89,10 @@ export class Desk {
     return this.deps.me;
   }
 
-  start(): void {
-    this.#link.start();
-  }
-
-  wake(): void {
-    this.#link.wake();
-  }
-
+  readonly start = (): void => this.#link.start();
+  readonly wake = (): void => this.#link.wake();
   /** The network has gone: the socket may not hear of it for a minute, but a colleague should. */
-  sleep(): void {
-    if (this.link.value === "online") this.#link.restart();
-  }
+  readonly sleep = (): void => (this.link.value === "online" ? this.#link.restart() : undefined);
 
   send(frame: DeskSays): boolean {
     return this.#link.send(frame as ClientFrame);
