@@ -1,5 +1,6 @@
 //! `shopclerk serve`: wires the rooms together and runs them until a signal.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -81,12 +82,9 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let backups = tokio::spawn(keep.clone().answer_backups(config.staff_dir()));
     let retention = tokio::spawn(keep.keep_to_retention());
     let mut server = web::serve(parts, listener)?;
-    // One line that scripts can read; logs go to stderr.
-    println!("listening on http://{address}");
-    if let Some(link) = first {
-        let url = super::staff::base_url(&config, &address.to_string());
-        println!("make the first account within 24 hours: {url}/dashboard/#setup={}", link.token);
-    }
+    let address = address.to_string();
+    let base = super::staff::base_url(&config, &address);
+    announce(&address, first.map(|link| format!("{base}/dashboard/#setup={}", link.token)).as_deref());
     let warming = tokio::spawn({
         let desk = shop.desk.clone();
         async move {
@@ -110,6 +108,19 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
         () = stop_signal() => tracing::warn!("stopping at once"),
     }
     Ok(())
+}
+
+/// Says on the output, for people and scripts, where the server is; logs go to the error output.
+/// Whoever started the server may have stopped reading: that ends no server.
+fn announce(address: &str, setup: Option<&str>) {
+    let mut out = std::io::stdout().lock();
+    let said = writeln!(out, "listening on http://{address}").and_then(|()| match setup {
+        Some(link) => writeln!(out, "make the first account within 24 hours: {link}"),
+        None => out.flush(),
+    });
+    if let Err(fault) = said {
+        tracing::warn!(%fault, %address, "nobody reads the output; the server goes on");
+    }
 }
 
 fn open_keep(config: &Config, shop: &Rooms, staff: &Staff) -> anyhow::Result<Keep> {

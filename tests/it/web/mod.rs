@@ -17,6 +17,7 @@ mod slow;
 mod staff_door;
 mod staff_list;
 mod staff_tools;
+mod start;
 mod suggest;
 mod take;
 mod tools;
