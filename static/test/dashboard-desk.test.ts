@@ -97,6 +97,25 @@ it("connects with a ticket of its own each time, says hello, and asks for the li
   expect(here.list.ids).toEqual([CONV]);
 });
 
+it("a conversation opened between hello and welcome is asked for; the one that hello named is left", async () => {
+  const here = desk();
+  here.start();
+  await vi.advanceTimersByTimeAsync(0);
+  const wire = wires.at(-1)!;
+  wire.open();
+  here.visit(CONV);
+  expect(wire.take()).toEqual([{ t: "hello", resume: [] }]);
+  wire.hear({ t: "welcome", epoch: "e1", heads: {} });
+  expect(wire.take().filter((frame) => frame.t !== "list")).toEqual([{ t: "open", conv: CONV, seq: 0 }]);
+  wire.drop();
+  await vi.advanceTimersByTimeAsync(600);
+  const next = wires.at(-1)!;
+  next.open();
+  here.visit(row(2).conv);
+  next.hear({ t: "welcome", epoch: "e1", heads: {} });
+  expect(next.take().filter((frame) => frame.t !== "list")).toEqual([{ t: "hello", resume: [{ conv: CONV, seq: 0 }] }, { t: "close", conv: CONV }, { t: "open", conv: row(2).conv, seq: 0 }]);
+});
+
 it("after any time away: the conversation goes on where it was, the list is a new one, and no reload is needed", async () => {
   const here = desk();
   here.start();

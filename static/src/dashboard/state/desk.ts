@@ -13,6 +13,7 @@ import type { DeskHears, DeskSays } from "./frames";
 import { List, type View, isFine, sameView } from "./list";
 import { Suggestions } from "./suggest";
 import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
+import { Typists } from "./typists";
 
 export interface Deps {
   me: string;
@@ -32,15 +33,8 @@ export interface Deps {
   onFault(code: string, message: string): void;
 }
 
-export interface Typist {
-  who: "shopper" | "staff" | "ai";
-  staff?: string;
-  at: number;
-}
-
 const PAGE = 100;
 const TYPING_EVERY_MS = 3_000;
-export const TYPING_SHOWN_MS = 6_000;
 const DRAW_MS = 16;
 /** Conversations whose events are kept after they were left. */
 const KEPT_THREADS = 12;
@@ -55,10 +49,12 @@ export class Desk {
   readonly detail = signal<Detail | undefined>(undefined);
   /** The server knows no such conversation. */
   readonly missing = signal(false);
-  readonly typists = signal<Typist[]>([]);
+  readonly #typing: Typists;
   readonly letters = signal<Letter[]>([]);
   readonly loadingEarlier = signal(false);
   #epoch: string | undefined;
+  /** The conversation that the newest hello asked for. */
+  #greeted: string | undefined;
   #kept = new Map<string, Thread>();
   #sent = new Set<string>();
   #typedAt = 0;
@@ -72,6 +68,7 @@ export class Desk {
 
   constructor(private readonly deps: Deps) {
     this.list = new List(deps.me);
+    this.#typing = new Typists(() => deps.now());
     this.#outbox = new Outbox(deps.keep, () => deps.newId(), () => deps.now());
     this.#link = new Link({
       session: () => deps.ticket(),
@@ -83,6 +80,10 @@ export class Desk {
       now: () => deps.now(),
       random: () => deps.random(),
     });
+  }
+
+  get typists(): Typists["shown"] {
+    return this.#typing.shown;
   }
 
   get me(): string {
@@ -285,6 +286,7 @@ export class Desk {
   #hello(): ClientFrame {
     const thread = this.open.value?.thread;
     const known = thread !== undefined && thread.seq > 0;
+    this.#greeted = thread?.conv;
     return { t: "hello", resume: thread ? [{ conv: thread.conv, seq: thread.seq }] : [], ...(this.#epoch !== undefined && known ? { epoch: this.#epoch } : {}) };
   }
 
@@ -296,7 +298,16 @@ export class Desk {
     this.#sent.clear();
     this.list.loaded = false;
     this.#ask();
+    this.#turned();
     this.#flush();
+  }
+
+  /** Between hello and welcome nothing can be sent: a conversation that was opened then is asked for now. */
+  #turned(): void {
+    const thread = this.open.value?.thread;
+    if (thread?.conv === this.#greeted) return;
+    if (this.#greeted) this.send({ t: "close", conv: this.#greeted });
+    if (thread) this.send({ t: "open", conv: thread.conv, seq: thread.seq });
   }
 
   hear(frame: DeskHears): void {
@@ -339,7 +350,7 @@ export class Desk {
         this.#letters();
         break;
       case "typing":
-        if (frame.conv === thread?.conv) this.#typed(frame);
+        if (frame.conv === thread?.conv && !("staff" in frame && frame.staff === this.deps.me)) this.#typing.add(frame.who, "staff" in frame ? frame.staff : undefined);
         break;
       case "suggestion":
         this.suggestions.hear(frame);
@@ -365,19 +376,9 @@ export class Desk {
     else if (frame.kind === "said") {
       this.#outbox.seen(frame.cmid);
       this.#letters();
-      this.typists.value = this.typists.value.filter((one) => one.who !== frame.by);
+      this.#typing.wrote(frame.by);
     }
     this.#touchThread();
-  }
-
-  #typed(frame: Extract<DeskHears, { t: "typing" }>): void {
-    const staff = "staff" in frame ? frame.staff : undefined;
-    if (staff === this.deps.me) return;
-    const at = this.deps.now();
-    this.typists.value = [...this.typists.value.filter((one) => one.who !== frame.who || one.staff !== staff), { who: frame.who, staff, at }];
-    setTimeout(() => {
-      this.typists.value = this.typists.value.filter((one) => one.at + TYPING_SHOWN_MS > this.deps.now());
-    }, TYPING_SHOWN_MS + 50);
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {
