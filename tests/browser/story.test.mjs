@@ -84,7 +84,7 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
     await page.getByText("As suggested").waitFor({ timeout: 120_000 });
     const draft = await composer(page).inputValue();
     console.log(`# suggested: ${draft}`);
-    assert.match(draft, /30 days/);
+    assert.match(draft, /60 days/);
     await composer(page).fill(`${draft} Shall I send you a label?`);
     await composer(page).press("Enter");
     await ada.sees("Shall I send you a label?");
