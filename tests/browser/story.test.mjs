@@ -97,9 +97,13 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
     await page.goto(`${server.url}/dashboard/#/training/new`);
     await page.getByText("Advanced", { exact: true }).click();
     for (const [label, value] of Object.entries(RECIPE)) await page.getByLabel(label).fill(String(value));
+    const rows = page.getByRole("heading", { name: /rows to learn from/ });
+    await rows.waitFor();
+    console.log(`# ${await rows.textContent()}; ${(await page.locator("details.fold", { hasText: "left out" }).allTextContents()).join(" ")}`);
     await page.getByRole("button", { name: "Start training" }).click();
     await page.getByRole("progressbar", { name: "Progress" }).waitFor({ timeout: 120_000 });
     await page.getByText(/published as shop@1/).waitFor({ timeout: 900_000 });
+    assert.match(await page.locator("pre.log").first().textContent(), /"batch": 2,/);
     console.log(`# ${(await page.locator(".stats").allInnerTexts()).join(" ").replace(/\n/g, " ")}`);
 
     await page.goto(`${server.url}/dashboard/#/training/models`);

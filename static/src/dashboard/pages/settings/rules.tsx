@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import type { HandOffRules } from "../../contract";
 import { t, type Word } from "../../i18n";
+import { NumberInput } from "../../ui/number";
 
 type Counted = "mood" | "repeated" | "unsure" | "model";
 
@@ -37,7 +38,7 @@ export function Rules({ rules, onChange }: { rules: HandOffRules; onChange: (rul
             </label>
             {rules[name] !== null && (
               <label class="rule-number">
-                <input class="input" type="number" min={least} max={most} required aria-label={t("rule.number", { rule: t(`rule.${name}`) })} value={rules[name]} onChange={(event) => onChange({ ...rules, [name]: Math.min(most, Math.max(least, Math.round(event.currentTarget.valueAsNumber) || usual)) })} />
+                <NumberInput class="input" min={least} max={most} required aria-label={t("rule.number", { rule: t(`rule.${name}`) })} value={rules[name]} onNumber={(value) => onChange({ ...rules, [name]: value })} />
                 <span>{t(unit)}</span>
               </label>
             )}

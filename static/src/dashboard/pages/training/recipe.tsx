@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { t, type Word } from "../../i18n";
 import { Field } from "../../ui/kit";
+import { NumberInput } from "../../ui/number";
 import { DEFAULTS, type RecipeForm, type TargetKind } from "../../training";
 
 interface Props {
@@ -44,7 +45,7 @@ const MORE: NumberSpec[] = [
 export function RecipeFields({ form, onChange }: Props): JSX.Element {
   const numeric = ({ key, word, hint, min, max, step }: NumberSpec): JSX.Element => (
     <Field key={key} label={t(word)} hint={hint && t(hint)}>
-      {(ids) => <input {...ids} class="input num" type="number" min={min} max={max} step={step} required value={form[key]} onChange={(event) => onChange({ [key]: Number(event.currentTarget.value) })} />}
+      {(ids) => <NumberInput {...ids} class="input num" min={min} max={max} step={step} required value={form[key]} onNumber={(value) => onChange({ [key]: value })} />}
     </Field>
   );
   const target = (kind: TargetKind): JSX.Element => (
@@ -64,7 +65,7 @@ export function RecipeFields({ form, onChange }: Props): JSX.Element {
         <Field label={t("recipe.since")}>{(ids) => <input {...ids} class="input" type="date" value={form.since} onChange={(event) => onChange({ since: event.currentTarget.value })} />}</Field>
         <Field label={t("recipe.until")}>{(ids) => <input {...ids} class="input" type="date" value={form.until} onChange={(event) => onChange({ until: event.currentTarget.value })} />}</Field>
       </div>
-      <Field label={t("recipe.tags")} hint={t("recipe.tags_hint")}>{(ids) => <input {...ids} class="input" value={form.tags} onChange={(event) => onChange({ tags: event.currentTarget.value })} />}</Field>
+      <Field label={t("recipe.tags")} hint={t("recipe.tags_hint")}>{(ids) => <input {...ids} class="input" value={form.tags} onInput={(event) => onChange({ tags: event.currentTarget.value })} />}</Field>
       <div class="form-grid">{MAIN.map(numeric)}</div>
       <details class="fold">
         <summary>{t("recipe.advanced")}</summary>
