@@ -4,10 +4,19 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 
-type Props = Omit<JSX.IntrinsicElements["input"], "value" | "onChange" | "onInput" | "type" | "ref"> & {
+interface Props {
   value: number;
+  min: number;
+  max: number;
+  step?: number | "any";
+  required?: boolean;
+  class?: string;
+  id?: string;
+  "aria-label"?: string;
+  "aria-describedby"?: string | undefined;
+  "aria-invalid"?: "true" | undefined;
   onNumber: (value: number) => void;
-};
+}
 
 export function NumberInput({ value, onNumber, ...rest }: Props): JSX.Element {
   const [text, setText] = useState(String(value));
