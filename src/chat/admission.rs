@@ -42,7 +42,6 @@ struct Line {
     waiting: VecDeque<Waiting>,
     /// Served when nobody else waits.
     behind: VecDeque<Waiting>,
-    limit: usize,
 }
 
 struct Waiting {
@@ -66,10 +65,10 @@ impl Drop for Permit {
 }
 
 impl Admission {
-    /// `parallel` answers at once and `limit` waiting.
-    pub(super) fn new(parallel: usize, limit: usize) -> Self {
+    /// `parallel` answers at once. How many may wait is decided at the door: see [`super::lives`].
+    pub(super) fn new(parallel: usize) -> Self {
         let (waiting, behind) = Default::default();
-        let line = Line { free: parallel.max(1), next: 0, waiting, behind, limit };
+        let line = Line { free: parallel.max(1), next: 0, waiting, behind };
         let (present, pressed) = (watch::Sender::new(0), watch::Sender::new(0));
         Self { line: Arc::new(Mutex::new(line)), present, pressed }
     }
@@ -83,12 +82,6 @@ impl Admission {
     /// How many are answered or wait for it.
     pub(super) fn present(&self) -> watch::Receiver<usize> {
         self.present.subscribe()
-    }
-
-    /// False if one more would find the line full.
-    pub(super) fn has_room(&self) -> bool {
-        let line = self.lock();
-        line.free > 0 || line.waiting.len() < line.limit
     }
 
     /// Waits for a permit. `tell` hears the place at once and whenever it changes; not at all if there is no waiting.
@@ -229,7 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_line_is_fair_and_tells_places() {
-        let line = Admission::new(1, 2);
+        let line = Admission::new(1);
         let running = line.enter(deaf()).await;
         let (first_heard, first_ear) = ear();
         let (second_heard, second_ear) = ear();
@@ -237,7 +230,6 @@ mod tests {
         let mut second = Box::pin(line.enter(second_ear));
         assert!(first.as_mut().now_or_never().is_none() && second.as_mut().now_or_never().is_none());
         assert_eq!((first_heard.load(Ordering::SeqCst), second_heard.load(Ordering::SeqCst)), (1, 2));
-        assert!(!line.has_room());
         drop(running);
         assert_eq!((first_heard.load(Ordering::SeqCst), second_heard.load(Ordering::SeqCst)), (0, 1));
         let running = first.await;
@@ -248,7 +240,7 @@ mod tests {
 
     #[tokio::test]
     async fn drafts_come_behind_everybody_and_hear_when_a_shopper_waits() {
-        let line = Admission::new(1, 8);
+        let line = Admission::new(1);
         let running = line.enter_behind().await;
         assert!(line.pressed().now_or_never().is_none(), "nobody waits");
         let mut draft = Box::pin(line.enter_behind());
@@ -269,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_goes_away_gives_up_the_place_even_when_just_called() {
-        let line = Admission::new(1, 8);
+        let line = Admission::new(1);
         let running = line.enter(deaf()).await;
         let mut gone = Box::pin(line.enter(deaf()));
         let mut called = Box::pin(line.enter(deaf()));
@@ -281,7 +273,6 @@ mod tests {
         drop(running);
         drop(called);
         assert!(last.as_mut().now_or_never().is_some());
-        assert!(line.has_room());
         assert!(line.enter(deaf()).now_or_never().is_some(), "nothing was lost");
     }
 }

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 
 use super::DeskError;
 use super::admission::Permit;
 use super::desk::{Desk, askers};
+use super::lives::Place;
 use crate::domain::prompt::{Piece, Prompt};
 use crate::model::Answer;
 use crate::model::adapters::Lease;
@@ -18,6 +18,7 @@ pub struct Completion {
     pub answer: Answer,
     _permit: Permit,
     _lease: Lease,
+    _place: Place,
 }
 
 impl Desk {
@@ -46,13 +47,11 @@ impl Desk {
         lease: Lease,
         address: Option<IpAddr>,
     ) -> Result<Completion, DeskError> {
-        self.0.limits.admit(&askers(None, address))?;
         if self.0.draining.load(Ordering::Acquire) {
             return Err(DeskError::Draining);
         }
-        if !self.0.line.has_room() {
-            return Err(DeskError::Busy { retry_after: Duration::from_secs(10) });
-        }
+        self.0.limits.admit(&askers(None, address))?;
+        let place = self.0.lives.reserve_for_program().ok_or(DeskError::BUSY)?;
         for message in &mut prompt.messages {
             message.content = self.0.guard.strip(&message.content);
         }
@@ -64,6 +63,6 @@ impl Desk {
                 desk.limits.spend(&askers(None, address), tokens);
             }
         });
-        Ok(Completion { answer: answer.boxed(), _permit: permit, _lease: lease })
+        Ok(Completion { answer: answer.boxed(), _permit: permit, _lease: lease, _place: place })
     }
 }

@@ -1,10 +1,8 @@
 //! The desk: everything anybody may do to a conversation, and how to listen to one.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, RwLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -14,19 +12,23 @@ use super::guard::Guard;
 use super::handoff::HandOffs;
 use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
-use super::live::Lives;
+use super::live::Live;
+use super::lives::{Lives, Place};
 use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId,
-    Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Owner, Reason, Refusal, Said, Seq, Shopper,
+    ShopperId, Speaker, StaffId, Thumb,
 };
+use crate::model::SharedModel;
 use crate::model::adapters::Adapters;
-use crate::model::{Health, SharedModel};
 use crate::prompt::{Playbook, Shop};
-use crate::store::{Committed, Store, StoreHealth};
+use crate::store::{Committed, Store};
+
+/// Conversations that a task has to look at.
+type Kicks = mpsc::UnboundedSender<(ConvId, Arc<Live>)>;
 
 /// What a desk is made of.
 pub struct Parts {
@@ -60,14 +62,6 @@ pub struct Ack {
     pub duplicate: bool,
 }
 
-/// Whether shoppers can be served.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Readiness {
-    pub model: bool,
-    pub store: bool,
-    pub draining: bool,
-}
-
 /// See the module.
 #[derive(Clone)]
 pub struct Desk(pub(super) Arc<Inner>);
@@ -84,15 +78,16 @@ pub(super) struct Inner {
     pub(super) line: Admission,
     pub(super) limits: Limits,
     pub(super) guard: Guard,
-    /// Where the open question of a conversation came from, for the limits.
-    pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
     /// Where shoppers' messages go whose mood is read.
     pub(super) mood: OnceLock<mood::Feed>,
     /// What brings a person besides being asked for one.
     pub(super) rules: RwLock<Arc<HandOffs>>,
     pub(super) runtime: Handle,
-    warm: AtomicBool,
+    pub(super) warm: AtomicBool,
+    /// Takes no new messages.
     pub(super) draining: AtomicBool,
+    /// Makes no answers any more.
+    pub(super) closing: AtomicBool,
 }
 
 impl Desk {
@@ -104,13 +99,13 @@ impl Desk {
         let owed = store.open_jobs_and_waiting()?;
         let (kicks, kicked) = mpsc::unbounded_channel();
         let desk = Self(Arc::new(Inner {
-            line: Admission::new(parallel, settings.queue),
+            line: Admission::new(parallel),
             limits: Limits::new(&settings, clock.clone()),
             hub: Hub::default(),
-            lives: Lives::default(),
+            lives: Lives::new(parallel.max(1).saturating_add(settings.queue)),
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
-            addresses: Mutex::default(),
+            closing: AtomicBool::new(false),
             mood: OnceLock::new(),
             rules: RwLock::default(),
             store,
@@ -123,8 +118,7 @@ impl Desk {
             runtime,
         }));
         for conv in owed {
-            // The receiver lives until the desk goes.
-            let _ = kicks.send(conv);
+            desk.0.kick(conv, &kicks);
         }
         desk.listen(kicks);
         desk.0.runtime.spawn(dispatch(Arc::downgrade(&desk.0), kicked));
@@ -133,7 +127,7 @@ impl Desk {
 
     /// The store's writer tells of every commit, in order, once it is on the disk: listeners hear it, and the model
     /// goes to work on what it owes. No caller that goes away in the meantime can undo that.
-    fn listen(&self, kicks: mpsc::UnboundedSender<ConvId>) {
+    fn listen(&self, kicks: Kicks) {
         let weak = Arc::downgrade(&self.0);
         self.0.store.listen(Box::new(move |committed: &Committed| {
             let Some(inner) = weak.upgrade() else { return };
@@ -142,7 +136,7 @@ impl Desk {
             if let Some(event) = committed.events.first()
                 && let Some(live) = inner.lives.get(event.conv)
             {
-                live.raise(committed.head.epoch);
+                live.hear(&committed.head);
             }
             for event in &committed.events {
                 inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
@@ -154,7 +148,7 @@ impl Desk {
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()
             {
-                let _ = kicks.send(event.conv);
+                inner.kick(event.conv, &kicks);
             }
         }));
     }
@@ -166,14 +160,6 @@ impl Desk {
         self.0.model.warm(prompt).await?;
         self.0.warm.store(true, Ordering::Release);
         Ok(())
-    }
-
-    pub fn ready(&self) -> Readiness {
-        Readiness {
-            model: self.0.warm.load(Ordering::Acquire) && self.0.model.health() == Health::Ready,
-            store: self.0.store.health() == StoreHealth::Writable,
-            draining: self.0.draining.load(Ordering::Acquire),
-        }
     }
 
     /// The shopper's newest conversation, or a new one.
@@ -198,23 +184,28 @@ impl Desk {
     }
 
     /// Puts a message on the disk; the answer, if the model owes one, comes by subscription. Sending the same `cmid` again
-    /// has no effect.
+    /// has no effect: what is on the disk is acknowledged whatever else is refused now.
     pub async fn say(&self, say: Say) -> Result<Ack, DeskError> {
+        if let Some(seq) = self.0.store.said(say.conv, say.cmid)? {
+            return Ok(Ack { seq, duplicate: true });
+        }
         if self.0.draining.load(Ordering::Acquire) {
             return Err(DeskError::Draining);
         }
-        let head = if say.by == Speaker::Shopper { Some(self.admit(&say)?) } else { None };
-        if let (Some(address), Ok(mut map)) = (say.address, self.0.addresses.lock()) {
-            map.insert(say.conv, address);
+        if say.by != Speaker::Shopper {
+            let text = self.stripped(&say.text)?;
+            return self.put(say.conv, Command::Say { cmid: say.cmid, by: say.by, text }).await;
         }
+        let (head, place) = self.admit(&say)?;
         let text = self.stripped(&say.text)?;
-        if let Some(head) = head
-            && let Some(why) = self.rule(&head, say.conv, &text)?
-        {
-            let cut = self.silence(say.conv);
-            return self.put(say.conv, Command::SayAndHandOff { cmid: say.cmid, text, why, cut }).await;
-        }
-        self.put(say.conv, Command::Say { cmid: say.cmid, by: say.by, text }).await
+        let command = match self.rule(&head, say.conv, &text)? {
+            Some(why) => Command::SayAndHandOff { cmid: say.cmid, text, why, cut: self.silence(say.conv) },
+            None => Command::Say { cmid: say.cmid, by: say.by, text },
+        };
+        let said = self.put(say.conv, command).await;
+        // By now the task that answers has it.
+        drop(place);
+        said
     }
 
     pub(super) async fn put(&self, conv: ConvId, command: Command) -> Result<Ack, DeskError> {
@@ -231,16 +222,21 @@ impl Desk {
         Ok(Said::parse(&self.0.guard.strip(text.as_str()))?)
     }
 
-    /// The conversation, if its shopper may write now.
-    fn admit(&self, say: &Say) -> Result<Head, DeskError> {
+    /// The conversation, if its shopper may write now, and its place if the model is to answer.
+    fn admit(&self, say: &Say) -> Result<(Head, Option<Place>), DeskError> {
         let Some(head) = self.0.store.head(say.conv)? else {
             return Err(Refusal::Unknown.into());
         };
         self.0.limits.admit(&askers(head.shopper, say.address))?;
-        if head.owner == crate::domain::Owner::Ai && !self.0.line.has_room() {
-            return Err(DeskError::Busy { retry_after: Duration::from_secs(10) });
-        }
-        Ok(head)
+        let place = match head.owner {
+            Owner::Ai => Some(self.reserve(say.conv, say.address)?),
+            Owner::Queue | Owner::Staff => None,
+        };
+        Ok((head, place))
+    }
+
+    fn reserve(&self, conv: ConvId, address: Option<IpAddr>) -> Result<Place, DeskError> {
+        self.0.lives.reserve(conv, address).ok_or(DeskError::BUSY)
     }
 
     /// Ends the answer being made, or the wait for it. What was shown is kept.
@@ -252,6 +248,7 @@ impl Desk {
 
     /// Makes the last answer again, if it was cut short.
     pub async fn retry(&self, conv: ConvId) -> Result<(), DeskError> {
+        let _place = self.reserve(conv, None)?;
         self.run(conv, Command::Retry).await
     }
 
@@ -262,6 +259,7 @@ impl Desk {
 
     /// The shopper, still waiting for a person, goes back to the model.
     pub async fn assistant(&self, conv: ConvId) -> Result<(), DeskError> {
+        let _place = self.reserve(conv, None)?;
         self.run(conv, Command::Assistant).await
     }
 
@@ -335,17 +333,15 @@ impl Desk {
     pub fn adapters(&self) -> &Adapters {
         &self.0.adapters
     }
+}
 
-    /// Takes no new messages, and waits at most `patience` for the answers being made. What is unfinished then is
-    /// finished after the next start.
-    pub async fn drain(&self, patience: Duration) {
-        self.0.draining.store(true, Ordering::Release);
-        let quiet = async {
-            while self.0.lives.len() > 0 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        };
-        let _ = tokio::time::timeout(patience, quiet).await;
+impl Inner {
+    /// Has a task look at what the model owes `conv`, unless one is at it, which will.
+    fn kick(&self, conv: ConvId, kicks: &Kicks) {
+        if let Some(live) = self.lives.enter(conv) {
+            // The receiver lives until the desk goes.
+            let _ = kicks.send((conv, live));
+        }
     }
 }
 
@@ -355,12 +351,14 @@ pub(super) fn askers(shopper: Option<ShopperId>, address: Option<IpAddr>) -> Vec
     shopper.into_iter().chain(address.map(Asker::address)).collect()
 }
 
-/// Starts a task for each conversation that the model owes an answer, unless one is at it.
-async fn dispatch(desk: std::sync::Weak<Inner>, mut kicked: mpsc::UnboundedReceiver<ConvId>) {
-    while let Some(conv) = kicked.recv().await {
+/// Starts a task for each conversation that the model owes an answer.
+async fn dispatch(desk: std::sync::Weak<Inner>, mut kicked: mpsc::UnboundedReceiver<(ConvId, Arc<Live>)>) {
+    while let Some((conv, live)) = kicked.recv().await {
         let Some(inner) = desk.upgrade() else { return };
-        if let Some(live) = inner.lives.enter(conv) {
-            inner.runtime.clone().spawn(turn::work(inner, conv, live));
-        }
+        inner.runtime.clone().spawn(turn::work(inner, conv, live));
     }
 }
+
+#[cfg(test)]
+#[path = "desk_tests.rs"]
+mod tests;

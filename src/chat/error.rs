@@ -44,6 +44,9 @@ impl From<StoreError> for DeskError {
 }
 
 impl DeskError {
+    /// The line is full.
+    pub(super) const BUSY: Self = Self::Busy { retry_after: Duration::from_secs(10) };
+
     /// The stable code a client sees.
     pub fn code(&self) -> &'static str {
         match self {

@@ -67,6 +67,11 @@ impl Inbox {
         self.queue.recv().await
     }
 
+    /// True if there is nothing to hear right now.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     /// True if the listener was cut off because it did not keep up.
     pub fn overflowed(&self) -> bool {
         self.overflowed.load(Ordering::Acquire)

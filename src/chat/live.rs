@@ -1,17 +1,17 @@
 //! Replies in the making: what was shown of each, and the switch that silences it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use tokio::sync::Notify;
 
 use super::hub::{Delta, Hub, Notice};
-use crate::domain::{ConvId, Cut, Job, Provenance};
+use crate::domain::{ConvId, Cut, Head, Job, Provenance};
 
 /// One conversation that the model is, or will be, at work on.
 #[derive(Default)]
 pub(super) struct Live {
-    /// Pressed by the shopper.
+    /// A reason to end may have come: the shopper pressed stop, somebody took over, the server goes down. It may be
+    /// an old one, so who hears it looks at what holds now.
     pub(super) stop: Notify,
     /// The shopper wrote again.
     pub(super) asked_again: Notify,
@@ -45,12 +45,17 @@ impl Live {
         may
     }
 
-    /// An answer of an epoch before `epoch` is not shown any more, even if it has yet to begin.
-    pub(super) fn raise(&self, epoch: u64) {
+    /// Hears what the conversation has become: an answer of an epoch before is not shown any more, even if it has yet to
+    /// begin, and who waits for what is no longer owed is woken.
+    pub(super) fn hear(&self, head: &Head) {
         let mut shown = self.lock();
-        shown.floor = shown.floor.max(epoch);
-        if shown.job.is_some_and(|job| job.epoch < epoch) {
+        shown.floor = shown.floor.max(head.epoch);
+        if shown.job.is_some_and(|job| job.epoch < head.epoch) {
             shown.job = None;
+        }
+        drop(shown);
+        if !head.awaits_model() {
+            self.stop.notify_one();
         }
     }
 
@@ -81,7 +86,7 @@ impl Live {
         self.lock().job.is_some_and(|now| now.mid == job.mid)
     }
 
-    /// Cuts the answer off at `bytes`, for a reply that went in circles.
+    /// What was shown so far.
     pub(super) fn text(&self) -> String {
         self.lock().text.clone()
     }
@@ -89,6 +94,11 @@ impl Live {
     pub(super) fn press_stop(&self) {
         self.lock().stopped = true;
         self.stop.notify_one();
+    }
+
+    /// True after the shopper pressed stop, until [`Live::take_stop`].
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().stopped
     }
 
     /// True once after the shopper pressed stop.
@@ -110,57 +120,5 @@ impl Live {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
         self.shown.lock().expect("no code panics while it holds this. This is a bug.")
-    }
-}
-
-/// All of them. A conversation is in here while a task works on it: at most one does.
-#[derive(Default)]
-pub(super) struct Lives(Mutex<HashMap<ConvId, Entry>>);
-
-struct Entry {
-    live: Arc<Live>,
-    /// Something new came while the task was at work.
-    again: bool,
-}
-
-impl Lives {
-    /// The live to work on, or `None` if a task is at it already; that one will look again.
-    pub(super) fn enter(&self, conv: ConvId) -> Option<Arc<Live>> {
-        let mut map = self.lock();
-        if let Some(entry) = map.get_mut(&conv) {
-            entry.again = true;
-            entry.live.asked_again.notify_one();
-            return None;
-        }
-        let live = Arc::<Live>::default();
-        map.insert(conv, Entry { live: live.clone(), again: false });
-        Some(live)
-    }
-
-    /// The task found nothing more to do. False if it has to look again.
-    pub(super) fn leave(&self, conv: ConvId) -> bool {
-        let mut map = self.lock();
-        match map.get_mut(&conv) {
-            Some(entry) if entry.again => {
-                entry.again = false;
-                false
-            }
-            _ => {
-                map.remove(&conv);
-                true
-            }
-        }
-    }
-
-    pub(super) fn get(&self, conv: ConvId) -> Option<Arc<Live>> {
-        self.lock().get(&conv).map(|entry| entry.live.clone())
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.lock().len()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConvId, Entry>> {
-        self.0.lock().expect("no code panics while it holds this. This is a bug.")
     }
 }

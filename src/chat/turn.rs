@@ -1,11 +1,13 @@
 //! One reply, from the place in the line to the event on the disk.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{FutureExt, StreamExt};
 
+use super::admission::Permit;
 use super::ask::{self, Ask};
 use super::desk::{Inner, askers};
 use super::guard::goes_in_circles;
@@ -50,24 +52,17 @@ enum Made {
 }
 
 async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(), StoreError> {
-    if owed(desk, conv)?.is_none() {
+    if owed(desk, conv)?.is_none() || desk.is_closing() {
         return Ok(());
     }
     let asked_at = Instant::now();
-    let tell = {
-        let (desk, live) = (desk.clone(), live.clone());
-        Box::new(move |position| {
-            live.set_place(position);
-            desk.hub.publish(conv, Notice::Queued { conv, position });
-        })
-    };
-    let _permit = tokio::select! {
-        permit = desk.line.enter(tell) => Some(permit),
-        // Stopped, or taken over, while still in the line.
-        () = live.stop.notified() => None,
-    };
+    let permit = line_up(desk, conv, live).await?;
     live.set_place(0);
     while let Some(head) = owed(desk, conv)? {
+        // Without a place at the model there is only one thing to say: that it was stopped.
+        if desk.is_closing() || (permit.is_none() && !live.is_stopped()) {
+            return Ok(());
+        }
         let begin = Command::Begin { mid: MessageId(desk.clock.fresh_id()), epoch: head.epoch };
         let job = match desk.store.commit(conv, begin).await {
             Ok(committed) => committed.job,
@@ -112,6 +107,28 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
     Ok(())
 }
 
+/// Waits in the line for a place at the model; `None` if none is needed any more.
+async fn line_up(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<Option<Permit>, StoreError> {
+    let tell = {
+        let (desk, live) = (desk.clone(), live.clone());
+        Box::new(move |position| {
+            live.set_place(position);
+            desk.hub.publish(conv, Notice::Queued { conv, position });
+        })
+    };
+    let mut place = pin!(desk.line.enter(tell));
+    loop {
+        tokio::select! {
+            permit = &mut place => return Ok(Some(permit)),
+            () = live.stop.notified() => {
+                if live.is_stopped() || desk.is_closing() || owed(desk, conv)?.is_none() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+}
+
 fn owed(desk: &Inner, conv: ConvId) -> Result<Option<Head>, StoreError> {
     Ok(desk.store.head(conv)?.filter(Head::awaits_model))
 }
@@ -147,8 +164,7 @@ fn note(
         provenance.completion_tokens = usage.completion_tokens;
     }
     let spent = u64::from(provenance.prompt_tokens) + u64::from(provenance.completion_tokens);
-    let address = desk.addresses.lock().ok().and_then(|mut map| map.remove(&conv));
-    desk.limits.spend(&askers(head.shopper, address), spent);
+    desk.limits.spend(&askers(head.shopper, desk.lives.address(conv)), spent);
     let seconds = f64::from(provenance.total_ms.saturating_sub(provenance.first_ms)) / 1000.0;
     if seconds > 0.0 && provenance.completion_tokens > 1 {
         metrics::histogram!(metric::TOKEN_RATE).record(f64::from(provenance.completion_tokens) / seconds);
@@ -188,10 +204,10 @@ impl Watch<'_> {
         loop {
             let piece = tokio::select! {
                 biased;
-                () = self.live.stop.notified() => {
-                    let made = if self.live.take_stop() { ended(Ended::Stopped, None, None) } else { Made::Silenced };
-                    return Ok(made);
-                }
+                () = self.live.stop.notified() => match self.signalled() {
+                    Some(made) => return Ok(made),
+                    None => continue,
+                },
                 () = self.live.asked_again.notified(), if pieces == 0 => {
                     if owed(self.desk, self.conv)?.is_some_and(|head| head.asked > self.job.upto) {
                         return Ok(Made::AskedAgain);
@@ -239,6 +255,24 @@ impl Watch<'_> {
                 }
             }
         }
+    }
+}
+
+impl Watch<'_> {
+    /// What a signal to stop stands for; `None` if it is an old one.
+    fn signalled(&self) -> Option<Made> {
+        if self.live.take_stop() {
+            return Some(ended(Ended::Stopped, None, None));
+        }
+        if !self.live.speaks(&self.job) {
+            return Some(Made::Silenced);
+        }
+        let left = match self.live.text().is_empty() {
+            // Nobody has read a word: the next start answers.
+            true => Made::Silenced,
+            false => ended(Ended::Interrupted, None, None),
+        };
+        self.desk.is_closing().then_some(left)
     }
 }
 

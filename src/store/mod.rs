@@ -37,7 +37,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock::Clock;
-use crate::domain::{Command, ConvId, Event, Head, Job, Seq, Shopper, ShopperId};
+use crate::domain::{Cmid, Command, ConvId, Event, Head, Job, Seq, Shopper, ShopperId};
 
 pub use ask::Committed;
 use ask::{Answer, Ask};
@@ -212,6 +212,11 @@ impl Store {
     /// The reply in the making, if there is one.
     pub fn job(&self, conv: ConvId) -> Result<Option<Job>, StoreError> {
         self.0.reader.job(conv)
+    }
+
+    /// The number of the message that a client sent under this id, if it is on the disk.
+    pub fn said(&self, conv: ConvId, cmid: Cmid) -> Result<Option<Seq>, StoreError> {
+        self.0.reader.index.get(&keys::cmid(conv, cmid))
     }
 
     /// At most `limit` events with numbers above `after`, in order and without gaps. Where one is damaged on the disk
