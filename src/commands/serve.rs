@@ -103,9 +103,13 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     warming.abort();
     retention.abort();
     backups.abort();
+    let store = shop.store.clone();
     tokio::select! {
         () = shut_down(server, shop, runs) => {}
-        () = stop_signal() => tracing::warn!("stopping at once"),
+        () = stop_signal() => {
+            tracing::warn!("stopping at once");
+            store.close().await;
+        }
     }
     Ok(())
 }
@@ -145,8 +149,10 @@ fn open_hooks(config: &Config, shop: &Rooms) -> anyhow::Result<Hooks> {
     })?)
 }
 
-/// Answers first, so that shoppers see them end; then goodbye; then the disk.
+/// First nobody new is sent here, and who only waits may go; then the answers, so that shoppers see them end; then goodbye to
+/// all; then the disk.
 async fn shut_down(server: web::Running, shop: Rooms, runs: Option<Runs>) {
+    server.leave();
     let trainer = async {
         if let Some(runs) = runs {
             runs.shut_down().await;

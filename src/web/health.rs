@@ -9,6 +9,7 @@ use super::auth::extract::Caller;
 use super::auth::{Action, Resource};
 use super::error::{ApiError, ErrorBody};
 use super::state::State;
+use crate::chat::Readiness;
 
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Ready {
@@ -33,10 +34,9 @@ pub(super) async fn healthz() -> HttpResponse {
     responses((status = 200, body = Ready), (status = 503, body = Ready)),
 )]
 pub(super) async fn readyz(state: web::Data<State>) -> HttpResponse {
-    let parts = state.desk.ready();
-    let draining = state.is_draining();
-    let ready = parts.model && parts.store && !draining;
-    let body = Ready { ready, model: parts.model, store: parts.store, draining };
+    let Readiness { model, store, draining } = state.desk.ready();
+    let ready = model && store && !draining;
+    let body = Ready { ready, model, store, draining };
     if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
 }
 

@@ -104,9 +104,17 @@ fn bound_silence(connection: &dyn Any, _: &mut Extensions) {
 }
 
 impl Running {
-    /// Refuses new sockets, says goodbye to all (`bye`, Close 1012), and waits until they are gone or 10 s have passed.
-    /// Requests still run: the caller ends the desk next, then calls [`Running::stop`].
+    /// Says that the server is not ready, refuses new sockets and messages, and says goodbye (`bye`, Close 1012) to
+    /// everybody who is not being answered. The caller ends the answers next.
+    pub fn leave(&self) {
+        self.state.desk.refuse_new();
+        self.state.leaving.send_replace(true);
+    }
+
+    /// Says goodbye to all who are left, and waits until they are gone or 10 s have passed. Requests still run: the caller
+    /// calls [`Running::stop`] next.
     pub async fn drain(&self) {
+        self.leave();
         self.state.drain.send_replace(true);
         if timeout(GOODBYE, self.state.drain.closed()).await.is_err() {
             tracing::warn!("some sockets did not close in time");

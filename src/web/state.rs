@@ -29,7 +29,9 @@ pub struct State {
     pub identities: Identities,
     pub api_key: Option<ApiKey>,
     pub limits: Limits,
-    /// True once the server is going down. Every socket holds a receiver, so that the drain knows when the last is gone.
+    /// True once the server is going down: nobody new comes in.
+    pub leaving: watch::Sender<bool>,
+    /// True once everybody has to go. Every socket holds a receiver, so that the drain knows when the last is gone.
     pub drain: watch::Sender<bool>,
     pub metrics: Option<PrometheusHandle>,
     pub runs: Option<Runs>,
@@ -52,6 +54,7 @@ impl State {
             identities,
             api_key: api_key.as_deref().map(ApiKey::new),
             limits: Limits::new(&settings),
+            leaving: watch::Sender::new(false),
             drain: watch::Sender::new(false),
             metrics,
             runs,
@@ -61,6 +64,6 @@ impl State {
     }
 
     pub fn is_draining(&self) -> bool {
-        *self.drain.borrow()
+        *self.leaving.borrow()
     }
 }

@@ -1,5 +1,6 @@
 //! The store as its callers see it: commits, repeats, reads, refusals, reopening.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use shopclerk::clock::Clock;
 use shopclerk::domain::{
     Cmid, Command, ConvId, Ended, Event, EventKind, Head, MessageId, Opening, Owner, Refusal, Said, Shopper,
-    ShopperId, Speaker, StaffId,
+    ShopperId, Speaker, StaffId, Status,
 };
 use shopclerk::store::{Settings, Store, StoreError, StoreHealth};
 use uuid::Uuid;
@@ -43,6 +44,27 @@ pub(crate) fn check_fold(store: &Store, conv: ConvId) -> (Head, Vec<Event>) {
     }
     assert_eq!(folded, head);
     (head, events)
+}
+
+/// No message is answered twice, unless its shopper asked for that; and nothing is answered that was never said.
+pub(crate) fn check_replies(events: &[Event]) {
+    let (mut answered, mut last) = (HashSet::new(), None);
+    for event in events {
+        match &event.kind {
+            EventKind::Reply { upto, .. } => {
+                let asked = events.iter().find(|asked| asked.seq == *upto).map(|asked| &asked.kind);
+                let by_shopper = matches!(asked, Some(EventKind::Said { by: Speaker::Shopper, .. }));
+                assert!(by_shopper, "an answer to {asked:?}: {event:?}");
+                assert!(answered.insert(*upto), "answered twice: {event:?}");
+                last = Some(*upto);
+            }
+            EventKind::Status { status: Status::Retry, .. } => {
+                let again = last.take().expect("an answer to be made again");
+                answered.remove(&again);
+            }
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::process::Command as Process;
 
 use shopclerk::clock::Clock;
-use shopclerk::domain::{Cmid, ConvId, EventKind, Seq};
+use shopclerk::domain::{Cmid, Command, ConvId, Ended, EventKind, MessageId, Seq};
 use shopclerk::store::Store;
+use uuid::Uuid;
 
-use super::store::{check_fold, settings};
+use super::store::{check_fold, check_replies, settings};
 use super::store_child::{Ack, WRITERS, child, conv_of, lines, message, soak};
 use super::store_damage::copy;
 
@@ -20,7 +21,9 @@ async fn check(dir: &Path, round: u128, acks: &[Ack]) {
     assert_eq!(report.faults, []);
     let mut stored: HashMap<(ConvId, Cmid), Seq> = HashMap::new();
     for (conv, _) in store.conversations(None, usize::MAX).unwrap() {
-        for event in check_fold(&store, conv).1 {
+        let events = check_fold(&store, conv).1;
+        check_replies(&events);
+        for event in events {
             if let EventKind::Said { cmid, .. } = event.kind {
                 assert_eq!(stored.insert((conv, cmid), event.seq), None, "stored twice");
             }
@@ -39,16 +42,34 @@ async fn check(dir: &Path, round: u128, acks: &[Ack]) {
         let sent = known.iter().filter(|(c, _)| *c == conv).count() as u128 + 2;
         for n in 0..sent {
             let command = message(round, writer, n);
-            let shopclerk::domain::Command::Say { cmid, .. } = &command else { unreachable!() };
+            let Command::Say { cmid, .. } = &command else { unreachable!() };
             let before = stored.get(&(conv, *cmid)).copied();
             let again = store.commit(conv, command.clone()).await.unwrap();
             assert_eq!(again.duplicate, before);
         }
-        check_fold(&store, conv);
+        answer_again(&store, conv).await;
+        check_replies(&check_fold(&store, conv).1);
     }
     store.close().await;
     let left: Vec<_> = fs_err::read_dir(dir.join("index")).unwrap().map(|f| f.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".generating")), "{left:?}");
+}
+
+/// What a start does about a reply that the kill fell into; the one from before may still try to end.
+async fn answer_again(store: &Store, conv: ConvId) {
+    let before = store.job(conv).unwrap();
+    let (mid, epoch) = (MessageId(Uuid::new_v4()), store.head(conv).unwrap().unwrap().epoch);
+    let Ok(begun) = store.commit(conv, Command::Begin { mid, epoch }).await else { return };
+    let now = begun.job.unwrap();
+    let finish = async |job| {
+        let text = "An answer.".to_owned();
+        store.commit(conv, Command::Finish { job, text, ended: Ended::Complete, provenance: None }).await
+    };
+    if let Some(before) = before {
+        finish(before).await.unwrap_err();
+    }
+    finish(now).await.unwrap();
+    finish(now).await.unwrap_err();
 }
 
 #[tokio::test]

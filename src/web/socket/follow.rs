@@ -149,6 +149,11 @@ impl Follow {
         self.flush().map_or(Piece::Wait, Piece::Send)
     }
 
+    /// True from the first piece of a reply to its end.
+    pub(super) fn is_answered(&self) -> bool {
+        self.reply.is_some()
+    }
+
     /// When the gathered pieces have to go out.
     pub(super) fn due(&self) -> Option<Instant> {
         self.pending.as_ref().map(|pending| pending.due)

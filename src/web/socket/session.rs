@@ -40,6 +40,7 @@ pub(super) struct Socket {
     standing: Option<watch::Receiver<u64>>,
     pub(super) ip: IpAddr,
     expired: bool,
+    leaving: watch::Receiver<bool>,
     drain: watch::Receiver<bool>,
     pub(super) follows: Vec<Follow>,
     /// For staff: the draft that was asked for last.
@@ -53,7 +54,7 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) fn new(state: web::Data<State>, session: Session, caller: Caller, ip: IpAddr) -> Self {
         let (outlet, inbox) = Outlet::new(INBOX);
-        let drain = state.drain.subscribe();
+        let (leaving, drain) = (state.leaving.subscribe(), state.drain.subscribe());
         let lasting = caller.seat.is_some() || caller.key.is_some();
         let standing = lasting.then(|| state.staff.accounts.changes());
         Self {
@@ -69,6 +70,7 @@ impl Socket {
             standing,
             ip,
             expired: caller.expired,
+            leaving,
             drain,
             follows: Vec::new(),
             suggesting: None,
@@ -99,11 +101,15 @@ impl Socket {
         }
         loop {
             let due = self.due();
+            // Who reads an answer reads it to its end, or until the server cuts it short.
+            let told_all = self.inbox.is_empty();
+            let idle = told_all && !self.follows.iter().any(Follow::is_answered);
             // Boxed, because a task is as large as its largest state, and most sockets are idle most of the time.
             let step = tokio::select! {
                 message = messages.recv() => Box::pin(self.heard(message, verdict)).await,
                 notice = self.inbox.next() => Box::pin(self.told(notice)).await,
-                () = drained(&mut self.drain) => Err(End::Drain),
+                () = raised(&mut self.leaving), if idle => Err(End::Drain),
+                () = raised(&mut self.drain), if told_all => Err(End::Drain),
                 () = rung(self.watcher.as_deref().filter(|_| self.rows_due.is_none())) => {
                     self.rows_due = Some(Instant::now() + ROWS_FOR);
                     Ok(())
@@ -351,9 +357,9 @@ fn sent_or_end(sent: Sent) -> Result<(), End> {
     }
 }
 
-async fn drained(drain: &mut watch::Receiver<bool>) {
+async fn raised(flag: &mut watch::Receiver<bool>) {
     // An error means that the server itself is gone.
-    let _ = drain.wait_for(|on| *on).await;
+    let _ = flag.wait_for(|on| *on).await;
 }
 
 /// Never for those who do not look at the list.

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::child::Child;
 
 const CLIENTS: usize = 16;
 /// What each of them sends.
@@ -12,77 +14,35 @@ const SENT: usize = 8 << 20;
 /// The most the server may grow by, with all of them: far less than what one frame in sixteen declares.
 const GROWTH_KIB: u64 = 24 * 1024;
 
-struct Server {
-    process: tokio::process::Child,
-    address: String,
-    _data: tempfile::TempDir,
+/// Resident now, and the most it ever was, in KiB.
+fn memory(server: &Child) -> (u64, u64) {
+    let status = fs_err::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let field = |name: &str| -> u64 {
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    (field("VmRSS:"), field("VmHWM:"))
 }
 
-impl Server {
-    async fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_shopclerk"))
-            .arg("--data")
-            .arg(data.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--model", "scripted"])
-            .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
-            .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", "1000")
-            .env("RUST_LOG", "error")
-            .stdout(std::process::Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = timeout(Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
-        let address = line.rsplit("http://").next().unwrap().trim().to_owned();
-        Self { process, address, _data: data }
-    }
-
-    /// Resident now, and the most it ever was, in KiB.
-    fn memory(&self) -> (u64, u64) {
-        let id = self.process.id().unwrap();
-        let status = fs_err::read_to_string(format!("/proc/{id}/status")).unwrap();
-        let field = |name: &str| -> u64 {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            line.split_whitespace().nth(1).unwrap().parse().unwrap()
-        };
-        (field("VmRSS:"), field("VmHWM:"))
-    }
-
-    async fn token(&self) -> String {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!(
-            "POST /v1/shopper/session HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let body: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1)
-            .unwrap_or_else(|_| panic!("{answer}"));
-        body["token"].as_str().unwrap().to_owned()
-    }
-
-    /// Opens a socket and sends `first`, then `again` over and over, without reading.
-    async fn attack(&self, token: &str, first: &[u8], again: &[u8]) {
-        let mut stream = TcpStream::connect(&self.address).await.unwrap();
-        let request = format!(
-            "GET /v1/ws HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\
-             Sec-WebSocket-Protocol: shopclerk.v1, token.{token}\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        // The server may hang up at any byte: that is what it should do.
-        let _ = timeout(Duration::from_secs(4), async {
-            stream.write_all(first).await?;
-            for _ in 0..SENT / again.len() {
-                stream.write_all(again).await?;
-            }
-            std::io::Result::Ok(())
-        })
-        .await;
-    }
+/// Opens a socket and sends `first`, then `again` over and over, without reading.
+async fn attack(server: &Child, token: &str, first: &[u8], again: &[u8]) {
+    let mut stream = TcpStream::connect(&server.address).await.unwrap();
+    let request = format!(
+        "GET /v1/ws HTTP/1.1\r\nHost: {0}\r\nOrigin: http://{0}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x3JJHMbDL1EzLkh9GBhXDw==\r\n\
+         Sec-WebSocket-Protocol: shopclerk.v1, token.{token}\r\n\r\n",
+        server.address
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    // The server may hang up at any byte: that is what it should do.
+    let _ = timeout(Duration::from_secs(4), async {
+        stream.write_all(first).await?;
+        for _ in 0..SENT / again.len() {
+            stream.write_all(again).await?;
+        }
+        std::io::Result::Ok(())
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -99,15 +59,16 @@ async fn memory_stays_bounded_whatever_is_sent() {
         ("empty continuations", [&[0x01, 0x80][..], &mask].concat(), empty),
         ("pings, nothing read", Vec::new(), ping),
     ];
-    let server = Server::start().await;
+    let data = tempfile::tempdir().unwrap();
+    let server = Child::start(data.path(), &[]).await;
     let mut tokens = Vec::new();
     for _ in 0..CLIENTS {
-        tokens.push(server.token().await);
+        tokens.push(server.session().await.token);
     }
-    let (before, _) = server.memory();
+    let (before, _) = memory(&server);
     for (name, first, again) in &ways {
-        futures_util::future::join_all(tokens.iter().map(|t| server.attack(t, first, again))).await;
-        let (_, peak) = server.memory();
+        futures_util::future::join_all(tokens.iter().map(|t| attack(&server, t, first, again))).await;
+        let (_, peak) = memory(&server);
         assert!(peak - before.min(peak) < GROWTH_KIB, "{name}: grew from {before} to {peak} KiB");
     }
 }

@@ -2,11 +2,15 @@
 
 mod abuse;
 mod backup;
+mod child;
+mod client;
+mod drain;
 mod frames;
 mod handoff;
 mod hooks;
 mod http;
 mod keep;
+mod kill;
 mod memory;
 mod numbers;
 mod openai;
@@ -20,5 +24,6 @@ mod staff_tools;
 mod start;
 mod suggest;
 mod take;
+mod telemetry;
 mod tools;
 mod training;
