@@ -33,7 +33,9 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
         figure("resident memory when ready", resident, "MiB", None, "< 1200", resident < 1200.0),
     ];
     let alone = alone::measure(&folder, &config).await?;
-    let served = served::measure(&server, &|text| alone.model.count_tokens(text)).await?;
+    let served =
+        served::measure(&server, alone.model.facts().parallel, &|text| alone.model.count_tokens(text))
+            .await?;
     figures.extend([
         figure(
             &format!(

@@ -9,7 +9,7 @@ use super::super::child::Child;
 use super::super::client::Wire;
 use super::{ROUNDS, median, small_talk};
 
-/// Who waits longer than this for the first sign must have been told a place.
+/// Who is not served at once must have been told a place within this time.
 const SILENCE: Duration = Duration::from_millis(700);
 const CROWD: usize = 8;
 
@@ -25,8 +25,12 @@ pub(super) struct Served {
     pub(super) tenth: f64,
 }
 
-/// `count` counts the tokens of an answer.
-pub(super) async fn measure(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<Served> {
+/// `count` counts the tokens of an answer; the model answers `at_once` shoppers at once.
+pub(super) async fn measure(
+    server: &Child,
+    at_once: usize,
+    count: &dyn Fn(&str) -> usize,
+) -> anyhow::Result<Served> {
     let mut firsts = Vec::new();
     let mut rates = Vec::new();
     for n in 0..ROUNDS {
@@ -34,7 +38,8 @@ pub(super) async fn measure(server: &Child, count: &dyn Fn(&str) -> usize) -> an
         firsts.push(told.first.as_secs_f64());
         rates.push(told.rate(count));
     }
-    let (crowd, untold) = crowd(server, count).await?;
+    let (told, crowd) = crowd(server, count).await?;
+    let untold = untold(&told, at_once);
     let (second, tenth) = turns(server).await?;
     Ok(Served { first: median(&firsts), rate: median(&rates), crowd, untold, second, tenth })
 }
@@ -48,8 +53,10 @@ async fn enter(server: &Child) -> anyhow::Result<Wire> {
 struct Told {
     first: Duration,
     last: Duration,
-    /// Told a place, or the first piece came soon.
-    informed: bool,
+    /// When the place in the line was said, if it was.
+    place: Option<Duration>,
+    /// When the model turned to this shopper.
+    turn: Option<Duration>,
     /// What was streamed; what is kept may be shorter, where an answer went in circles.
     text: String,
 }
@@ -64,7 +71,8 @@ impl Told {
 async fn ask(wire: &mut Wire, question: &str) -> anyhow::Result<Told> {
     let asked = Instant::now();
     wire.say(question).await?;
-    let (mut first, mut last, mut place, mut text) = (None, Duration::ZERO, false, String::new());
+    let (mut first, mut last, mut text) = (None, Duration::ZERO, String::new());
+    let (mut place, mut turn) = (None, None);
     loop {
         let frame: Value = serde_json::from_str(&wire.next().await?)?;
         match frame["t"].as_str() {
@@ -73,11 +81,16 @@ async fn ask(wire: &mut Wire, question: &str) -> anyhow::Result<Told> {
                 first.get_or_insert(asked.elapsed());
                 last = asked.elapsed();
             }
-            // A place in the line, or the sign that it is one's turn.
-            Some("queued" | "typing") => place |= asked.elapsed() < SILENCE,
+            // 0 is no place in the line but the end of it.
+            Some("queued") if frame["position"] != 0 => {
+                place.get_or_insert(asked.elapsed());
+            }
+            Some("typing") if frame["who"] == "ai" => {
+                turn.get_or_insert(asked.elapsed());
+            }
             Some("event") if frame["kind"] == "reply" => {
                 let first = first.context("an answer without pieces")?;
-                return Ok(Told { first, last, informed: place || first < SILENCE, text });
+                return Ok(Told { first, last, place, turn, text });
             }
             Some("error") => bail!("refused: {}", frame["code"]),
             _ => {}
@@ -85,8 +98,17 @@ async fn ask(wire: &mut Wire, question: &str) -> anyhow::Result<Told> {
     }
 }
 
-/// Eight shoppers ask in the same moment.
-async fn crowd(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<(f64, usize)> {
+/// How many of a crowd waited without hearing of a place. Only as many as the model serves at once can have done without:
+/// those to whom it turned first, and at once.
+fn untold(told: &[Told], at_once: usize) -> usize {
+    let soon = |when: Option<Duration>| when.is_some_and(|when| when < SILENCE);
+    let silent: Vec<&Told> = told.iter().filter(|one| !soon(one.place)).collect();
+    let served = silent.iter().filter(|one| soon(one.turn)).count().min(at_once);
+    silent.len() - served
+}
+
+/// Eight shoppers ask in the same moment. What they were told, and the tokens per second of all together.
+async fn crowd(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<(Vec<Told>, f64)> {
     let mut wires = Vec::new();
     for _ in 0..CROWD {
         wires.push(enter(server).await?);
@@ -96,7 +118,7 @@ async fn crowd(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<
     let told: Vec<Told> = futures_util::future::try_join_all(asked).await?;
     let wall = started.elapsed().as_secs_f64();
     let tokens: usize = told.iter().map(|one| count(&one.text)).sum();
-    Ok((tokens as f64 / wall, told.iter().filter(|one| !one.informed).count()))
+    Ok((told, tokens as f64 / wall))
 }
 
 /// Ten turns of one conversation: seconds to the first piece of the second and the tenth.
@@ -118,4 +140,27 @@ async fn turns(server: &Child) -> anyhow::Result<(f64, f64)> {
         }
     }
     Ok((median(&seconds), median(&tenths)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(place: Option<u64>, turn: Option<u64>) -> Told {
+        let (first, last) = (Duration::from_secs(1), Duration::from_secs(2));
+        let [place, turn] = [place, turn].map(|ms| ms.map(Duration::from_millis));
+        Told { first, last, place, turn, text: String::new() }
+    }
+
+    #[test]
+    fn who_waits_must_have_been_told_a_place() {
+        let served = || told(None, Some(20));
+        let waited = || told(Some(20), Some(3_000));
+        assert_eq!(untold(&[served(), waited(), waited()], 1), 0);
+        assert_eq!(untold(&[served(), served(), served()], 1), 2, "the sign of a turn is no place");
+        assert_eq!(untold(&[served(), served(), waited()], 2), 0);
+        assert_eq!(untold(&[served(), told(Some(900), Some(3_000))], 1), 1, "told too late");
+        assert_eq!(untold(&[told(None, Some(900)), waited()], 1), 1, "served late and told nothing");
+        assert_eq!(untold(&[told(None, None), waited()], 1), 1);
+    }
 }
