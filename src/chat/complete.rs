@@ -55,6 +55,9 @@ impl Desk {
         }
         for message in &mut prompt.messages {
             message.content = self.0.guard.strip(&message.content);
+            for call in &mut message.calls {
+                call.arguments = self.0.guard.strip(&call.arguments);
+            }
         }
         let permit = self.0.line.enter(Box::new(|_| {})).await;
         let desk = self.0.clone();

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::admission::Admission;
+use super::ask;
 use super::guard::Guard;
 use super::handoff::HandOffs;
 use super::hub::{Hub, Notice};
@@ -18,7 +19,6 @@ use super::live::Lives;
 use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
-use crate::domain::prompt::Prompt;
 use crate::domain::{
     Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId,
     Speaker, StaffId, Thumb,
@@ -27,6 +27,7 @@ use crate::model::adapters::Adapters;
 use crate::model::{Health, SharedModel};
 use crate::prompt::{Orders, Playbook, Shop};
 use crate::store::{Committed, Store, StoreHealth};
+use crate::tools::lookup::Catalogue;
 
 /// What a desk is made of.
 pub struct Parts {
@@ -77,6 +78,8 @@ pub(super) struct Inner {
     pub(super) model: SharedModel,
     pub(super) adapters: Adapters,
     pub(super) playbook: Playbook,
+    /// The products, as the model finds them.
+    pub(super) catalogue: Catalogue,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) hub: Hub,
@@ -116,6 +119,7 @@ impl Desk {
             store,
             model,
             adapters,
+            catalogue: Catalogue::of(playbook.shop()),
             playbook,
             settings,
             clock,
@@ -161,9 +165,7 @@ impl Desk {
 
     /// Runs the part that all prompts share, so that the first shopper does not pay for it.
     pub async fn warm(&self) -> Result<(), DeskError> {
-        let messages = self.0.playbook.prefix();
-        let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
-        self.0.model.warm(prompt).await?;
+        self.0.model.warm(ask::prefix(&self.0)).await?;
         self.0.warm.store(true, Ordering::Release);
         Ok(())
     }

@@ -88,6 +88,11 @@ impl Orders {
         self.current().get(sub).cloned().unwrap_or_default()
     }
 
+    /// True if the shop keeps no orders here.
+    pub fn is_empty(&self) -> bool {
+        self.current().is_empty()
+    }
+
     /// The orders as the file has them now.
     fn current(&self) -> Arc<ByCustomer> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

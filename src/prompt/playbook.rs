@@ -53,6 +53,7 @@ pub struct Playbook {
     unknown: String,
     small_talk: Vec<String>,
     choice: String,
+    tools: String,
 }
 
 impl Playbook {
@@ -66,6 +67,7 @@ impl Playbook {
         let unknown = Template::load("unknown", &settings.prompts)?;
         let small_talk = Template::load("small_talk", &settings.prompts)?;
         let choice = Template::load("choice", &settings.prompts)?;
+        let tools = Template::load("tools", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -80,6 +82,7 @@ impl Playbook {
             unknown: unknown.render(&values)?,
             small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
             choice: strip(&choice.render(&values)?),
+            tools: strip(&tools.render(&values)?),
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
@@ -104,6 +107,11 @@ impl Playbook {
     /// What is said to a message that is not worth the model's time.
     pub fn not_understood(&self) -> &str {
         &self.not_understood
+    }
+
+    /// What is said where the model finds no answer.
+    pub fn at_a_loss(&self) -> &str {
+        &self.unknown
     }
 
     /// What is said to a question the shop's facts say nothing about; `None` if the newest message is no question, or they
@@ -161,6 +169,14 @@ impl Playbook {
     /// A prompt that begins as all others do.
     pub fn prefix(&self) -> Vec<Message> {
         vec![Message::new(Role::System, self.system.as_str()), Message::new(Role::User, "Hello")]
+    }
+
+    /// Says in the system text of `messages`, before anything that changes, that there are tools.
+    pub fn tell_of_tools(&self, messages: &mut [Message]) {
+        if let Some(system) = messages.first_mut().filter(|message| message.role == Role::System) {
+            system.content.push('\n');
+            system.content.push_str(&self.tools);
+        }
     }
 
     /// The conversation as a prompt within `budget`. The newest message of the shopper is always kept, cut if it alone is
