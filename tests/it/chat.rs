@@ -16,9 +16,9 @@ use shopclerk::prompt::Playbook;
 use shopclerk::store::{self, Store};
 use uuid::Uuid;
 
-struct Shop {
-    desk: Desk,
-    store: Store,
+pub(crate) struct Shop {
+    pub(crate) desk: Desk,
+    pub(crate) store: Store,
     dir: tempfile::TempDir,
 }
 
@@ -32,15 +32,23 @@ impl Shop {
     }
 
     fn at(dir: tempfile::TempDir, settings: Settings) -> Self {
+        Self::of(dir, settings, Scripted::default(), &shopclerk::prompt::Settings::default())
+    }
+
+    pub(crate) fn of(
+        dir: tempfile::TempDir,
+        settings: Settings,
+        model: Scripted,
+        words: &shopclerk::prompt::Settings,
+    ) -> Self {
         let store = Store::open(&dir.path().join("store"), &store_settings(), Clock::System).unwrap();
-        let model = Scripted::default();
         let guard = Guard::new(&model.facts().control_tokens);
         let model: SharedModel = Arc::new(model);
         let desk = Desk::open_with(Parts {
             store: store.clone(),
             adapters: Adapters::none(model.clone()),
             model,
-            playbook: Playbook::load(&shopclerk::prompt::Settings::default(), &|t| guard.strip(t)).unwrap(),
+            playbook: Playbook::load(words, &|t| guard.strip(t)).unwrap(),
             settings,
             clock: Clock::System,
             runtime: tokio::runtime::Handle::current(),
@@ -50,14 +58,14 @@ impl Shop {
     }
 
     /// Closes the store as a stop would, and opens the folder again.
-    async fn reopen(self, settings: Settings) -> Self {
+    pub(crate) async fn reopen(self, settings: Settings) -> Self {
         self.store.close().await;
         drop(self.desk);
         drop(self.store);
         Self::at(self.dir, settings)
     }
 
-    async fn visit(&self) -> Visit<'_> {
+    pub(crate) async fn visit(&self) -> Visit<'_> {
         let shopper = ShopperId(Uuid::new_v4());
         let conv = self.desk.open(shopper).await.unwrap();
         let (outlet, inbox) = Outlet::new(4096);
@@ -67,17 +75,17 @@ impl Shop {
     }
 }
 
-struct Visit<'a> {
+pub(crate) struct Visit<'a> {
     desk: &'a Desk,
-    conv: ConvId,
-    shopper: ShopperId,
+    pub(crate) conv: ConvId,
+    pub(crate) shopper: ShopperId,
     inbox: Inbox,
     #[expect(dead_code, reason = "it listens as long as it lives")]
     outlet: Outlet,
 }
 
 impl Visit<'_> {
-    async fn say(&self, text: &str) -> Seq {
+    pub(crate) async fn say(&self, text: &str) -> Seq {
         self.try_say(text).await.unwrap().seq
     }
 
@@ -95,14 +103,14 @@ impl Visit<'_> {
     }
 
     /// The next notice, or a failed test.
-    async fn next(&mut self) -> Notice {
+    pub(crate) async fn next(&mut self) -> Notice {
         tokio::time::timeout(Duration::from_secs(10), self.inbox.next())
             .await
             .expect("something should have happened")
             .expect("still listening")
     }
 
-    async fn until<T>(&mut self, mut wanted: impl FnMut(&Notice) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&mut self, mut wanted: impl FnMut(&Notice) -> Option<T>) -> T {
         loop {
             if let Some(found) = wanted(&self.next().await) {
                 return found;
@@ -110,7 +118,7 @@ impl Visit<'_> {
         }
     }
 
-    async fn reply(&mut self) -> (String, Ended) {
+    pub(crate) async fn reply(&mut self) -> (String, Ended) {
         self.until(|notice| match notice {
             Notice::Event(event) => match &event.kind {
                 EventKind::Reply { text, ended, .. } => Some((text.clone(), *ended)),
@@ -121,7 +129,7 @@ impl Visit<'_> {
         .await
     }
 
-    async fn first_delta(&mut self) -> Delta {
+    pub(crate) async fn first_delta(&mut self) -> Delta {
         self.until(|notice| match notice {
             Notice::Delta(delta) => Some(Delta::clone(delta)),
             _ => None,
@@ -129,7 +137,7 @@ impl Visit<'_> {
         .await
     }
 
-    fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.desk.history(self.conv, 0, 10_000).unwrap()
     }
 }

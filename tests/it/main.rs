@@ -4,6 +4,7 @@
 
 mod adapters;
 mod chat;
+mod chat_tools;
 mod config;
 #[cfg(feature = "llm")]
 mod engine;

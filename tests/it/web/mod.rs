@@ -2,6 +2,7 @@
 
 mod abuse;
 mod backup;
+mod calls;
 mod frames;
 mod handoff;
 mod hooks;

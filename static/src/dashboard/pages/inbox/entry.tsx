@@ -146,6 +146,17 @@ function ToolEntry({ line }: { line: Tool }): JSX.Element {
   );
 }
 
+/** The values of a call's arguments, without their names; the arguments as they are if they are no JSON. */
+function calledWith(raw: unknown): string {
+  const text = typeof raw === "string" ? raw : "";
+  try {
+    const bag = JSON.parse(text) as Record<string, unknown>;
+    return Object.values(bag).map(String).join(", ");
+  } catch {
+    return text;
+  }
+}
+
 /** What a finding says, as far as its shape is known. */
 export function toolWords({ name, outcome }: Pick<Tool, "name" | "outcome">): string {
   const bag = (typeof outcome === "object" && outcome !== null ? outcome : {}) as Record<string, unknown>;
@@ -154,6 +165,11 @@ export function toolWords({ name, outcome }: Pick<Tool, "name" | "outcome">): st
   if (Array.isArray(bag.attributes)) {
     const pairs = bag.attributes.flatMap((one: { name?: unknown; value?: unknown } | null) => (typeof one?.name === "string" ? [`${one.name} ${String(one.value ?? "")}`.trim()] : []));
     if (pairs.length) return `${title}: ${pairs.slice(0, 4).join(", ")}`;
+  }
+  // A call of the model: what it was called with, and why it found nothing.
+  if (typeof bag.result === "string") {
+    const why = known(`refused.${bag.result}`);
+    return [`${title}: ${calledWith(bag.arguments)}`, ...(why ? [t("tool.refused", { why })] : [])].join(" · ");
   }
   if (typeof bag.reason === "string") return `${title}: ${bag.reason}`;
   return title;
