@@ -50,3 +50,35 @@ pub(super) fn unread(piece: Piece) -> Piece {
         other => other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_get_arguments_as_an_object() {
+        let call = |arguments: &str| {
+            let (id, name) = ("1".to_owned(), "product".to_owned());
+            called(ToolCall { id, name, arguments: arguments.to_owned() })["function"]["arguments"].clone()
+        };
+        assert_eq!(call(r#"{"id": "a"}"#), json!({"id": "a"}));
+        assert_eq!(call("[1]"), json!("[1]"));
+    }
+
+    #[test]
+    fn a_call_that_could_not_be_read_is_no_text() {
+        let piece = |text: &str| unread(Piece::Text { text: text.to_owned(), logprob: None });
+        assert!(matches!(piece("\n<tool_call>{oh"), Piece::ToolCall(call) if call.name.is_empty()));
+        assert!(matches!(piece("A <tool_call> is"), Piece::Text { .. }));
+    }
+
+    #[test]
+    fn no_tools_are_no_tools() {
+        assert!(offered(Vec::new()).is_none());
+        let parameters = json!({"type": "object"});
+        let spec = ToolSpec { name: "a".to_owned(), description: "b".to_owned(), parameters };
+        let tools = offered(vec![spec]).unwrap_or_default();
+        let parameters = tools[0].function.parameters.as_ref();
+        assert_eq!(parameters.and_then(|entries| entries.get("type")), Some(&json!("object")));
+    }
+}
