@@ -6,13 +6,15 @@ use super::hub::{Notice, Who};
 use super::turn::{Made, Watch, ended};
 use crate::domain::prompt::{Message, Prompt, ToolCall, Usage};
 use crate::domain::text::clean;
-use crate::domain::{Command, Ended, Provenance, ShopperId};
+use crate::domain::{Command, Cut, Ended, Provenance, ShopperId};
 use crate::store::StoreError;
 use crate::telemetry::metric;
 use crate::tools::lookup::{Lookup, Outcome, Refused, View};
 
 /// Calls of one round that are run.
 const CALLS: usize = 3;
+/// Calls of one round that are heard at all; each becomes an event.
+const HEARD: usize = 6;
 /// The longest outcome, in characters.
 const MAX_FOUND: usize = 1_200;
 /// The most of a call's arguments that is kept, in characters.
@@ -47,7 +49,9 @@ impl Rounds {
     }
 
     pub(super) fn hear(&mut self, call: ToolCall) {
-        self.calls.push(call);
+        if self.calls.len() < HEARD {
+            self.calls.push(call);
+        }
     }
 
     /// `piece` as it follows what the reply has so far: nothing, if `first`. What a later round says begins on a line of its own.
@@ -101,7 +105,9 @@ impl Watch<'_> {
                 return Ok(Some(Made::Silenced));
             }
             if outcome == Outcome::Person {
-                self.desk.give_over(self.conv, self.live.silence()).await?;
+                let from = Some(provenance.clone());
+                let cut = self.live.silence().map(|cut| Cut { provenance: from, ..cut });
+                self.desk.give_over(self.conv, cut).await?;
                 return Ok(Some(Made::Silenced));
             }
             found.push(text);

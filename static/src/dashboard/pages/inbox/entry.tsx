@@ -9,7 +9,7 @@ import { Icon, type Shape } from "../../ui/icon";
 import { Avatar, Button, memo } from "../../ui/kit";
 import { Rich } from "../../ui/rich";
 import type { Letter } from "../../../widget/outbox";
-import { spansOf } from "../../state/findings";
+import { callOf, spansOf } from "../../state/findings";
 import { Correct } from "./correct";
 import { Findings, Marked, MessageTools } from "./findings";
 
@@ -146,17 +146,6 @@ function ToolEntry({ line }: { line: Tool }): JSX.Element {
   );
 }
 
-/** The values of a call's arguments, without their names; the arguments as they are if they are no JSON. */
-function calledWith(raw: unknown): string {
-  const text = typeof raw === "string" ? raw : "";
-  try {
-    const bag = JSON.parse(text) as Record<string, unknown>;
-    return Object.values(bag).map(String).join(", ");
-  } catch {
-    return text;
-  }
-}
-
 /** What a finding says, as far as its shape is known. */
 export function toolWords({ name, outcome }: Pick<Tool, "name" | "outcome">): string {
   const bag = (typeof outcome === "object" && outcome !== null ? outcome : {}) as Record<string, unknown>;
@@ -166,10 +155,10 @@ export function toolWords({ name, outcome }: Pick<Tool, "name" | "outcome">): st
     const pairs = bag.attributes.flatMap((one: { name?: unknown; value?: unknown } | null) => (typeof one?.name === "string" ? [`${one.name} ${String(one.value ?? "")}`.trim()] : []));
     if (pairs.length) return `${title}: ${pairs.slice(0, 4).join(", ")}`;
   }
-  // A call of the model: what it was called with, and why it found nothing.
-  if (typeof bag.result === "string") {
-    const why = known(`refused.${bag.result}`);
-    return [`${title}: ${calledWith(bag.arguments)}`, ...(why ? [t("tool.refused", { why })] : [])].join(" · ");
+  const call = callOf(bag);
+  if (call) {
+    const why = known(`refused.${call.result}`);
+    return [call.words ? `${title}: ${call.words}` : title, ...(why ? [t("tool.refused", { why })] : [])].join(" · ");
   }
   if (typeof bag.reason === "string") return `${title}: ${bag.reason}`;
   return title;
