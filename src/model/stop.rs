@@ -90,6 +90,7 @@ mod tests {
         while let Some(piece) = answer.next().await {
             match piece.expect("no fault") {
                 Piece::Text { text, .. } => said.push_str(&text),
+                Piece::ToolCall(_) => {}
                 Piece::End(_) => ends += 1,
             }
         }

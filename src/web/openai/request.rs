@@ -5,7 +5,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::error::OpenAiError;
-use super::tools::{self, CalledTool, OfferedTool, ToolChoice};
+use super::tools::{self, CalledTool, OfferedTool};
 use crate::domain::prompt::{Grammar, Message, Prompt, Role, Sampling};
 use crate::model::Facts;
 use crate::web::error::ApiError;
@@ -56,7 +56,8 @@ pub(super) struct CompletionRequest {
     tools: Option<Vec<OfferedTool>>,
     /// `auto` or `none`.
     #[serde(default)]
-    tool_choice: Option<ToolChoice>,
+    #[schema(value_type = Option<Object>)]
+    tool_choice: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

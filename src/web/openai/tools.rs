@@ -35,15 +35,6 @@ pub(super) struct OfferedFunction {
     parameters: Option<Value>,
 }
 
-/// Whether the model may call tools.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(untagged)]
-pub(super) enum ToolChoice {
-    Word(String),
-    #[schema(value_type = Object)]
-    Named(Value),
-}
-
 /// A call in an earlier answer of the assistant.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct CalledTool {
@@ -61,21 +52,18 @@ pub(super) struct CalledFunction {
 /// What the model is offered.
 pub(super) fn offered(
     tools: Option<Vec<OfferedTool>>,
-    choice: Option<ToolChoice>,
+    choice: Option<Value>,
 ) -> Result<Vec<ToolSpec>, OpenAiError> {
     let tools = tools.unwrap_or_default();
     if tools.len() > MAX_TOOLS {
         return Err(OpenAiError::parameter("`tools` takes up to 64 entries"));
     }
     let specs = tools.into_iter().map(spec).collect::<Result<Vec<_>, _>>()?;
-    match choice {
-        None => Ok(specs),
-        Some(ToolChoice::Word(word)) if word == "auto" => Ok(specs),
-        Some(ToolChoice::Word(word)) if word == "none" => Ok(Vec::new()),
-        // The engine could only ask again and again until the model does.
-        Some(ToolChoice::Word(_) | ToolChoice::Named(_)) => {
-            Err(OpenAiError::parameter("`tool_choice` is auto or none here"))
-        }
+    match choice.as_ref().map_or(Some("auto"), Value::as_str) {
+        Some("auto") => Ok(specs),
+        Some("none") => Ok(Vec::new()),
+        // A call cannot be forced: the engine fails at the first word that is none.
+        _ => Err(OpenAiError::parameter("`tool_choice` is auto or none here")),
     }
 }
 
