@@ -9,6 +9,8 @@ mod config;
 #[cfg(feature = "llm")]
 mod engine;
 #[cfg(feature = "llm")]
+mod engine_tools;
+#[cfg(feature = "llm")]
 mod eval_engine;
 mod layers;
 mod model_files;
