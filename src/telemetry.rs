@@ -19,6 +19,9 @@ pub mod metric {
     pub const REPLIES: &str = "shopclerk_replies_total";
     /// Counter: thumbs by who made the reply (label `by`: an adapter's `name@version` or the model) and label `value`.
     pub const RATINGS: &str = "shopclerk_ratings_total";
+    /// Counter: tools the model called for a shopper (label `tool`), by what came of it (label `outcome`: `found` or the code of a
+    /// refusal).
+    pub const TOOL_CALLS: &str = "shopclerk_tool_calls_total";
     /// Histogram: seconds from a command's arrival at the writer to its fsync.
     pub const COMMIT: &str = "shopclerk_commit_seconds";
     /// Counter: requests by route and status.

@@ -2,12 +2,20 @@
 
 use super::desk::Inner;
 use super::guard::Guard;
-use super::settings::Unknown;
-use crate::domain::prompt::{Grammar, Prompt};
+use super::settings::{Tools, Unknown};
+use crate::domain::prompt::{Grammar, Message, Prompt, ToolSpec};
 use crate::domain::{ConvId, Event, EventKind, Head, MessageId, Provenance, Speaker};
 use crate::model::adapters::Lease;
 use crate::prompt::Budget;
 use crate::store::StoreError;
+use crate::tools::lookup::Lookup;
+
+/// Tokens that a round of calls may find.
+const FOUND: usize = 350;
+/// Tokens of what the system text says about tools, about.
+const HINT: usize = 64;
+/// Tokens around a message in the model's own template, about.
+const FRAME: usize = 8;
 
 /// Events the prompt is made from.
 pub(super) const HISTORY: usize = 200;
@@ -36,8 +44,13 @@ impl Ask {
         {
             return Self::Nobody(text.to_owned());
         }
-        let grounded = is_grounded(desk, by).then(|| desk.playbook.grounded(events)).flatten();
-        Self::Model(Box::new(prompt(desk, events, by, grounded)))
+        let tools = offered(desk, by);
+        let manner = match is_grounded(desk, by).then(|| desk.playbook.grounded(events)).flatten() {
+            _ if !tools.is_empty() => Manner::Calling(tools),
+            Some(sentences) => Manner::Grounded(sentences),
+            None => Manner::Free,
+        };
+        Self::Model(Box::new(prompt(desk, events, by, manner)))
     }
 }
 
@@ -52,11 +65,11 @@ pub(super) fn draft(desk: &Inner, mut events: Vec<Event>, by: &Provenance) -> Op
     if leaves_unknown(desk, by) && desk.playbook.unknown(&events).is_some() {
         return None;
     }
-    let grounded = match is_grounded(desk, by) {
-        true => Some(desk.playbook.grounded_in_facts(&events)?),
-        false => None,
+    let manner = match is_grounded(desk, by) {
+        true => Manner::Grounded(desk.playbook.grounded_in_facts(&events)?),
+        false => Manner::Free,
     };
-    Some(prompt(desk, &events, by, grounded))
+    Some(prompt(desk, &events, by, manner))
 }
 
 /// The newest message of the shopper, and which of `events` it is.
@@ -73,7 +86,8 @@ fn is_untaught(desk: &Inner, by: &Provenance) -> bool {
 
 /// A question that the shop's facts say nothing about is left to a person.
 fn leaves_unknown(desk: &Inner, by: &Provenance) -> bool {
-    let by_size = if is_untaught(desk, by) { Unknown::Person } else { Unknown::Model };
+    let left_alone = is_untaught(desk, by) && offered(desk, by).is_empty();
+    let by_size = if left_alone { Unknown::Person } else { Unknown::Model };
     desk.settings.unknown.unwrap_or(by_size) == Unknown::Person
 }
 
@@ -81,21 +95,76 @@ fn is_grounded(desk: &Inner, by: &Provenance) -> bool {
     desk.settings.grounded.unwrap_or_else(|| is_untaught(desk, by))
 }
 
-fn prompt(desk: &Inner, events: &[Event], by: &Provenance, grounded: Option<String>) -> Prompt {
+/// What the model may call for a shopper.
+fn offered(desk: &Inner, by: &Provenance) -> Vec<ToolSpec> {
+    let wanted = match desk.settings.tools {
+        Tools::Off => false,
+        Tools::On => true,
+        Tools::Auto => !is_grounded(desk, by),
+    };
+    if wanted && desk.model.facts().tools { Lookup::offered(desk.playbook.orders()) } else { Vec::new() }
+}
+
+/// A prompt that begins as all replies do.
+pub(super) fn prefix(desk: &Inner) -> Prompt {
+    let by = provenance(desk, MessageId(uuid::Uuid::nil()), &desk.adapters.current());
+    let tools = offered(desk, &by);
+    let mut messages = desk.playbook.prefix();
+    if !tools.is_empty() {
+        desk.playbook.tell_of_tools(&mut messages);
+    }
+    Prompt { messages, tools, max_tokens: 1, ..Prompt::default() }
+}
+
+/// How an answer is to be given.
+enum Manner {
+    Free,
+    /// Only in the words that this regular expression matches.
+    Grounded(String),
+    /// After looking things up with these.
+    Calling(Vec<ToolSpec>),
+}
+
+fn prompt(desk: &Inner, events: &[Event], by: &Provenance, manner: Manner) -> Prompt {
     let settings = &desk.settings;
     let facts = desk.model.facts();
-    let room = facts.context.saturating_sub(settings.max_reply_tokens);
-    let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
-    let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
-    Prompt {
-        messages: desk.playbook.render(events, budget, &|text| desk.model.count_tokens(text)),
+    let mut prompt = Prompt {
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
         seed: by.seed,
         adapter: by.adapter.clone(),
-        grammar: grounded.map_or(Grammar::Free, Grammar::Regex),
         ..Prompt::default()
+    };
+    match manner {
+        Manner::Free => {}
+        Manner::Grounded(sentences) => prompt.grammar = Grammar::Regex(sentences),
+        Manner::Calling(tools) => prompt.tools = tools,
     }
+    // What tools find has to fit as well.
+    let found = if prompt.tools.is_empty() { 0 } else { FOUND * settings.tool_rounds as usize };
+    let room = facts.context.saturating_sub(settings.max_reply_tokens + taken(desk, &prompt));
+    let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
+    let budget = Budget { tokens: settings.prompt_tokens.min(room - found.min(room / 2)), exchanges };
+    prompt.messages = desk.playbook.render(events, budget, &|text| desk.model.count_tokens(text));
+    if !prompt.tools.is_empty() {
+        desk.playbook.tell_of_tools(&mut prompt.messages);
+    }
+    prompt
+}
+
+/// The tokens of a prompt so far, about.
+pub(super) fn taken(desk: &Inner, prompt: &Prompt) -> usize {
+    let count = |text: &str| desk.model.count_tokens(text);
+    let said = |message: &Message| {
+        let calls = message.calls.iter().map(|call| count(&call.name) + count(&call.arguments) + FRAME);
+        count(&message.content) + calls.sum::<usize>() + FRAME
+    };
+    let told = match prompt.tools.is_empty() {
+        true => 0,
+        // The hint in the system text is about as long as a message.
+        false => count(&serde_json::to_string(&prompt.tools).unwrap_or_default()) + HINT,
+    };
+    told + prompt.messages.iter().map(said).sum::<usize>()
 }
 
 /// Where an answer with the id `mid` comes from.
@@ -108,6 +177,7 @@ pub(super) fn provenance(desk: &Inner, mid: MessageId, lease: &Lease) -> Provena
         seed: (mid.0.as_u128() & 0xFFFF_FFFF) as u64,
         prompt_tokens: 0,
         completion_tokens: 0,
+        rounds: 0,
         first_ms: 0,
         total_ms: 0,
     }

@@ -54,6 +54,9 @@ impl Desk {
         let place = self.0.lives.reserve_for_program().ok_or(DeskError::BUSY)?;
         for message in &mut prompt.messages {
             message.content = self.0.guard.strip(&message.content);
+            for call in &mut message.calls {
+                call.arguments = self.0.guard.strip(&call.arguments);
+            }
         }
         let permit = self.0.line.enter(Box::new(|_| {})).await;
         let desk = self.0.clone();

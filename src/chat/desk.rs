@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::admission::Admission;
+use super::ask;
 use super::guard::Guard;
 use super::handoff::HandOffs;
 use super::hub::{Hub, Notice};
@@ -17,15 +18,15 @@ use super::lives::{Lives, Place};
 use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
-use crate::domain::prompt::Prompt;
 use crate::domain::{
     Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Owner, Reason, Refusal, Said, Seq, Shopper,
     ShopperId, Speaker, StaffId, Thumb,
 };
 use crate::model::SharedModel;
 use crate::model::adapters::Adapters;
-use crate::prompt::{Playbook, Shop};
+use crate::prompt::{Orders, Playbook, Shop};
 use crate::store::{Committed, Store};
+use crate::tools::lookup::Catalogue;
 
 /// Conversations that a task has to look at.
 type Kicks = mpsc::UnboundedSender<(ConvId, Arc<Live>)>;
@@ -71,6 +72,8 @@ pub(super) struct Inner {
     pub(super) model: SharedModel,
     pub(super) adapters: Adapters,
     pub(super) playbook: Playbook,
+    /// The products, as the model finds them.
+    pub(super) catalogue: Catalogue,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) hub: Hub,
@@ -111,6 +114,7 @@ impl Desk {
             store,
             model,
             adapters,
+            catalogue: Catalogue::of(playbook.shop()),
             playbook,
             settings,
             clock,
@@ -155,9 +159,7 @@ impl Desk {
 
     /// Runs the part that all prompts share, so that the first shopper does not pay for it.
     pub async fn warm(&self) -> Result<(), DeskError> {
-        let messages = self.0.playbook.prefix();
-        let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
-        self.0.model.warm(prompt).await?;
+        self.0.model.warm(ask::prefix(&self.0)).await?;
         self.0.warm.store(true, Ordering::Release);
         Ok(())
     }
@@ -323,6 +325,11 @@ impl Desk {
 
     pub fn shop(&self) -> &Shop {
         self.0.playbook.shop()
+    }
+
+    /// The shop's orders; who may see which is for the caller to say.
+    pub fn orders(&self) -> &Orders {
+        self.0.playbook.orders()
     }
 
     pub fn model(&self) -> &SharedModel {

@@ -10,8 +10,8 @@ use super::error::DeskError;
 use crate::domain::handoff::{Rules, Schedule, asks_the_same, says_one_of};
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Email, Event, EventKind, HandOff, Head, Owner, Reason, Refusal, Said, Shopper,
-    Speaker,
+    Cmid, Command, ConvId, Cut, Email, Event, EventKind, HandOff, Head, Owner, Reason, Refusal, Said,
+    Shopper, Speaker,
 };
 use crate::model::ModelError;
 use crate::model::adapters::Lease;
@@ -188,10 +188,16 @@ impl Inner {
                 return Ok(false);
             }
         }
+        self.give_over(conv, None).await?;
+        Ok(true)
+    }
+
+    /// The model gives the conversation to a person; `cut` is what was shown of its reply.
+    pub(super) async fn give_over(&self, conv: ConvId, cut: Option<Cut>) -> Result<(), StoreError> {
         let why = HandOff { reason: Reason::Model, away: self.is_away() };
-        match self.store.commit(conv, Command::Person { why, cut: None }).await {
+        match self.store.commit(conv, Command::Person { why, cut }).await {
             // Taken over meanwhile: a person has it in any case.
-            Ok(_) | Err(StoreError::Refused(_)) => Ok(true),
+            Ok(_) | Err(StoreError::Refused(_)) => Ok(()),
             Err(fault) => Err(fault),
         }
     }

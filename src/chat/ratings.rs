@@ -108,6 +108,7 @@ mod tests {
             seed: 0,
             prompt_tokens: 0,
             completion_tokens: 0,
+            rounds: 0,
             first_ms: 0,
             total_ms: 0,
         };

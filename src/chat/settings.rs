@@ -17,6 +17,12 @@ pub struct Settings {
     /// Answers to questions the shop's facts are about consist of the shop's own sentences; the model chooses which. Unset:
     /// for a model under half a billion parameters without an adapter, which would get them wrong.
     pub grounded: Option<bool>,
+    /// Whether the model looks up products, policies and the shopper's own orders by itself, and may call a person: `auto` for one
+    /// whose chat template knows tools and that answers in its own words; `on` also for one that would be held to the shop's own
+    /// sentences; `off`.
+    pub tools: Tools,
+    /// Rounds of such calls in one reply; then it has to answer.
+    pub tool_rounds: u32,
     /// Seconds after which a reply is cut.
     pub reply_seconds: u64,
     /// Shoppers who may wait for the model; the next one is told that it is busy.
@@ -46,6 +52,16 @@ pub enum Unknown {
     Model,
 }
 
+/// See [`Settings::tools`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tools {
+    #[default]
+    Auto,
+    On,
+    Off,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -53,6 +69,8 @@ impl Default for Settings {
             prompt_tokens: 3000,
             remember: None,
             grounded: None,
+            tools: Tools::Auto,
+            tool_rounds: 3,
             reply_seconds: 120,
             queue: 64,
             messages_per_minute: 20,
@@ -81,6 +99,12 @@ impl Settings {
         }
         if self.messages_per_minute == 0 || self.address_messages_per_minute == 0 {
             faults.push("messages_per_minute: 0 would refuse every message; use 1 or more".to_owned());
+        }
+        if !(1..=8).contains(&self.tool_rounds) {
+            faults.push(format!(
+                "tool_rounds: {} is not a number from 1 to 8; use tools = \"off\" for none",
+                self.tool_rounds
+            ));
         }
         if self.sampling.temperature.is_some_and(|t| !(0.0..=2.0).contains(&t)) {
             faults.push("sampling.temperature: use a number from 0 to 2".to_owned());

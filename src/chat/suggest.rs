@@ -176,6 +176,8 @@ impl Draft {
                         due = Instant::now() + GATHER;
                     }
                 }
+                // A draft is offered no tools.
+                Ok(Piece::ToolCall(_)) => {}
                 Ok(Piece::End(usage)) => {
                     text.push_str(&filter.rest());
                     let how =

@@ -13,8 +13,9 @@ use super::desk::{Inner, askers};
 use super::guard::goes_in_circles;
 use super::hub::{Notice, Who};
 use super::live::Live;
+use super::rounds::Rounds;
 use crate::domain::prompt::{Finish, Piece, Usage};
-use crate::domain::{Command, ConvId, Ended, Head, Job, MessageId, Provenance};
+use crate::domain::{Command, ConvId, Ended, Head, Job, MessageId, Provenance, ShopperId};
 use crate::store::StoreError;
 use crate::telemetry::metric;
 
@@ -42,7 +43,7 @@ pub(super) async fn work(desk: Arc<Inner>, conv: ConvId, live: Arc<Live>) {
 }
 
 /// What became of one attempt.
-enum Made {
+pub(super) enum Made {
     /// It ended, with the text as it should be kept if that differs from what was shown.
     Ended { ended: Ended, usage: Option<Usage>, text: Option<String> },
     /// The shopper wrote again before the first word: both are one question.
@@ -85,7 +86,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
                 }
                 desk.hub.publish(conv, Notice::Typing { conv, who: Who::Ai, by: None });
                 let watch = Watch { desk, conv, live, job, asked_at, started };
-                watch.generate(ask(desk, &head, conv, &provenance)?, &mut provenance).await?
+                watch.generate(ask(desk, &head, conv, &provenance)?, head.shopper, &mut provenance).await?
             }
         };
         match made {
@@ -180,23 +181,29 @@ fn millis(since: Instant) -> u32 {
 }
 
 /// One attempt being watched over.
-struct Watch<'a> {
-    desk: &'a Inner,
-    conv: ConvId,
-    live: &'a Live,
-    job: Job,
+pub(super) struct Watch<'a> {
+    pub(super) desk: &'a Inner,
+    pub(super) conv: ConvId,
+    pub(super) live: &'a Live,
+    pub(super) job: Job,
     asked_at: Instant,
     started: Instant,
 }
 
 impl Watch<'_> {
     /// Streams the answer to the listeners until it ends, is stopped, or is silenced.
-    async fn generate(&self, ask: Ask, provenance: &mut Provenance) -> Result<Made, StoreError> {
+    async fn generate(
+        &self,
+        ask: Ask,
+        shopper: Option<ShopperId>,
+        provenance: &mut Provenance,
+    ) -> Result<Made, StoreError> {
         let prompt = match ask {
             Ask::Model(prompt) => prompt,
             Ask::Nobody(text) => return Ok(ended(Ended::Refused, None, Some(text))),
         };
-        let mut answer = self.desk.model.stream(*prompt);
+        let mut rounds = Rounds::new(*prompt);
+        let mut answer = self.desk.model.stream(rounds.prompt());
         let mut filter = self.desk.guard.outbound();
         let mut pieces = 0;
         let deadline = tokio::time::sleep(Duration::from_secs(self.desk.settings.reply_seconds));
@@ -220,7 +227,7 @@ impl Watch<'_> {
             match piece {
                 Some(Ok(Piece::Text { text, .. })) => {
                     provenance.completion_tokens += 1;
-                    let text = filter.pass(if pieces == 0 { text.trim_start() } else { &text });
+                    let text = filter.pass(&rounds.follow(&text, pieces == 0));
                     if pieces == 0 && !text.is_empty() {
                         provenance.first_ms = millis(self.started);
                         metrics::histogram!(metric::FIRST_TOKEN)
@@ -237,10 +244,20 @@ impl Watch<'_> {
                         return Ok(ended(Ended::Complete, None, Some(text)));
                     }
                 }
+                Some(Ok(Piece::ToolCall(call))) => rounds.hear(call),
                 Some(Ok(Piece::End(usage))) => {
                     self.live.show(&self.desk.hub, self.conv, &filter.rest());
                     if !self.live.speaks(&self.job) {
                         return Ok(Made::Silenced);
+                    }
+                    let usage = rounds.count(usage, provenance);
+                    if rounds.calls_something() {
+                        if let Some(made) = self.look_up(&mut rounds, shopper, provenance).await? {
+                            return Ok(made);
+                        }
+                        filter = self.desk.guard.outbound();
+                        answer = self.desk.model.stream(rounds.prompt());
+                        continue;
                     }
                     let how = if usage.finish == Finish::Length { Ended::Length } else { Ended::Complete };
                     return Ok(ended(how, Some(usage), None));
@@ -276,6 +293,6 @@ impl Watch<'_> {
     }
 }
 
-fn ended(ended: Ended, usage: Option<Usage>, text: Option<String>) -> Made {
+pub(super) fn ended(ended: Ended, usage: Option<Usage>, text: Option<String>) -> Made {
     Made::Ended { ended, usage, text }
 }

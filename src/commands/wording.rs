@@ -77,6 +77,7 @@ fn said(message: Message) -> RowMessage {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
+        Role::Tool => "tool",
     };
     RowMessage { role: role.to_owned(), content: message.content, train: None }
 }

@@ -108,6 +108,12 @@ pub enum Command {
         name: String,
         outcome: serde_json::Value,
     },
+    /// The model called a tool for the reply it is at. Refused once that reply is not to be given any more.
+    Call {
+        job: Job,
+        name: String,
+        outcome: serde_json::Value,
+    },
     /// A member of staff says what the model should have answered.
     Correct {
         of: Replied,

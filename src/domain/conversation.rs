@@ -121,6 +121,10 @@ impl Head {
             Command::Tool { name, outcome } => {
                 Ok(event(EventKind::Tool { name: name.clone(), outcome: outcome.clone() }))
             }
+            Command::Call { job: done, name, outcome } => {
+                self.still(done, job)?;
+                Ok(event(EventKind::Tool { name: name.clone(), outcome: outcome.clone() }))
+            }
             Command::Correct { of: Replied(of), by, text } if (1..=self.seq).contains(of) => {
                 Ok(event(EventKind::Correction { of: *of, by: by.clone(), text: text.as_str().to_owned() }))
             }
@@ -178,13 +182,19 @@ impl Head {
         ended: Ended,
         provenance: Option<&Provenance>,
     ) -> Result<Decision, Refusal> {
+        self.still(done, open)?;
+        Ok(Decision { events: vec![reply(done, text, ended, provenance)], job: JobChange::Clear })
+    }
+
+    /// Refuses what comes of a reply that is not to be given any more.
+    fn still(&self, done: &Job, open: Option<&Job>) -> Result<(), Refusal> {
         if open.is_none_or(|job| job.mid != done.mid) {
             return Err(Refusal::NothingToDo);
         }
         if done.epoch != self.epoch || self.owner != Owner::Ai {
             return Err(Refusal::NotOwner);
         }
-        Ok(Decision { events: vec![reply(done, text, ended, provenance)], job: JobChange::Clear })
+        Ok(())
     }
 
     /// Somebody else answers. What the shopper had already read of a reply is kept, before the change of owner, and

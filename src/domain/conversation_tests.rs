@@ -332,6 +332,17 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 0..60)
 }
 
+#[test]
+fn a_call_belongs_to_its_reply_and_ends_with_it() {
+    let mut chat = Driver::opened();
+    chat.ask(2);
+    let job = chat.begin(3).expect("begins");
+    let call = || Command::Call { job, name: "product".into(), outcome: serde_json::json!({}) };
+    assert_eq!(chat.run(call()), Ok(()));
+    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("taken");
+    assert_eq!(chat.run(call()), Err(Refusal::NothingToDo));
+}
+
 proptest! {
     /// Whatever happens in whatever order: the epoch never falls, the model never speaks out of turn, no message gets
     /// two whole answers, and the log folded again gives the same head.

@@ -163,8 +163,15 @@ pub struct Provenance {
     pub seed: u64,
     pub prompt_tokens: u32,
     pub completion_tokens: u32,
+    /// Rounds of tool calls before the answer; the tokens of all are counted together.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rounds: u32,
     /// Milliseconds from the start of the generation to its first piece.
     pub first_ms: u32,
     /// Milliseconds from the start of the generation to its end.
     pub total_ms: u32,
+}
+
+fn is_zero(n: &u32) -> bool {
+    *n == 0
 }

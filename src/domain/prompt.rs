@@ -9,6 +9,8 @@ pub enum Role {
     System,
     User,
     Assistant,
+    /// What a tool found, for the assistant.
+    Tool,
 }
 
 /// One message of a prompt. Untrusted text has already lost the model's control tokens.
@@ -16,12 +18,48 @@ pub enum Role {
 pub struct Message {
     pub role: Role,
     pub content: String,
+    /// Of the assistant: what it called.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ToolCall>,
+    /// Of a tool: the id of the call it answers, and the tool's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<(String, String)>,
 }
 
 impl Message {
     pub fn new(role: Role, content: impl Into<String>) -> Self {
-        Self { role, content: content.into() }
+        Self { role, content: content.into(), calls: Vec::new(), answers: None }
     }
+
+    /// The assistant said `content` and called tools.
+    pub fn calling(content: impl Into<String>, calls: Vec<ToolCall>) -> Self {
+        Self { calls, ..Self::new(Role::Assistant, content) }
+    }
+
+    /// What `call` came to.
+    pub fn found(call: &ToolCall, content: impl Into<String>) -> Self {
+        Self { answers: Some((call.id.clone(), call.name.clone())), ..Self::new(Role::Tool, content) }
+    }
+}
+
+/// A tool as the model is told of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ToolSpec {
+    pub name: String,
+    pub description: String,
+    /// A JSON Schema of an object.
+    pub parameters: serde_json::Value,
+}
+
+/// A model wants a tool. Nothing of it is checked: it is the model's own text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Tells the calls of one reply apart.
+    pub id: String,
+    /// Empty if it could not be read.
+    pub name: String,
+    /// JSON of an object, if the model kept to the rules.
+    pub arguments: String,
 }
 
 /// How to sample. `None` leaves the engine's default.
@@ -57,6 +95,8 @@ pub struct Prompt {
     pub max_tokens: usize,
     pub stop: Vec<String>,
     pub grammar: Grammar,
+    /// What the model may call; only a model whose facts say so is given any.
+    pub tools: Vec<ToolSpec>,
     pub seed: u64,
     /// How many alternatives to report with each token's log-probability; 0 for none.
     pub logprobs: usize,
@@ -71,6 +111,7 @@ pub enum Piece {
         text: String,
         logprob: Option<TokenLogprob>,
     },
+    ToolCall(ToolCall),
     /// The last piece. A stream that ends without it is incomplete.
     End(Usage),
 }
@@ -89,6 +130,8 @@ pub struct TokenLogprob {
 pub enum Finish {
     Stop,
     Length,
+    /// It waits for what its calls find.
+    ToolCalls,
 }
 
 /// What an answer cost, in tokens.

@@ -122,6 +122,8 @@ pub struct Facts {
     pub parallel: usize,
     /// Too small to keep to the point over several turns (under half a billion parameters).
     pub small: bool,
+    /// Its chat template knows tools.
+    pub tools: bool,
 }
 
 /// Whether the model can answer now.

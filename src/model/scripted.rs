@@ -1,5 +1,7 @@
 //! A model without weights: the same prompt gives the same pieces. For protocol tests and work on the pages.
 
+mod calling;
+
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -11,11 +13,15 @@ use futures_util::stream;
 use super::adapters::Bundle;
 use super::stop::stop_at;
 use super::{Answer, Facts, Health, Model, ModelError};
-use crate::domain::prompt::{Finish, Piece, Prompt, Role, Usage};
+use crate::domain::prompt::{Finish, Piece, Prompt, Role, ToolCall, Usage};
 
 /// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
 /// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone (up to `[[end]]`, `[[br]]` for a line break), `[[fail]]`
 /// fails after two words. With an adapter it says the adapter's name first.
+///
+/// Offered tools, it calls what `[[call NAME ARGUMENTS]]` says, one a round, `[[also NAME ARGUMENTS]]` in the same round as the
+/// one before, `[[calls NAME ARGUMENTS]]` for ever, and says the text of `[[first TEXT]]` before it calls; then it says what
+/// the tools found.
 #[derive(Clone, Debug)]
 pub struct Scripted {
     facts: Facts,
@@ -32,6 +38,7 @@ impl Default for Scripted {
                 control_tokens: vec!["<|im_start|>".to_owned(), "<|im_end|>".to_owned()],
                 parallel: 4,
                 small: false,
+                tools: true,
             },
             adapters: Arc::default(),
             refused: Arc::default(),
@@ -44,6 +51,13 @@ impl Scripted {
     #[must_use]
     pub fn small(mut self) -> Self {
         self.facts.small = true;
+        self
+    }
+
+    /// The same, with a template that knows no tools.
+    #[must_use]
+    pub fn without_tools(mut self) -> Self {
+        self.facts.tools = false;
         self
     }
 
@@ -67,8 +81,10 @@ fn lock(set: &Mutex<BTreeSet<String>>) -> MutexGuard<'_, BTreeSet<String>> {
     set.lock().expect("no code panics while it holds this. This is a bug.")
 }
 
+#[derive(Default)]
 struct Script {
     words: Vec<String>,
+    calls: Vec<ToolCall>,
     pause: Duration,
     fails: bool,
 }
@@ -78,17 +94,20 @@ impl Script {
         let asked =
             prompt.messages.iter().rev().find(|m| m.role == Role::User).map_or("", |m| m.content.as_str());
         let pause = Duration::from_millis(argument(asked, "[[slow ").unwrap_or(0));
+        if !prompt.tools.is_empty() && asked.contains("[[call") {
+            return Self { pause, ..calling::script(prompt, asked) };
+        }
         if let Some((_, raw)) = asked.split_once("[[raw]]") {
             let raw = raw.split("[[end]]").next().unwrap_or_default().replace("[[br]]", "\n");
-            return Self { words: split(&raw), pause, fails: false };
+            return Self { words: split(&raw), pause, ..Self::default() };
         }
         if let Some(n) = argument(asked, "[[long ") {
             let words = (1..=n).map(|i| format!("word{i} ")).collect();
-            return Self { words, pause, fails: false };
+            return Self { words, pause, ..Self::default() };
         }
         let name = prompt.adapter.as_ref().map(|adapter| format!("{adapter} says: ")).unwrap_or_default();
         let text = format!("{name}You asked: {asked}");
-        Self { words: split(&text), pause, fails: asked.contains("[[fail]]") }
+        Self { words: split(&text), pause, fails: asked.contains("[[fail]]"), ..Self::default() }
     }
 }
 
@@ -108,12 +127,17 @@ impl Model for Scripted {
         }
         let script = Script::of(&prompt);
         let limit = if prompt.max_tokens == 0 { usize::MAX } else { prompt.max_tokens };
-        let finish = if script.words.len() > limit { Finish::Length } else { Finish::Stop };
+        let finish = match script.words.len() > limit {
+            true => Finish::Length,
+            false if !script.calls.is_empty() => Finish::ToolCalls,
+            false => Finish::Stop,
+        };
         let prompt_tokens =
             prompt.messages.iter().map(|m| self.count_tokens(&m.content)).sum::<usize>() as u32;
         let said = script.words.len().min(limit);
         let mut pieces: Vec<Result<Piece, ModelError>> =
             script.words.into_iter().take(said).map(|text| Ok(Piece::Text { text, logprob: None })).collect();
+        pieces.extend(script.calls.into_iter().map(|call| Ok(Piece::ToolCall(call))));
         if script.fails {
             pieces.truncate(2);
             pieces.push(Err(ModelError::Engine("scripted failure".to_owned())));

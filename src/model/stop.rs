@@ -45,6 +45,8 @@ async fn next(mut state: Watching) -> Option<(Vec<Result<Piece, ModelError>>, Wa
                 vec![Ok(Piece::Text { text, logprob })]
             }
         }
+        // A call is no text: what came before it cannot be the beginning of a stop any more.
+        Ok(Piece::ToolCall(call)) => vec![Ok(plain(&mut state.held)), Ok(Piece::ToolCall(call))],
         Ok(Piece::End(usage)) => {
             state.ended = true;
             vec![Ok(plain(&mut state.held)), Ok(Piece::End(usage))]
@@ -88,6 +90,7 @@ mod tests {
         while let Some(piece) = answer.next().await {
             match piece.expect("no fault") {
                 Piece::Text { text, .. } => said.push_str(&text),
+                Piece::ToolCall(_) => {}
                 Piece::End(_) => ends += 1,
             }
         }

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::facts::{self, Facts};
 use super::history::{self, Turn};
 use super::template::Template;
-use super::{Settings, Shop, language};
+use super::{Orders, Settings, Shop, language};
 use crate::domain::Event;
 use crate::domain::prompt::{Message, Role};
 
@@ -44,6 +44,7 @@ impl PromptError {
 /// Everything that is needed to turn a conversation into a prompt.
 pub struct Playbook {
     shop: Shop,
+    orders: Orders,
     facts: Facts,
     turn: Template,
     system: String,
@@ -52,6 +53,7 @@ pub struct Playbook {
     unknown: String,
     small_talk: Vec<String>,
     choice: String,
+    tools: String,
 }
 
 impl Playbook {
@@ -65,6 +67,7 @@ impl Playbook {
         let unknown = Template::load("unknown", &settings.prompts)?;
         let small_talk = Template::load("small_talk", &settings.prompts)?;
         let choice = Template::load("choice", &settings.prompts)?;
+        let tools = Template::load("tools", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -73,11 +76,13 @@ impl Playbook {
         let values = serde_json::json!({ "shop": shop.profile });
         let playbook = Self {
             facts: Facts::of(&shop),
+            orders: Orders::load(&settings.folder)?,
             system: strip(&system.render(&values)?),
             not_understood: not_understood.render(&values)?,
             unknown: unknown.render(&values)?,
             small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
             choice: strip(&choice.render(&values)?),
+            tools: strip(&tools.render(&values)?),
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
@@ -90,6 +95,10 @@ impl Playbook {
         &self.shop
     }
 
+    pub fn orders(&self) -> &Orders {
+        &self.orders
+    }
+
     /// The first 16 hex digits of the SHA-256 of the templates and the shop's words.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
@@ -98,6 +107,11 @@ impl Playbook {
     /// What is said to a message that is not worth the model's time.
     pub fn not_understood(&self) -> &str {
         &self.not_understood
+    }
+
+    /// What is said where the model finds no answer.
+    pub fn at_a_loss(&self) -> &str {
+        &self.unknown
     }
 
     /// What is said to a question the shop's facts say nothing about; `None` if the newest message is no question, or they
@@ -155,6 +169,14 @@ impl Playbook {
     /// A prompt that begins as all others do.
     pub fn prefix(&self) -> Vec<Message> {
         vec![Message::new(Role::System, self.system.as_str()), Message::new(Role::User, "Hello")]
+    }
+
+    /// Says in the system text of `messages`, before anything that changes, that there are tools.
+    pub fn tell_of_tools(&self, messages: &mut [Message]) {
+        if let Some(system) = messages.first_mut().filter(|message| message.role == Role::System) {
+            system.content.push('\n');
+            system.content.push_str(&self.tools);
+        }
     }
 
     /// The conversation as a prompt within `budget`. The newest message of the shopper is always kept, cut if it alone is

@@ -60,6 +60,7 @@ fn replies(upto: Seq, adapter: Option<&str>, ended: Ended) -> EventKind {
         seed: 0,
         prompt_tokens: 0,
         completion_tokens: 0,
+        rounds: 0,
         first_ms: 400,
         total_ms: 2_000,
     };

@@ -9,6 +9,7 @@ mod batch;
 mod calibration;
 mod extract;
 mod grammar;
+pub mod lookup;
 mod qa;
 mod sentiment;
 mod settings;
@@ -196,6 +197,8 @@ impl Toolbox {
                 Ok(Piece::Text { text, logprob }) => {
                     said.push(Said { text, logprob: logprob.map(|l| l.logprob) })
                 }
+                // Nothing was offered that could be called.
+                Ok(Piece::ToolCall(_)) => {}
                 Ok(Piece::End(_)) => return Ok(said),
                 // A grammar over a strange text can lead where no token goes on, and the engine drops the answer there.
                 // What was said up to then is read like any answer: only what holds is kept.

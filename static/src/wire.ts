@@ -92,7 +92,11 @@ export type WireProvenance = { model: string, adapter?: string, prompt: string,
 /**
  * A number of 64 bits, as text: JavaScript cannot hold it.
  */
-seed: string, prompt_tokens: number, completion_tokens: number, first_ms: number, total_ms: number, };
+seed: string, prompt_tokens: number, completion_tokens: number, 
+/**
+ * Rounds of tool calls before the answer.
+ */
+rounds?: number, first_ms: number, total_ms: number, };
 
 /**
  * The part of the list a colleague looks at.

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { attributesOf, pieces, shortcutOf, spansOf } from "../src/dashboard/state/findings";
+import { attributesOf, callOf, pieces, shortcutOf, spansOf } from "../src/dashboard/state/findings";
 import { applyDelta, applyEvent, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
 
 const CONV = "0192f0a1-0000-7000-8000-000000000001";
@@ -113,4 +113,14 @@ it("spans that lie are left out, and a shortcut is made of any question", () => 
   expect(shortcutOf("Where is my parcel?")).toBe("where-is-my-parcel");
   expect(shortcutOf("Où est Ünter die längste Beschreibung aller Zeiten")).toBe("ou-est-unter-die-langste");
   expect(shortcutOf("退货政策是什么？")).toBe("answer");
+});
+
+it("a call of the model stands between question and reply, with what it was called with", () => {
+  const outcome = { round: 1, arguments: '{"order": "B-10412", "limit": 2}', result: "found", found: "{}" };
+  const thread = fold(said(1), event(2, { kind: "tool", name: "order_status", outcome }));
+  expect([thread.lines[1]?.kind, thread.moods]).toEqual(["tool", []]);
+  expect(callOf(outcome)).toEqual({ result: "found", words: "B-10412, 2" });
+  expect(callOf({ ...outcome, arguments: '{"query": "cut of', result: "bad_arguments" })?.words).toBe('{"query": "cut of');
+  expect(callOf({ ...outcome, called: "delete_all" })?.words).toBe("delete_all");
+  expect([callOf({ label: "negative" }), callOf({ result: 3, round: 1 })]).toEqual([undefined, undefined]);
 });

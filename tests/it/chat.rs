@@ -32,15 +32,23 @@ impl Shop {
     }
 
     fn at(dir: tempfile::TempDir, settings: Settings) -> Self {
+        Self::of(dir, settings, Scripted::default(), &shopclerk::prompt::Settings::default())
+    }
+
+    pub(crate) fn of(
+        dir: tempfile::TempDir,
+        settings: Settings,
+        model: Scripted,
+        words: &shopclerk::prompt::Settings,
+    ) -> Self {
         let store = Store::open(&dir.path().join("store"), &store_settings(), Clock::System).unwrap();
-        let model = Scripted::default();
         let guard = Guard::new(&model.facts().control_tokens);
         let model: SharedModel = Arc::new(model);
         let desk = Desk::open_with(Parts {
             store: store.clone(),
             adapters: Adapters::none(model.clone()),
             model,
-            playbook: Playbook::load(&shopclerk::prompt::Settings::default(), &|t| guard.strip(t)).unwrap(),
+            playbook: Playbook::load(words, &|t| guard.strip(t)).unwrap(),
             settings,
             clock: Clock::System,
             runtime: tokio::runtime::Handle::current(),
@@ -70,7 +78,7 @@ impl Shop {
 pub(crate) struct Visit<'a> {
     desk: &'a Desk,
     pub(crate) conv: ConvId,
-    shopper: ShopperId,
+    pub(crate) shopper: ShopperId,
     inbox: Inbox,
     #[expect(dead_code, reason = "it listens as long as it lives")]
     outlet: Outlet,

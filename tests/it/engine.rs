@@ -63,6 +63,7 @@ pub(crate) async fn answer(engine: &Engine, prompt: Prompt) -> (String, Usage) {
     while let Some(piece) = pieces.next().await {
         match piece.unwrap() {
             Piece::Text { text: more, .. } => text.push_str(&more),
+            Piece::ToolCall(call) => panic!("no tools were offered: {call:?}"),
             Piece::End(usage) => return (text, usage),
         }
     }
@@ -87,6 +88,8 @@ fn the_real_model() {
         logprobs_are_reported(engine).await;
         stopping_frees_the_engine(engine).await;
         bad_requests_are_errors(engine).await;
+        let folder = folder().unwrap();
+        crate::engine_tools::tools_go_through_the_engine(engine, &folder).await;
     });
     runtime.shutdown_background();
 }

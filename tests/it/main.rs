@@ -5,9 +5,12 @@
 mod adapters;
 mod chat;
 mod chat_line;
+mod chat_tools;
 mod config;
 #[cfg(feature = "llm")]
 mod engine;
+#[cfg(feature = "llm")]
+mod engine_tools;
 #[cfg(feature = "llm")]
 mod eval_engine;
 mod layers;

@@ -31,6 +31,7 @@ async fn filled(dir: &Path) -> Store {
             seed: u64::MAX,
             prompt_tokens: 300,
             completion_tokens: 20,
+            rounds: 0,
             first_ms: 12,
             total_ms: 340,
         });

@@ -203,6 +203,7 @@ fn spoken(messages: Vec<Message>) -> serde_json::Value {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
+        Role::Tool => "tool",
     };
     messages.iter().map(|m| serde_json::json!({"role": role(m), "content": m.content})).collect()
 }

@@ -11,6 +11,7 @@ use tokenizers::Tokenizer;
 use tokio::sync::{Mutex, oneshot};
 
 use super::super::adapters::Bundle;
+use super::super::library::ToolUse;
 use super::super::settings::Quantise;
 use super::super::{Facts, ModelError, Settings};
 use super::generation::{Generations, Plan, fresh_name};
@@ -66,12 +67,14 @@ pub(super) async fn load(folder: &Path, name: &str, settings: &Settings) -> Resu
         .with_prefix_cache_n(built.2.engine_config.prefix_cache_n)
         .build()
         .await;
+    let tool_use = ToolUse::of(folder);
     let facts = Facts {
         name: name.to_owned(),
         context,
-        control_tokens: control_tokens(&tokenizer),
+        control_tokens: control_tokens(&tokenizer, &tool_use),
         parallel,
         small: is_small(folder),
+        tools: tool_use.tools,
     };
     let source = Source {
         folder: folder.to_owned(),
@@ -180,10 +183,19 @@ fn set_threads(wanted: usize) {
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
-fn control_tokens(tokenizer: &Tokenizer) -> Vec<String> {
-    let mut tokens: Vec<String> =
-        tokenizer.get_added_tokens_decoder().into_values().filter(|t| t.special).map(|t| t.content).collect();
+/// The tokenizer's special tokens; of a model that calls tools also those that only look like markup, `<tool_call>` and the like,
+/// and the tags of its template: whoever writes them could pass a text off as a call or as what one found.
+fn control_tokens(tokenizer: &Tokenizer, tool_use: &ToolUse) -> Vec<String> {
+    let is_markup = |text: &str| text.starts_with('<') && text.ends_with('>') && text.len() > 2;
+    let mut tokens: Vec<String> = tokenizer
+        .get_added_tokens_decoder()
+        .into_values()
+        .filter(|token| token.special || (tool_use.tools && is_markup(&token.content)))
+        .map(|token| token.content)
+        .chain(tool_use.tags.iter().cloned())
+        .collect();
     tokens.sort();
+    tokens.dedup();
     tokens
 }
 

@@ -13,6 +13,7 @@ mod merge;
 mod request;
 mod sampler;
 mod score;
+mod tools;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -211,7 +212,9 @@ impl Model for Engine {
     fn stream(&self, mut prompt: Prompt) -> Answer {
         let stop = std::mem::take(&mut prompt.stop);
         let asked = prompt.messages.iter().map(|m| self.count_tokens(&m.content) + FRAME).sum::<usize>();
-        let answer = stream::once(self.clone().start(prompt)).map_ok(Running::pieces).try_flatten().boxed();
+        let calls = !prompt.tools.is_empty();
+        let answer = stream::once(self.clone().start(prompt)).map_ok(Running::pieces).try_flatten();
+        let answer = if calls { answer.map_ok(tools::unread).boxed() } else { answer.boxed() };
         if stop.is_empty() { answer } else { stop_at(answer, stop, asked as u32) }
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::Sender;
 
 use super::super::ModelError;
 use super::sampler::Seeded;
+use super::tools;
 use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Role, Sampling, TokenLogprob, Usage};
 
 /// A streaming chat request whose responses go to `response`.
@@ -30,7 +31,8 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
         enable_thinking: Some(false),
         reasoning_effort: None,
     };
-    let mut request = NormalRequest::new_simple(messages, sampling, response, 0, None, None);
+    let mut request =
+        NormalRequest::new_simple(messages, sampling, response, 0, tools::offered(prompt.tools), None);
     request.is_streaming = true;
     request.return_logprobs = prompt.logprobs > 0;
     request.constraint = constraint(prompt.grammar);
@@ -58,11 +60,21 @@ fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
                 Role::System => "system",
                 Role::User => "user",
                 Role::Assistant => "assistant",
+                Role::Tool => "tool",
             };
-            IndexMap::from([
+            let mut entries = IndexMap::from([
                 ("role".to_owned(), Either::Left(role.to_owned())),
                 ("content".to_owned(), Either::Left(message.content)),
-            ])
+            ]);
+            if !message.calls.is_empty() {
+                let calls = message.calls.into_iter().map(tools::called).collect();
+                entries.insert("tool_calls".to_owned(), Either::Right(calls));
+            }
+            if let Some((id, name)) = message.answers {
+                entries.insert("tool_call_id".to_owned(), Either::Left(id));
+                entries.insert("name".to_owned(), Either::Left(name));
+            }
+            entries
         })
         .collect()
 }
@@ -119,14 +131,24 @@ fn of_chunk(chunk: ChatCompletionChunkResponse) -> Vec<Piece> {
             logprob: l.logprob,
             top: l.top_logprobs.into_iter().map(|t| (t.bytes.unwrap_or_default(), t.logprob)).collect(),
         });
-        let text = choice.delta.content.unwrap_or_default();
+        let calls = choice.delta.tool_calls.unwrap_or_default();
+        let mut text = choice.delta.content.unwrap_or_default();
+        if !calls.is_empty() {
+            // Of a model that reasons, the engine also passes the call on as text.
+            text.clear();
+            pieces.extend(calls.into_iter().map(tools::call));
+        }
         if !text.is_empty() || logprob.is_some() {
             pieces.push(Piece::Text { text, logprob });
         }
         finish = finish.or(choice.finish_reason);
     }
     if let (Some(finish), Some(usage)) = (finish, chunk.usage) {
-        let finish = if finish == "length" { Finish::Length } else { Finish::Stop };
+        let finish = match finish.as_str() {
+            "length" => Finish::Length,
+            "tool_calls" => Finish::ToolCalls,
+            _ => Finish::Stop,
+        };
         pieces.push(Piece::End(Usage {
             prompt_tokens: usage.prompt_tokens as u32,
             completion_tokens: usage.completion_tokens as u32,

@@ -13,6 +13,7 @@ mod install;
 pub mod manifest;
 #[cfg(feature = "import")]
 mod pypi;
+mod template;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub use check::{Report, check, hash_of};
 pub use fetch::{FetchError, Order, Progress, Step, Wanted};
 pub use install::Staging;
 pub use manifest::Manifest;
+pub use template::ToolUse;
 
 /// A folder that holds everything a model needs, as far as a quick look can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::error::OpenAiError;
 use super::request::Shape;
+use super::tools;
 use crate::chat::{Completion, DeskError};
-use crate::domain::prompt::{Finish, Piece, TokenLogprob, Usage};
+use crate::domain::prompt::{Finish, Piece, TokenLogprob, ToolCall, Usage};
 use crate::model::ModelError;
 use crate::web::error::ApiError;
 
@@ -25,18 +26,29 @@ pub(super) struct Reply {
 impl Reply {
     /// Everything in one object. An answer that breaks off is an error, not a short answer.
     pub(super) async fn whole(self, mut completion: Completion) -> Result<HttpResponse, OpenAiError> {
-        let (mut text, mut tokens) = (String::new(), Vec::new());
+        let (mut text, mut tokens, mut calls) = (String::new(), Vec::new(), Vec::new());
         let usage = loop {
             match completion.answer.next().await {
                 Some(Ok(Piece::Text { text: piece, logprob })) => {
                     text.push_str(&piece);
                     tokens.extend(logprob.as_ref().map(token));
                 }
+                // One that the engine could not read is text to the caller, as it came.
+                Some(Ok(Piece::ToolCall(call))) if call.name.is_empty() => text.push_str(&call.arguments),
+                Some(Ok(Piece::ToolCall(call))) => calls.push(call),
                 Some(Ok(Piece::End(usage))) => break usage,
                 Some(Err(fault)) => return Err(broken(fault)),
                 None => return Err(broken(ModelError::Incomplete)),
             }
         };
+        let mut message = json!({"role": "assistant", "content": text, "refusal": null});
+        if !calls.is_empty() {
+            message["tool_calls"] = calls.iter().map(tools::made).collect();
+            if text.is_empty() {
+                message["content"] = Value::Null;
+            }
+        }
+        let finish = if calls.is_empty() { reason(usage.finish) } else { "tool_calls" };
         let logprobs = self.shape.logprobs.then(|| json!({"content": tokens, "refusal": null}));
         Ok(HttpResponse::Ok().json(json!({
             "id": self.id,
@@ -45,9 +57,9 @@ impl Reply {
             "model": self.model,
             "choices": [{
                 "index": 0,
-                "message": {"role": "assistant", "content": text, "refusal": null},
+                "message": message,
                 "logprobs": logprobs,
-                "finish_reason": reason(usage.finish),
+                "finish_reason": finish,
             }],
             "usage": count(&usage),
         })))
@@ -68,17 +80,24 @@ impl Reply {
     }
 
     fn events(self, completion: Completion) -> impl Stream<Item = Bytes> {
-        stream::unfold(Some((self, completion)), |state| async {
-            let (reply, mut completion) = state?;
+        stream::unfold(Some((self, completion, 0)), |state| async {
+            let (reply, mut completion, mut called) = state?;
             let (bytes, over) = match completion.answer.next().await {
                 Some(Ok(Piece::Text { text, logprob })) => {
                     (event(&reply.piece(&text, logprob.as_ref())), false)
                 }
-                Some(Ok(Piece::End(usage))) => (reply.end(&usage), true),
+                Some(Ok(Piece::ToolCall(call))) if call.name.is_empty() => {
+                    (event(&reply.piece(&call.arguments, None)), false)
+                }
+                Some(Ok(Piece::ToolCall(call))) => {
+                    called += 1;
+                    (event(&reply.call(called - 1, &call)), false)
+                }
+                Some(Ok(Piece::End(usage))) => (reply.end(&usage, called > 0), true),
                 Some(Err(fault)) => (event(&broken(fault).body()), true),
                 None => (event(&broken(ModelError::Incomplete).body()), true),
             };
-            Some((bytes, (!over).then_some((reply, completion))))
+            Some((bytes, (!over).then_some((reply, completion, called))))
         })
     }
 
@@ -90,8 +109,15 @@ impl Reply {
         self.chunk(json!({"content": text}), logprobs, Value::Null)
     }
 
-    fn end(&self, usage: &Usage) -> Bytes {
-        let last = self.chunk(json!({}), Value::Null, json!(reason(usage.finish)));
+    fn call(&self, index: usize, call: &ToolCall) -> Value {
+        let mut made = tools::made(call);
+        made["index"] = index.into();
+        self.chunk(json!({"tool_calls": [made]}), Value::Null, Value::Null)
+    }
+
+    fn end(&self, usage: &Usage, called: bool) -> Bytes {
+        let why = if called { "tool_calls" } else { reason(usage.finish) };
+        let last = self.chunk(json!({}), Value::Null, json!(why));
         let mut bytes = event(&last).to_vec();
         if self.shape.include_usage {
             let mut chunk = self.frame(json!([]));
@@ -129,6 +155,7 @@ fn reason(finish: Finish) -> &'static str {
     match finish {
         Finish::Stop => "stop",
         Finish::Length => "length",
+        Finish::ToolCalls => "tool_calls",
     }
 }
 

@@ -5,6 +5,7 @@
 mod answer;
 mod error;
 mod request;
+mod tools;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
@@ -42,7 +43,7 @@ pub(super) async fn completions(
     let facts = state.desk.model().facts().clone();
     asked.check_model(&facts.name)?;
     let shape = asked.shape();
-    let prompt = asked.into_prompt(facts.context)?;
+    let prompt = asked.into_prompt(&facts)?;
     // The key is the shop's own: it waits in line, but no address's allowance is counted.
     let completion = state.desk.complete(prompt, None).await.map_err(ApiError::from)?;
     let reply = Reply {

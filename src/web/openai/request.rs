@@ -5,7 +5,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::error::OpenAiError;
+use super::tools::{self, CalledTool, OfferedTool};
 use crate::domain::prompt::{Grammar, Message, Prompt, Role, Sampling};
+use crate::model::Facts;
 use crate::web::error::ApiError;
 
 /// Tokens of an answer where the request names no limit.
@@ -48,16 +50,27 @@ pub(super) struct CompletionRequest {
     response_format: Option<ResponseFormat>,
     #[serde(default)]
     n: Option<u32>,
+    /// Functions the model may call; the caller runs them and asks again with what they found. Only for a model whose chat
+    /// template knows tools.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<Object>>)]
-    tools: Option<Vec<serde_json::Value>>,
+    tools: Option<Vec<OfferedTool>>,
+    /// `auto` or `none`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    tool_choice: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct ChatMessage {
-    /// `system`, `developer`, `user` or `assistant`.
+    /// `system`, `developer`, `user`, `assistant` or `tool`.
     role: String,
     content: Option<Content>,
+    /// Of the assistant: what it called.
+    #[serde(default)]
+    tool_calls: Option<Vec<CalledTool>>,
+    /// Of a tool: which call it answers.
+    #[serde(default)]
+    tool_call_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -132,16 +145,18 @@ impl CompletionRequest {
         }
     }
 
-    /// The prompt, within `context` tokens in all.
-    pub(super) fn into_prompt(self, context: usize) -> Result<Prompt, OpenAiError> {
+    /// The prompt, for the model of these facts.
+    pub(super) fn into_prompt(self, facts: &Facts) -> Result<Prompt, OpenAiError> {
         self.check_bounds()?;
+        self.check_tools(facts)?;
         let logprobs = match (self.logprobs.unwrap_or(false), self.top_logprobs) {
             (true, top) => top.unwrap_or(0).max(1),
             (false, None | Some(0)) => 0,
             (false, Some(_)) => return Err(OpenAiError::parameter("`top_logprobs` needs `logprobs`: true")),
         };
         let max_tokens = self.max_completion_tokens.or(self.max_tokens).unwrap_or(DEFAULT_TOKENS);
-        let messages = self.messages.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        let mut messages = self.messages.into_iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        tools::name_outcomes(&mut messages)?;
         Ok(Prompt {
             messages,
             sampling: Sampling {
@@ -151,9 +166,10 @@ impl CompletionRequest {
                 presence_penalty: self.presence_penalty,
                 ..Sampling::default()
             },
-            max_tokens: max_tokens.min(context),
+            max_tokens: max_tokens.min(facts.context),
             stop: stops(self.stop)?,
             grammar: grammar(self.response_format)?,
+            tools: tools::offered(self.tools, self.tool_choice)?,
             seed: self.seed.map_or_else(rand::random, |seed| seed as u64),
             logprobs,
             adapter: None,
@@ -178,12 +194,26 @@ impl CompletionRequest {
             "`max_tokens` is at least 1"
         } else if self.n.is_some_and(|n| n != 1) {
             "`n` other than 1 is not supported"
-        } else if self.tools.as_ref().is_some_and(|tools| !tools.is_empty()) {
-            "`tools` are not supported here"
         } else {
             return Ok(());
         };
         Err(OpenAiError::parameter(fault))
+    }
+
+    /// A model that was taught no tools would answer as if it had been offered none: better said than done.
+    fn check_tools(&self, facts: &Facts) -> Result<(), OpenAiError> {
+        let offered = self.tools.as_ref().is_some_and(|tools| !tools.is_empty());
+        let spoken =
+            self.messages.iter().any(|message| message.role == "tool" || message.tool_calls.is_some());
+        if (offered || spoken) && !facts.tools {
+            let fault = format!("the model `{}` cannot call tools; leave `tools` out", facts.name);
+            return Err(OpenAiError::parameter(fault));
+        }
+        let constrained = !matches!(self.response_format, None | Some(ResponseFormat::Text));
+        if offered && constrained {
+            return Err(OpenAiError::parameter("`tools` and `response_format` do not go together here"));
+        }
+        Ok(())
     }
 }
 
@@ -192,7 +222,8 @@ fn message(from: ChatMessage) -> Result<Message, OpenAiError> {
         "system" | "developer" => Role::System,
         "user" => Role::User,
         "assistant" => Role::Assistant,
-        _ => return Err(OpenAiError::parameter("`role` is system, developer, user or assistant")),
+        "tool" => Role::Tool,
+        _ => return Err(OpenAiError::parameter("`role` is system, developer, user, assistant or tool")),
     };
     let content = match from.content {
         None => String::new(),
@@ -204,7 +235,7 @@ fn message(from: ChatMessage) -> Result<Message, OpenAiError> {
             parts.into_iter().map(|part| part.text).collect::<Vec<_>>().join("\n")
         }
     };
-    Ok(Message::new(role, content))
+    tools::message(role, content, from.tool_calls, from.tool_call_id)
 }
 
 fn stops(from: Option<Stop>) -> Result<Vec<String>, OpenAiError> {

@@ -134,6 +134,7 @@ async fn answer(state: &State, variant: String, prompt: Prompt) -> Result<Compar
     let usage = loop {
         match completion.answer.next().await {
             Some(Ok(Piece::Text { text: piece, .. })) => text.push_str(&piece),
+            Some(Ok(Piece::ToolCall(_))) => {}
             Some(Ok(Piece::End(usage))) => break usage,
             Some(Err(fault)) => return Err(DeskError::Model(fault).into()),
             None => return Err(DeskError::Model(ModelError::Incomplete).into()),

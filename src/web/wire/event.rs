@@ -126,6 +126,10 @@ pub struct WireProvenance {
     pub seed: String,
     pub prompt_tokens: u32,
     pub completion_tokens: u32,
+    /// Rounds of tool calls before the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub rounds: Option<u32>,
     pub first_ms: u32,
     pub total_ms: u32,
 }
@@ -199,6 +203,7 @@ impl WireProvenance {
             seed: from.seed.to_string(),
             prompt_tokens: from.prompt_tokens,
             completion_tokens: from.completion_tokens,
+            rounds: (from.rounds > 0).then_some(from.rounds),
             first_ms: from.first_ms,
             total_ms: from.total_ms,
         }

@@ -113,6 +113,7 @@ fn shoppers_see_numbers_but_no_secrets() {
         seed: u64::MAX,
         prompt_tokens: 1,
         completion_tokens: 1,
+        rounds: 0,
         first_ms: 1,
         total_ms: 1,
     };

@@ -5,6 +5,7 @@ mod backup;
 mod child;
 mod client;
 mod drain;
+mod calls;
 mod frames;
 mod handoff;
 mod hooks;

@@ -69,6 +69,7 @@ async fn answer(model: &SharedModel, prompt: Prompt) -> anyhow::Result<(f64, f64
                 first.get_or_insert(started.elapsed());
                 tokens += 1;
             }
+            Piece::ToolCall(_) => {}
             Piece::End(_) => break,
         }
     }

@@ -97,6 +97,7 @@ fn provenance(n: usize) -> Provenance {
         seed: 0,
         prompt_tokens: 300,
         completion_tokens: 20,
+        rounds: 0,
         first_ms,
         total_ms: first_ms + 1_500,
     }

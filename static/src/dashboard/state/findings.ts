@@ -23,6 +23,8 @@ export interface Pair {
   answer: string;
 }
 
+const isText = (value: unknown): value is string => typeof value === "string";
+
 /** A finding that belongs to a message, and to which; undefined for what the server looks up by itself. */
 export function findingOf(event: { seq: number; at: number; name: string; outcome: unknown }): { of: number; finding: Finding } | undefined {
   const bag = event.outcome as Record<string, unknown> | null;
@@ -30,8 +32,21 @@ export function findingOf(event: { seq: number; at: number; name: string; outcom
   return { of: bag.of, finding: { seq: event.seq, at: event.at, name: event.name, by: bag.by, outcome: bag } };
 }
 
+/** A call of the model for a reply: what it came to, and the values it was called with; undefined for anything else. */
+export function callOf(outcome: Record<string, unknown>): { result: string; words: string } | undefined {
+  if (typeof outcome.result !== "string" || typeof outcome.round !== "number") return undefined;
+  const text = isText(outcome.called) ? outcome.called : isText(outcome.arguments) ? outcome.arguments : "";
+  let words = text;
+  try {
+    const bag: unknown = JSON.parse(text);
+    if (typeof bag === "object" && bag) words = Object.values(bag).map(String).join(", ");
+  } catch {
+    // Cut off, or never JSON: as it is.
+  }
+  return { result: outcome.result, words };
+}
+
 const items = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter((one): one is Record<string, unknown> => typeof one === "object" && one !== null) : []);
-const isText = (value: unknown): value is string => typeof value === "string";
 
 export const attributesOf = ({ outcome }: Finding): Attribute[] => items(outcome.attributes).flatMap(({ name, value }) => (isText(name) && isText(value) ? [{ name, value }] : []));
 

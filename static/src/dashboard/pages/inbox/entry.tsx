@@ -9,7 +9,7 @@ import { Icon, type Shape } from "../../ui/icon";
 import { Avatar, Button, memo } from "../../ui/kit";
 import { Rich } from "../../ui/rich";
 import type { Letter } from "../../../widget/outbox";
-import { spansOf } from "../../state/findings";
+import { callOf, spansOf } from "../../state/findings";
 import { Correct } from "./correct";
 import { Findings, Marked, MessageTools } from "./findings";
 
@@ -154,6 +154,11 @@ export function toolWords({ name, outcome }: Pick<Tool, "name" | "outcome">): st
   if (Array.isArray(bag.attributes)) {
     const pairs = bag.attributes.flatMap((one: { name?: unknown; value?: unknown } | null) => (typeof one?.name === "string" ? [`${one.name} ${String(one.value ?? "")}`.trim()] : []));
     if (pairs.length) return `${title}: ${pairs.slice(0, 4).join(", ")}`;
+  }
+  const call = callOf(bag);
+  if (call) {
+    const why = known(`refused.${call.result}`);
+    return [call.words ? `${title}: ${call.words}` : title, ...(why ? [t("tool.refused", { why })] : [])].join(" · ");
   }
   if (typeof bag.reason === "string") return `${title}: ${bag.reason}`;
   return title;
