@@ -22,6 +22,7 @@ mod rows;
 mod rows_erase;
 mod runs;
 mod runs_child;
+mod runs_publish;
 mod store;
 mod store_child;
 mod store_crash;
@@ -46,6 +47,8 @@ mod train_kill;
 mod train_loop;
 #[cfg(feature = "train")]
 mod train_made;
+#[cfg(feature = "train")]
+mod train_outputs;
 #[cfg(feature = "train")]
 mod train_recipes;
 mod web;
