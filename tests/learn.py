@@ -250,11 +250,12 @@ def work(server, shopper, args):
     card = server.must("GET", f"/v1/staff/runs/{run}")["scorecard"]
     # A few steps need not be better than the base; what is tried is the way.
     force = bool(args.steps) and not card["passed"]
-    asked = time.monotonic()
+    shopper.phase, asked = "promoting", time.monotonic()
+    early = [by for _, by, _, _ in shopper.replies if by]
     server.must("POST", f"/v1/staff/adapters/{NAME}/promote", {"version": int(name.split("@")[1]), "force": force})
     shopper.phase, promoted = "promoted", time.monotonic() - asked
     first = shopper.until(name, asked)
-    asked = time.monotonic()
+    shopper.phase, asked = "rolling back", time.monotonic()
     server.must("POST", f"/v1/staff/adapters/{NAME}/rollback")
     shopper.phase = "rolled back"
     back = shopper.until(None, asked)
@@ -264,7 +265,8 @@ def work(server, shopper, args):
         time.sleep(0.05)
     late = [by for _, by, took, at in shopper.replies if at - took > settled and by]
     return {
-        "card": card, "name": name, "trained": trained, "promoted": promoted, "first": first, "back": back, "late": late,
+        "card": card, "name": name, "trained": trained, "promoted": promoted, "first": first, "back": back,
+        "early": early, "late": late,
     }
 
 
@@ -307,9 +309,9 @@ def main():
             shopper.join(PATIENCE)
             server.stop()
     tell(shopper, seen)
-    early = [by for phase, by, _, _ in shopper.replies if by and phase in ("before", "training", "evaluating")]
-    if shopper.failed or early or seen["late"]:
-        raise SystemExit(f"\n{len(shopper.failed)} chats failed, {len(early)} made too early, {len(seen['late'])} too late")
+    early, late = len(seen["early"]), len(seen["late"])
+    if shopper.failed or early or late:
+        raise SystemExit(f"\n{len(shopper.failed)} chats failed, {early} made by the adapter too early, {late} too late")
     print("\nno chat failed")
 
 
