@@ -51,4 +51,6 @@ mod train_made;
 mod train_outputs;
 #[cfg(feature = "train")]
 mod train_recipes;
+#[cfg(feature = "train")]
+mod train_road;
 mod web;
