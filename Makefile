@@ -12,8 +12,11 @@ DATA ?= data
 LISTEN ?= 127.0.0.1:8080
 BIN := $(CARGO_TARGET_DIR)/release/shopclerk
 VENV := $(CACHE)/venv
+PEFT_VENV := $(CACHE)/peft-venv
+PEFT := $(CACHE)/peft-reference
+MODEL := smollm2-135m-instruct
 
-.PHONY: help serve test setup pages build model quick lint unit browser openai soak bench clean
+.PHONY: help serve test setup pages build model quick lint python unit browser openai peft learn soak bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,13 +47,15 @@ lint: pages ## Formatting, clippy, licences
 	cargo clippy --locked --no-default-features --all-targets -- -D warnings
 	@if command -v cargo-deny >/dev/null; then cargo deny check; else echo "cargo-deny is not installed: licences and advisories unchecked (cargo install cargo-deny)"; fi
 
-unit: build model ## Rust and TypeScript tests, with the real model
-	cargo test --release --locked
+python: setup ## Two small Python packages that tests compare with: openai, tensorboard
+	@[ -x "$(VENV)/bin/python" ] || python3 -m venv "$(VENV)"
+	@"$(VENV)/bin/python" -c 'import openai, tensorboard' 2>/dev/null || "$(VENV)/bin/pip" install --quiet openai tensorboard
+
+unit: build model python ## Rust and TypeScript tests, with the real model
+	SHOPCLERK_PYTHON="$(VENV)/bin/python" cargo test --release --locked
 	cd static && npm test --silent && npm run --silent size
 
-openai: build model ## The official OpenAI client against our API
-	@[ -x "$(VENV)/bin/python" ] || python3 -m venv "$(VENV)"
-	@"$(VENV)/bin/python" -c 'import openai' 2>/dev/null || "$(VENV)/bin/pip" install --quiet openai
+openai: build model python ## The official OpenAI client against our API
 	SHOPCLERK_BIN="$(BIN)" "$(VENV)/bin/python" tests/openai_client.py
 
 browser: build model ## A real Chromium against the real server and the real model
@@ -58,6 +63,16 @@ browser: build model ## A real Chromium against the real server and the real mod
 
 quick: ## The fast inner loop: no model
 	cargo test --no-default-features
+
+peft: build model ## Adapters to and from Python PEFT (fetches PyTorch: about 3 GB)
+	@[ -x "$(PEFT_VENV)/bin/python" ] || python3 -m venv "$(PEFT_VENV)"
+	@"$(PEFT_VENV)/bin/python" -c 'import torch, transformers, peft' 2>/dev/null || "$(PEFT_VENV)/bin/pip" install --quiet torch transformers peft
+	"$(PEFT_VENV)/bin/python" tests/peft_reference.py "$(SHOPCLERK_MODELS)/$(MODEL)" "$(PEFT)"
+	SHOPCLERK_PEFT="$(PEFT)" SHOPCLERK_PEFT_PYTHON="$(PEFT_VENV)/bin/python" cargo test --release --locked peft -- --nocapture
+
+learn: build model ## One run over HTTP while somebody chats: DIALOGUES=file.jsonl, STEPS=4 for a short one
+	$(if $(DIALOGUES),,$(error say which rows to train on: make learn DIALOGUES=dialogues.jsonl))
+	SHOPCLERK_BIN="$(BIN)" python3 tests/learn.py $(if $(STEPS),--steps $(STEPS)) "$(DIALOGUES)"
 
 soak: ## Crash tests, many more rounds
 	SHOPCLERK_SOAK=1 cargo test --release --locked store_ -- --nocapture

@@ -1,10 +1,11 @@
 //! `shopclerk adapter`: which adapters there are, which serve, and changing that, also under a running server.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use super::shelf::Shelf;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::run::{Manifest, Scorecard};
@@ -14,6 +15,8 @@ use crate::model::adapters::{
 use crate::model::library;
 use crate::staff::{Audit, Entry};
 
+/// The file that makes a folder a run.
+const RUN: &str = "run.json";
 /// How changes made here are signed.
 const BY: &str = "command line";
 /// How long a running server may take to load what was promoted.
@@ -45,11 +48,13 @@ enum Action {
     },
     /// Have a version answer, once it has been checked; a running server follows within seconds
     #[command(
-        after_help = "Examples:\n  shopclerk adapter promote shop@3\n  shopclerk adapter promote shop@4 --share 10%"
+        after_help = "Examples:\n  shopclerk adapter promote shop@3\n  shopclerk adapter promote shop@4 --share 10%\n  \
+                      shopclerk adapter promote data/runs/0199...   # takes the judged run in first"
     )]
     Promote {
-        #[arg(value_name = "NAME@VERSION")]
-        adapter: AdapterId,
+        /// A version, or the folder of a run that was judged
+        #[arg(value_name = "NAME@VERSION|RUN_DIR")]
+        adapter: String,
         /// Part of the conversations that go to it; each stays where it is
         #[arg(long, value_name = "10%", value_parser = share)]
         share: Option<f64>,
@@ -97,7 +102,8 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         Action::Show { adapter } => show(&registry, &adapter),
         Action::Promote { adapter, share, force } => {
             let force = if force { Force::Yes } else { Force::No };
-            let wish = Promotion { id: adapter, share, by: BY.to_owned(), force, at: Clock::System.now() };
+            let id = version(&adapter, &config)?;
+            let wish = Promotion { id, share, by: BY.to_owned(), force, at: Clock::System.now() };
             let state = registry.promote(&wish, base(&config)?.as_ref())?;
             let share = wish.share.unwrap_or(1.0) * 100.0;
             let detail = format!("{share:.0}% of conversations");
@@ -212,33 +218,33 @@ async fn follow(registry: &Registry, name: &str, state: &State) -> anyhow::Resul
     Ok(())
 }
 
-fn import(
-    registry: &Registry,
-    config: &Config,
-    dir: &std::path::Path,
-    name: Option<String>,
-) -> anyhow::Result<()> {
+/// `shop@3`, or the version of a run's adapter, which is taken in if it was not yet.
+fn version(adapter: &str, config: &Config) -> anyhow::Result<AdapterId> {
+    let dir = Path::new(adapter);
+    if dir.join(RUN).is_file() { take_in(dir, None, config) } else { Ok(adapter.parse()?) }
+}
+
+fn take_in(run: &Path, name: Option<String>, config: &Config) -> anyhow::Result<AdapterId> {
+    let id = Shelf::of(config).take_in(run, name)?;
+    note(config, Entry::new("cli", "adapter_published").on(&id.to_string()))?;
+    Ok(id)
+}
+
+fn import(registry: &Registry, config: &Config, dir: &Path, name: Option<String>) -> anyhow::Result<()> {
+    if dir.join(RUN).is_file() {
+        let id = take_in(dir, name, config)?;
+        println!("{id} is there; `shopclerk adapter promote {id}` has it answer");
+        return Ok(());
+    }
     let base = base(config)?.context("give the model the adapter belongs to with `model.name`")?;
-    let (manifest, weights) = if dir.join("run.json").is_file() {
-        let judged = crate::runs::manifest_of(dir, Clock::System.now());
-        let mut manifest =
-            judged.with_context(|| format!("judge it first: shopclerk eval {}", dir.display()))?;
-        manifest.base_fingerprint = base.fingerprint().to_owned();
-        manifest.name = name.unwrap_or(manifest.name);
-        (manifest, dir.join("adapter"))
-    } else {
-        let name = name.context("give the adapter a name, e.g. `shop`")?;
-        (foreign(name, config, &base), dir.to_owned())
-    };
-    let judged = manifest.scorecard.is_some();
-    let id = registry.publish(&weights, manifest)?;
+    let name = name.context("give the adapter a name, e.g. `shop`")?;
+    let id = registry.publish(dir, foreign(name, config, &base))?;
     if let Err(fault) = registry.check(&id, Some(&base)) {
         registry.remove(&id)?;
         return Err(fault).context("it was not taken in");
     }
     note(config, Entry::new("cli", "adapter_published").on(&id.to_string()))?;
-    let how = if judged { "` has it answer" } else { " --force` has it answer (it has no scorecard)" };
-    println!("{id} is there; `shopclerk adapter promote {id}{how}");
+    println!("{id} is there; `shopclerk adapter promote {id} --force` has it answer (it has no scorecard)");
     Ok(())
 }
 

@@ -9,14 +9,15 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::subject::Subject;
+use super::data_flag;
 use super::wording::ToolWording;
 use crate::config::Config;
-use crate::domain::recipe::Recipe;
+use crate::domain::recipe::{Objective, Recipe};
 use crate::domain::run::{self, Scorecard};
-use crate::eval::{HeldOut, Material, Replies, Suite, compare, gate, table};
+use crate::eval::{Beside, HeldOut, Material, Replies, Suite, compare, gate, table};
 use crate::model::library;
 use crate::prompt::Playbook;
-use crate::runs::{Folder, leash};
+use crate::runs::{COMMAND_LINE, Folder, leash};
 
 const KNOWN: &str = "held-out, replies, sentiment, attributes, qa";
 
@@ -87,9 +88,13 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let suite = suite(&args, &config, &material, &subject.base.path)?;
     let (model, adapter) = subject.load(&config).await?;
     let bar = Bar::new(&args);
-    let scores =
-        compare(suite.as_ref(), model.as_ref(), adapter.as_deref(), &|who, n| bar.at(&args.what, who, n))
-            .await?;
+    let scores = compare(
+        suite.as_ref(),
+        model.as_ref(),
+        Beside { adapter: adapter.as_deref(), current: None },
+        &|who, n| bar.at(&args.what, who, n),
+    )
+    .await?;
     bar.done();
     print(&scores, &args)
 }
@@ -131,37 +136,66 @@ async fn of_run(args: &Args, config: &Config) -> anyhow::Result<()> {
     let recipe = Recipe::from_toml(&fs_err::read_to_string(folder.file("recipe.toml"))?)?;
     let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
     let material = Material::of_run(folder.path(), &base.path)?;
-    let mut suites = Vec::new();
+    let (mut suites, mut current) = (Vec::new(), None);
     if !material.is_empty() {
-        let subject = Subject { base, bundle: None, run: None, calibration: None };
-        let bundle = subject.bundle_of(&folder.file("adapter"), &recipe.name, config)?;
-        let subject = Subject { bundle: Some(bundle), ..subject };
-        let replies = Replies::new(
-            &material,
-            &subject.base.path,
-            args.replies.unwrap_or(config.runs.replies),
-            &products(config)?,
-        )?;
+        let path = base.path.clone();
+        let (subject, rival) = Subject::of_run(&folder.file("adapter"), &recipe.name, base, config)?;
         let (model, adapter) = subject.load(config).await?;
-        let tool = tools::of_run(&folder, &recipe, (&model, adapter.as_deref()), config).await?;
+        if let Some(rival) = &rival {
+            current = Some(rival.load(&model).await?);
+        }
+        let tried = tools::Tried {
+            model: &model,
+            adapter: adapter.as_deref(),
+            rival: current.as_deref().zip(rival.as_ref()),
+        };
+        let beside = Beside { adapter: tried.adapter, current: current.as_deref() };
         let bar = Bar::new(args);
         let held_out = HeldOut(&material);
-        // Likelihoods first: replies leave their beginnings in the engine's cache. Of a tool, its own scores say more.
-        let last: (&str, &dyn Suite) = match &tool {
-            Some(suite) => (&recipe.name, suite.as_ref()),
-            None => ("replies", &replies),
-        };
-        for (name, suite) in
-            [("held-out", &held_out as &dyn Suite), last].into_iter().filter(|(_, s)| s.rows() > 0)
-        {
+        // Likelihoods first: replies leave their beginnings in the engine's cache.
+        let last = last_suite((&folder, &recipe), &tried, (args, config), (&material, &path)).await?;
+        let second = last.as_ref().map(|(name, suite)| (*name, suite.as_ref()));
+        let first: (&str, &dyn Suite) = ("held-out", &held_out);
+        for (name, suite) in [Some(first), second].into_iter().flatten().filter(|(_, s)| s.rows() > 0) {
             let done = |who: &str, n: usize| bar.at(name, who, n);
-            suites.extend(compare(suite, model.as_ref(), adapter.as_deref(), &done).await?);
+            suites.extend(compare(suite, model.as_ref(), beside, &done).await?);
         }
         bar.done();
     }
-    let card = gate::gate(&recipe.gate, suites);
+    let card = Scorecard { current, ..gate::gate(&recipe.gate, suites) };
     folder.write("scorecard.json", &serde_json::to_vec_pretty(&card)?)?;
-    show(&card, args)
+    show(&card, args)?;
+    next(&folder, &card, (args, config))
+}
+
+/// What is judged besides the loss: the scores of a tool, the replies of a chat, nothing of plain text.
+async fn last_suite<'a>(
+    (folder, recipe): (&Folder, &'a Recipe),
+    tried: &tools::Tried<'_>,
+    (args, config): (&Args, &Config),
+    (material, base): (&'a Material, &Path),
+) -> anyhow::Result<Option<(&'a str, Box<dyn Suite + 'a>)>> {
+    let tool = match recipe.objective {
+        // Nobody answers anybody in it.
+        Objective::Text => return Ok(None),
+        Objective::Task => tools::of_run(folder, recipe, tried, config).await?,
+        Objective::Chat => None,
+    };
+    if let Some(suite) = tool {
+        return Ok(Some((&recipe.name, suite)));
+    }
+    let most = args.replies.unwrap_or(config.runs.replies);
+    Ok(Some(("replies", Box::new(Replies::new(material, base, most, &products(config)?)?))))
+}
+
+/// A server takes in what it judged; here somebody has to ask for it.
+fn next(folder: &Folder, card: &Scorecard, (args, config): (&Args, &Config)) -> anyhow::Result<()> {
+    if !args.json && folder.run().is_ok_and(|run| run.by == COMMAND_LINE) {
+        let (run, data) = (folder.path().display(), data_flag(config));
+        let force = if card.passed { "" } else { " --force" };
+        println!("\n`shopclerk{data} adapter promote {run}{force}` has it answer.");
+    }
+    Ok(())
 }
 
 fn show(card: &Scorecard, args: &Args) -> anyhow::Result<()> {

@@ -3,11 +3,14 @@
 
 mod adapter;
 mod bench;
+#[cfg(feature = "train")]
+mod clean;
 mod data;
 #[cfg(feature = "train")]
 mod eval;
 mod model;
 mod serve;
+mod shelf;
 mod staff;
 mod tool;
 #[cfg(feature = "train")]
@@ -69,6 +72,13 @@ impl Cli {
         }
         self
     }
+}
+
+/// The flag that a command shown to somebody needs to be about the same folder.
+#[cfg(feature = "train")]
+fn data_flag(config: &Config) -> String {
+    let data = &config.data;
+    if *data == Config::default().data { String::new() } else { format!(" --data {}", data.display()) }
 }
 
 /// The folder given as `--data` before the word `command`, which has a `--data` of its own.

@@ -8,13 +8,16 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 
 use self::progress::Progress;
+use super::clean::Cleaner;
+use super::data_flag;
+use super::training::put_chats;
 use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::Recipe;
 use crate::domain::run::{Run, RunState};
 use crate::model::library;
-use crate::train::data::prepare::{self, Place};
+use crate::train::data::prepare::{self, Clean, Place};
 use crate::train::data::task;
 use crate::train::files;
 use crate::train::lora::Lora;
@@ -94,6 +97,9 @@ fn work(args: &Args, config: &Config) -> anyhow::Result<()> {
         println!("{}", serde_json::to_string_pretty(&outcome)?);
     } else {
         tell(&folder, &outcome);
+        if own {
+            next(&folder, config);
+        }
     }
     Ok(())
 }
@@ -131,20 +137,16 @@ fn begin(file: &Path, config: &Config) -> anyhow::Result<Folder> {
     }
     let text = fs_err::read_to_string(file)?;
     let recipe = Recipe::from_toml(&text).with_context(|| file.display().to_string())?;
-    if recipe.data.store.is_some() {
-        bail!(
-            "{}: data.store: the server's own conversations are exported by the server, which owns the store; start this \
-             run there, or export rows first and name the file as data.files",
-            file.display()
-        );
-    }
     let wording = ToolWording::load(&config.shop)?;
     let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let now = Clock::System.now();
     let id = Clock::System.fresh_id().to_string();
     let path = config.data.join("runs").join(&id);
     fs_err::create_dir_all(&path)?;
-    let made = fill(&recipe, Place { folder: &path, beside, now, wording: Some(&wording) }, &id);
+    let clean = Cleaner::of(&recipe, config)?;
+    let clean = clean.as_ref().map(|clean| clean as &dyn Clean);
+    let place = Place { folder: &path, beside, now, wording: Some(&wording), clean };
+    let made = fill(&recipe, place, (&id, config));
     if made.is_err() {
         // Nothing was trained yet: a recipe with a fault leaves no run behind.
         fs_err::remove_dir_all(&path)?;
@@ -154,13 +156,19 @@ fn begin(file: &Path, config: &Config) -> anyhow::Result<Folder> {
     Ok(Folder::new(path))
 }
 
-fn fill(recipe: &Recipe, place: Place<'_>, id: &str) -> anyhow::Result<()> {
+fn fill(recipe: &Recipe, place: Place<'_>, (id, config): (&str, &Config)) -> anyhow::Result<()> {
     files::write(&place.folder.join("recipe.toml"), recipe.to_toml().as_bytes())?;
     let wording = place.beside.join(task::FILE);
     if wording.is_file() {
         fs_err::copy(wording, place.folder.join(task::FILE))?;
     }
-    prepare::prepare(recipe, place)?;
+    let chats = put_chats(recipe, config, place.folder)?;
+    if let Some(chats) = &chats {
+        eprint!("{chats}");
+    }
+    let rows = prepare::prepare(recipe, place)?;
+    let report = serde_json::json!({"chats": chats, "files": rows});
+    files::write_json(&place.folder.join("report.json"), &report)?;
     let run = Run {
         id: id.to_owned(),
         name: recipe.name.clone(),
@@ -205,4 +213,12 @@ fn tell(folder: &Folder, outcome: &Outcome) {
         }
     }
     println!("{}", folder.adapter().display());
+}
+
+/// A server judges and publishes what it trained; here somebody has to ask for it.
+fn next(folder: &Folder, config: &Config) {
+    let (run, data) = (folder.path().display(), data_flag(config));
+    println!("\nNext:");
+    println!("  shopclerk{data} eval {run}               # base and adapter side by side");
+    println!("  shopclerk{data} adapter promote {run}    # has it answer, if that was in its favour");
 }

@@ -1,22 +1,23 @@
 //! Fine-tuning beside a server: its rows, its children, its adapters.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::process::Command;
 
+use super::clean::Cleaner;
+use super::data::open_existing;
 use super::data::rows::{of_store, write_rows};
+use super::shelf::Shelf;
 use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::domain::recipe::Recipe;
-use crate::domain::run::Manifest;
-use crate::model::adapters::{Base, Registry};
-use crate::model::library;
-use crate::runs::rows::forget;
-use crate::runs::{Gather, GatherError, Job, Launch, Parts, Publish, Runs};
+use crate::domain::recipe::{Recipe, StoreRecipe};
+use crate::runs::rows::{Report, forget};
+use crate::runs::{Gather, GatherError, Job, Launch, Parts, Runs};
 use crate::store::Store;
-use crate::train::data::prepare::{self, Place};
+use crate::train::data::prepare::{self, Clean, Place};
 
 /// The service of runs. Needs a tokio runtime.
 pub(super) fn open(config: &Config, store: &Store) -> anyhow::Result<Runs> {
@@ -27,7 +28,7 @@ pub(super) fn open(config: &Config, store: &Store) -> anyhow::Result<Runs> {
         clock: Clock::System,
         launch: launch(config)?,
         gather: Arc::new(Rows { store: store.clone(), config: config.clone() }),
-        publish: Arc::new(Shelf { registry: config.adapters(), models: config.models_dir() }),
+        publish: Arc::new(Shelf::of(config)),
     })?;
     Ok(runs)
 }
@@ -73,40 +74,43 @@ impl Gather for Rows {
         let _gate = forget::gate(&self.config.data).map_err(|fault| GatherError::Store(fault.to_string()))?;
         let mut chats = None;
         if let Some(from) = &recipe.data.store {
-            let prepared = of_store(&self.store, from, recipe, &self.config)
-                .map_err(|fault| GatherError::Store(format!("{fault:#}")))?;
-            if !prepared.rows.is_empty() {
-                write_rows(&folder.join(prepare::ROWS), &prepared.rows).map_err(|fault| invalid(&fault))?;
-            }
-            chats = Some(prepared.report);
+            let report = put(&self.store, from, recipe, (&self.config, folder));
+            chats = Some(report.map_err(|fault| GatherError::Store(format!("{fault:#}")))?);
         }
         let beside = self.config.data.join("datasets");
         let wording = ToolWording::load(&self.config.shop).map_err(|fault| invalid(&fault))?;
-        let place = Place { folder, beside: &beside, now: Clock::System.now(), wording: Some(&wording) };
+        let clean = Cleaner::of(recipe, &self.config).map_err(|fault| invalid(&fault))?;
+        let clean = clean.as_ref().map(|clean| clean as &dyn Clean);
+        let place =
+            Place { folder, beside: &beside, now: Clock::System.now(), wording: Some(&wording), clean };
         let files = prepare::prepare(recipe, place).map_err(|fault| invalid(&fault))?;
         Ok(serde_json::json!({"chats": chats, "files": files}))
     }
 }
 
-/// The registry of adapters.
-struct Shelf {
-    registry: Registry,
-    models: PathBuf,
+/// Writes the rows of the shop's own chats into a run's folder, if there are any; says what was left out.
+fn put(
+    store: &Store,
+    from: &StoreRecipe,
+    recipe: &Recipe,
+    (config, folder): (&Config, &Path),
+) -> anyhow::Result<Report> {
+    let prepared = of_store(store, from, recipe, config)?;
+    if !prepared.rows.is_empty() {
+        write_rows(&folder.join(prepare::ROWS), &prepared.rows)?;
+    }
+    Ok(prepared.report)
 }
 
-impl Publish for Shelf {
-    fn publish(&self, adapter: &Path, mut manifest: Manifest) -> Result<String, String> {
-        let publish = || -> anyhow::Result<String> {
-            let folder = library::resolve(&self.models, &manifest.base)?;
-            let base = Base::read(&folder.path, &self.registry.cache())?;
-            manifest.base_fingerprint = base.fingerprint().to_owned();
-            let id = self.registry.publish(adapter, manifest)?;
-            if let Err(fault) = self.registry.check(&id, Some(&base)) {
-                self.registry.remove(&id)?;
-                return Err(fault.into());
-            }
-            Ok(id.to_string())
-        };
-        publish().map_err(|fault| format!("{fault:#}"))
-    }
+/// As the server does it, while no server has the store; `None` if the recipe wants no conversations. Blocks: call it off the
+/// runtime.
+pub(super) fn put_chats(recipe: &Recipe, config: &Config, folder: &Path) -> anyhow::Result<Option<Report>> {
+    let Some(from) = &recipe.data.store else { return Ok(None) };
+    let _gate = forget::gate(&config.data)?;
+    let store = open_existing(config).context(
+        "data.store: where a server has the store, ask the server for this run: POST /v1/staff/runs, or the dashboard",
+    )?;
+    let put = put(&store, from, recipe, (config, folder));
+    tokio::runtime::Handle::current().block_on(store.close());
+    put.map(Some)
 }

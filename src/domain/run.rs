@@ -174,6 +174,9 @@ pub struct Trial {
     pub values: std::collections::BTreeMap<String, serde_json::Value>,
     pub dev_loss: Option<f64>,
     pub pruned: bool,
+    /// Why it was lost: a loss or a gradient that is not a number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     pub seconds: f64,
 }
 
@@ -185,6 +188,9 @@ pub struct Scorecard {
     pub passed: bool,
     /// Why not, one reason a line.
     pub reasons: Vec<String>,
+    /// `name@version` that served when it was judged, and was judged beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
 }
 
 /// One thing that was measured.
@@ -200,6 +206,9 @@ pub struct Suite {
     /// The trivial answer's score, where there is one.
     pub trivial: Option<Score>,
     pub base: Option<Score>,
+    /// The version that the adapter would take the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<Score>,
     pub adapter: Option<Score>,
     /// More numbers, e.g. per class.
     #[serde(default)]

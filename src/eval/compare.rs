@@ -7,23 +7,36 @@ use super::tally::{difference, score};
 use crate::domain::run;
 use crate::model::Model;
 
-/// Asks the base, and the adapter if there is one, and scores both beside the trivial answer. `done` is told who is asked
-/// (`base` or `adapter`) and how many rows are done.
+/// Who is judged beside the base, by the names under which the model has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'a> {
+    /// The adapter that the verdict is about.
+    pub adapter: Option<&'a str>,
+    /// The version that serves now.
+    pub current: Option<&'a str>,
+}
+
+/// Asks the base and whoever is beside it, and scores all of them beside the trivial answer. `done` is told who is asked
+/// (`base`, `current` or `adapter`) and how many rows are done.
 ///
 /// # Errors
 /// A model that fails.
 pub async fn compare(
     suite: &dyn Suite,
     model: &dyn Model,
-    adapter: Option<&str>,
+    beside: Beside<'_>,
     done: &(dyn Fn(&str, usize) + Sync),
 ) -> anyhow::Result<Vec<run::Suite>> {
-    let base = suite.judge(Judged { model, adapter: None, done: &|n| done("base", n) }).await?;
-    let judged = match adapter {
-        Some(_) => Some(suite.judge(Judged { model, adapter, done: &|n| done("adapter", n) }).await?),
-        None => None,
-    };
-    let contest = Contest { trivial: suite.trivial(), base: Some(base), adapter: judged };
+    let mut contest = Contest { trivial: suite.trivial(), ..Contest::default() };
+    contest.base = Some(suite.judge(Judged { model, adapter: None, done: &|n| done("base", n) }).await?);
+    // The adapter comes last: the examples of a scorecard are those that were said last.
+    for (who, adapter, tallies) in
+        [("current", beside.current, &mut contest.current), ("adapter", beside.adapter, &mut contest.adapter)]
+    {
+        if adapter.is_some() {
+            *tallies = Some(suite.judge(Judged { model, adapter, done: &|n| done(who, n) }).await?);
+        }
+    }
     Ok(scores(suite, &contest))
 }
 
@@ -46,6 +59,7 @@ pub(super) fn scores(suite: &dyn Suite, contest: &Contest) -> Vec<run::Suite> {
             rows: suite.rows(),
             trivial: of(&contest.trivial),
             base: of(&contest.base),
+            current: of(&contest.current),
             adapter: of(&contest.adapter),
             details,
         }

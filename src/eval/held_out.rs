@@ -97,7 +97,7 @@ mod tests {
     use futures_util::future::{BoxFuture, ready};
 
     use super::super::material::Item;
-    use super::super::{compare, gate, table};
+    use super::super::{Beside, compare, gate, table};
     use super::*;
     use crate::domain::prompt::Prompt;
     use crate::domain::recipe::GateRecipe;
@@ -176,8 +176,14 @@ mod tests {
             learnt: HashMap::from([(3, 5), (1, 1)]),
             vocabulary: 10,
         };
-        let suites =
-            compare(&HeldOut(&material), &Numbers::default(), Some("shop@1"), &|_, _| {}).await.unwrap();
+        let suites = compare(
+            &HeldOut(&material),
+            &Numbers::default(),
+            Beside { adapter: Some("shop@1"), current: None },
+            &|_, _| {},
+        )
+        .await
+        .unwrap();
         let [suite] = suites.as_slice() else { panic!("{suites:?}") };
         let near = |found: Option<crate::domain::run::Score>, expected: f64| {
             assert!((found.unwrap().value - expected).abs() < 1e-6, "{found:?} instead of {expected}");

@@ -70,7 +70,13 @@ impl Material {
         let data = DataRecipe { files: vec![file], dev: 0.0, test: 0.0, max_tokens, ..DataRecipe::default() };
         let recipe = Recipe { data, ..Recipe::default() };
         let scratch = tempfile::tempdir()?;
-        let place = Place { folder: scratch.path(), beside: scratch.path(), now: 0, wording: Some(wording) };
+        let place = Place {
+            folder: scratch.path(),
+            beside: scratch.path(),
+            now: 0,
+            wording: Some(wording),
+            clean: None,
+        };
         let source = prepare::prepare(&recipe, place)?;
         let encoder = Encoder::load(base, source.now)?;
         let rows = scratch.path().join(prepare::ROWS);

@@ -31,7 +31,7 @@ mod workers;
 
 #[cfg(feature = "train")]
 pub use attributes::{Ask, Attributes};
-pub use compare::compare;
+pub use compare::{Beside, compare};
 #[cfg(feature = "train")]
 pub use held_out::HeldOut;
 #[cfg(feature = "train")]

@@ -57,5 +57,7 @@ pub struct Judged<'a> {
 pub struct Contest {
     pub trivial: Option<Vec<Tally>>,
     pub base: Option<Vec<Tally>>,
+    /// The version that serves now.
+    pub current: Option<Vec<Tally>>,
     pub adapter: Option<Vec<Tally>>,
 }

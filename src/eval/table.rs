@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::domain::run::{Score, Scorecard, Suite};
 
+/// The column of the version that serves now, if one did.
+const CURRENT: usize = 5;
+
 /// One line a measure, with 95 % intervals, and the verdict.
 pub fn of(card: &Scorecard) -> String {
     let mut text = suites(&card.suites);
@@ -20,19 +23,26 @@ pub fn of(card: &Scorecard) -> String {
 
 /// The measures alone.
 pub fn suites(suites: &[Suite]) -> String {
-    let mut rows = vec![["SUITE", "MEASURE", "ROWS", "TRIVIAL", "BASE", "ADAPTER"].map(str::to_owned)];
+    let mut rows = vec![
+        ["SUITE", "MEASURE", "ROWS", "TRIVIAL", "BASE", "CURRENT", "ADAPTER"].map(str::to_owned).to_vec(),
+    ];
     for suite in suites {
-        rows.push([
+        rows.push(vec![
             suite.name.clone(),
             suite.measure.clone(),
             suite.rows.to_string(),
             show(suite.trivial),
             show(suite.base),
+            show(suite.current),
             show(suite.adapter),
         ]);
     }
-    let widths: Vec<usize> =
-        (0..6).map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0)).collect();
+    if suites.iter().all(|suite| suite.current.is_none()) {
+        rows.iter_mut().for_each(|row| drop(row.remove(CURRENT)));
+    }
+    let widths: Vec<usize> = (0..rows[0].len())
+        .map(|n| rows.iter().map(|row| row[n].chars().count()).max().unwrap_or(0))
+        .collect();
     let mut text = String::new();
     for row in rows {
         let cells: Vec<String> =
@@ -61,16 +71,23 @@ mod tests {
             rows: 20,
             trivial: None,
             base: score(1.88),
+            current: None,
             adapter: score(1.578),
             details: serde_json::Value::Null,
         };
-        let card = Scorecard { suites: vec![suite], passed: false, reasons: vec!["too high".to_owned()] };
+        let served = Suite { current: score(1.6), ..suite.clone() };
+        let reasons = vec!["too high".to_owned()];
+        let card = Scorecard { suites: vec![suite], passed: false, reasons, current: None };
         insta::assert_snapshot!(of(&card), @r"
         SUITE     MEASURE               ROWS  TRIVIAL  BASE                  ADAPTER
         held_out  loss per token, nats  20    -        1.880 [1.830, 1.930]  1.578 [1.528, 1.628]
 
         The gate is not passed:
           - too high
+        ");
+        insta::assert_snapshot!(suites(&[served]), @r"
+        SUITE     MEASURE               ROWS  TRIVIAL  BASE                  CURRENT               ADAPTER
+        held_out  loss per token, nats  20    -        1.880 [1.830, 1.930]  1.600 [1.550, 1.650]  1.578 [1.528, 1.628]
         ");
     }
 }

@@ -1,5 +1,7 @@
 //! Who a tool's suite asks: the base, or one version.
 
+use std::collections::BTreeMap;
+
 use crate::tools::{Calibration, Toolbox, Workers};
 
 /// The tools, and how an adapter's scores are read.
@@ -7,12 +9,21 @@ use crate::tools::{Calibration, Toolbox, Workers};
 pub struct Cast {
     tools: Toolbox,
     calibration: Option<Calibration>,
+    /// Of other versions that are judged as well, by their names.
+    others: BTreeMap<String, Option<Calibration>>,
 }
 
 impl Cast {
     /// `calibration` is that of the adapter which is judged, if it has one.
     pub fn new(tools: Toolbox, calibration: Option<Calibration>) -> Self {
-        Self { tools, calibration }
+        Self { tools, calibration, others: BTreeMap::new() }
+    }
+
+    /// Another version is judged too, and its scores are read in its own way.
+    #[must_use]
+    pub fn beside(mut self, adapter: &str, calibration: Option<Calibration>) -> Self {
+        self.others.insert(adapter.to_owned(), calibration);
+        self
     }
 
     /// The attributes of a category; none if it is not known.
@@ -22,7 +33,8 @@ impl Cast {
 
     /// The tools done by `adapter`, or by the base.
     pub(super) fn tools(&self, adapter: Option<&str>) -> Toolbox {
-        let calibration = adapter.and_then(|_| self.calibration.clone());
+        let own = |name| self.others.get(name).unwrap_or(&self.calibration);
+        let calibration = adapter.and_then(|name| own(name).clone());
         self.tools.by(Workers::Only { adapter: adapter.map(str::to_owned), calibration })
     }
 }

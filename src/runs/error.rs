@@ -24,9 +24,9 @@ pub enum RunsError {
     Rows(#[from] GatherError),
     #[error(
         "the run needs about {need_mib} MiB and {free_mib} MiB are free ({weights_mib} for the base, {work_mib} for the work, \
-         {reserve_mib} in reserve); set lora.base = \"q8_0\", or lower train.batch or data.max_tokens"
+         {reserve_mib} in reserve); {fix}"
     )]
-    Memory { need_mib: u64, free_mib: u64, weights_mib: u64, work_mib: u64, reserve_mib: u64 },
+    Memory { need_mib: u64, free_mib: u64, weights_mib: u64, work_mib: u64, reserve_mib: u64, fix: String },
     #[error("{waiting} runs are waiting already; cancel one, or raise runs.queue")]
     Full { waiting: usize },
     #[error("the server is going down; try again shortly")]

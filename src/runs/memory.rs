@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::error::RunsError;
-use crate::domain::recipe::{BaseWeights, Recipe};
+use crate::domain::recipe::{BaseWeights, LoraRecipe, Range, Recipe, SearchMethod, TARGETS};
 
 const MIB: u64 = 1024 * 1024;
 /// What a trainer takes before it has a model: code, tokenizer, threads.
@@ -30,12 +32,13 @@ struct Shape {
     tied: bool,
 }
 
-/// An estimate from above: parameters by their kind, and activations of one row of `data.max_tokens` (rows of a batch
+/// An estimate from above, of the largest recipe that a search may try: parameters by their kind, and activations of one row of `data.max_tokens` (rows of a batch
 /// are done one after the other).
 ///
 /// Returns `None` if `config.json` does not say enough.
 pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
     let shape = Shape::read(base)?;
+    let recipe = &largest(recipe);
     // Bytes of a frozen weight, times 32: a block of 32 8-bit weights is 34 bytes, of 4-bit ones 18.
     let frozen = match recipe.lora.base {
         BaseWeights::Full => 128,
@@ -63,10 +66,60 @@ pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
 /// Refuses a run that would not fit.
 pub(super) fn check(base: &Path, recipe: &Recipe, reserve_mib: u64) -> Result<(), RunsError> {
     let (Some(need), Some(free)) = (need(base, recipe), free()) else { return Ok(()) };
-    fits(need, free, reserve_mib)
+    fits(need, (free, reserve_mib), &largest(recipe))
 }
 
-fn fits(need: Need, free: u64, reserve_mib: u64) -> Result<(), RunsError> {
+/// What takes less memory, as far as the recipe does not do it yet.
+fn advice(recipe: &Recipe) -> String {
+    let mut fixes = Vec::new();
+    if recipe.lora.base == BaseWeights::Full {
+        fixes.push("set lora.base = \"q8_0\"");
+    }
+    if !recipe.train.recompute {
+        fixes.push("set train.recompute = true");
+    }
+    fixes.push("lower data.max_tokens");
+    if recipe.lora.rank > LoraRecipe::default().rank {
+        fixes.push("lower lora.rank");
+    }
+    fixes.join(", or ")
+}
+
+/// The recipe that takes the most of all that its search may try.
+fn largest(recipe: &Recipe) -> Recipe {
+    let mut largest = recipe.clone();
+    if recipe.search.method == SearchMethod::None {
+        return largest;
+    }
+    for (key, range) in &recipe.search.space {
+        let values = match range {
+            Range::Choice(values) => values.as_slice(),
+            Range::Between { max, .. } => {
+                if key == "lora.rank" {
+                    largest.lora.rank = largest.lora.rank.max(max.ceil() as usize);
+                }
+                continue;
+            }
+        };
+        let any = |wanted: Value| values.contains(&wanted);
+        match key.as_str() {
+            "lora.rank" => {
+                let most = values.iter().filter_map(Value::as_u64).max().unwrap_or(0) as usize;
+                largest.lora.rank = largest.lora.rank.max(most);
+            }
+            "lora.targets" => largest.lora.targets = TARGETS.map(str::to_owned).to_vec(),
+            "lora.base" if any("full".into()) => largest.lora.base = BaseWeights::Full,
+            "lora.base" if any("q8_0".into()) && largest.lora.base == BaseWeights::Q4_0 => {
+                largest.lora.base = BaseWeights::Q8_0;
+            }
+            "train.recompute" if any(false.into()) => largest.train.recompute = false,
+            _ => {}
+        }
+    }
+    largest
+}
+
+fn fits(need: Need, (free, reserve_mib): (u64, u64), recipe: &Recipe) -> Result<(), RunsError> {
     let whole = need.weights + need.work;
     if whole + reserve_mib * MIB <= free {
         return Ok(());
@@ -77,6 +130,7 @@ fn fits(need: Need, free: u64, reserve_mib: u64) -> Result<(), RunsError> {
         weights_mib: need.weights.div_ceil(MIB),
         work_mib: need.work.div_ceil(MIB),
         reserve_mib,
+        fix: advice(recipe),
     })
 }
 
@@ -183,10 +237,36 @@ mod tests {
     }
 
     #[test]
+    fn a_search_needs_what_its_largest_trial_needs() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("config.json"), CONFIG).unwrap();
+        let work = |recipe: &Recipe| need(dir.path(), recipe).unwrap();
+        let mut large = Recipe::default();
+        large.lora.rank = 128;
+        let mut searched = Recipe::default();
+        let mut space = |key: &str, range| searched.search.space.insert(key.to_owned(), range);
+        space("lora.rank", Range::Choice(vec![8.into(), 128.into()]));
+        assert_eq!(work(&searched), work(&Recipe::default()), "nothing is searched");
+        searched.search.method = SearchMethod::Tpe;
+        assert_eq!(work(&searched), work(&large));
+        let between = Range::Between { min: 4.0, max: 128.0, log: true };
+        searched.search.space.insert("lora.rank".to_owned(), between);
+        assert_eq!(work(&searched), work(&large));
+        (searched.lora.base, searched.train.recompute) = (BaseWeights::Q8_0, true);
+        for (key, value) in [("lora.base", Value::from("full")), ("train.recompute", false.into())] {
+            searched.search.space.insert(key.to_owned(), Range::Choice(vec![value]));
+        }
+        assert_eq!(work(&searched), work(&large));
+    }
+
+    #[test]
     fn a_refusal_says_the_numbers() {
         let need = Need { weights: 500 * MIB, work: 700 * MIB };
-        assert!(fits(need, 1456 * MIB, 256).is_ok());
-        let fault = fits(need, 1455 * MIB, 256).unwrap_err();
-        insta::assert_snapshot!(fault, @r#"the run needs about 1200 MiB and 1455 MiB are free (500 for the base, 700 for the work, 256 in reserve); set lora.base = "q8_0", or lower train.batch or data.max_tokens"#);
+        let mut recipe = Recipe::default();
+        assert!(fits(need, (1456 * MIB, 256), &recipe).is_ok());
+        let fault = fits(need, (1455 * MIB, 256), &recipe).unwrap_err();
+        insta::assert_snapshot!(fault, @r#"the run needs about 1200 MiB and 1455 MiB are free (500 for the base, 700 for the work, 256 in reserve); set lora.base = "q8_0", or set train.recompute = true, or lower data.max_tokens"#);
+        (recipe.lora.base, recipe.train.recompute, recipe.lora.rank) = (BaseWeights::Q4_0, true, 64);
+        assert_eq!(advice(&recipe), "lower data.max_tokens, or lower lora.rank");
     }
 }

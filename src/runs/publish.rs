@@ -13,7 +13,8 @@ use crate::domain::run::{Manifest, Run, Scorecard};
 /// The registry of adapters, as far as a run needs it.
 pub trait Publish: Send + Sync {
     /// Puts the PEFT folder `adapter` into the registry under the next version of `manifest.name`; `manifest.version` and
-    /// `manifest.base_fingerprint` are filled in by the registry where they are 0 and empty. Nothing is promoted.
+    /// `manifest.base_fingerprint` are filled in by the registry where they are 0 and empty. Nothing is promoted. Asked again
+    /// for the same `manifest.run`, as after a crash before anybody had written down the answer, it gives the same version.
     ///
     /// Returns `name@version`.
     ///

@@ -57,16 +57,19 @@ impl Net for Lora {
         Ok(all)
     }
 
-    fn check_gradients(&self) -> anyhow::Result<()> {
+    fn check_gradients(&self, step: usize) -> anyhow::Result<()> {
         for (module, pair) in self.network.adapter().pairs() {
             ensure!(
                 pair.grad_a.shape() == pair.a.shape() && pair.grad_b.shape() == pair.b.shape(),
                 "{module}: the gradient has another shape than the adapter. This is a bug."
             );
-            ensure!(
-                pair.grad_b.numbers.iter().any(|n| *n != 0.0),
-                "{module}: no gradient reaches its B, so it would learn nothing. This is a bug."
-            );
+            for (letter, gradient) in [("B", &pair.grad_b), ("A", &pair.grad_a)] {
+                let hidden = letter == "A" && step == 1;
+                ensure!(
+                    hidden || gradient.numbers.iter().any(|n| *n != 0.0),
+                    "{module}: no gradient reaches its {letter}, so it would learn nothing. This is a bug."
+                );
+            }
         }
         Ok(())
     }
@@ -74,7 +77,8 @@ impl Net for Lora {
     fn step(&mut self, step: usize, of: usize) -> Result<Stepped, NetError> {
         let lr = learning_rate(step, of, &self.recipe.train);
         let adapter = self.network.adapter_mut();
-        let norm = self.optimiser.step(adapter, lr, self.recipe.train.clip).map_err(anyhow::Error::from)?;
+        let norm =
+            self.optimiser.step(adapter, lr, self.recipe.train.clip).map_err(|fault| explain(fault, 0))?;
         adapter.zero_grads();
         Ok(Stepped { lr, norm })
     }
@@ -148,6 +152,7 @@ fn explain(fault: TrainError, first: u64) -> NetError {
         TrainError::NonFinite { row, loss } => {
             NetError::NonFinite { row: row.saturating_sub(first) as usize, loss }
         }
+        TrainError::Gradient { .. } => NetError::Gradient(fault.to_string()),
         other => NetError::Other(other.into()),
     }
 }

@@ -26,6 +26,7 @@ mod rows;
 mod rows_erase;
 mod runs;
 mod runs_child;
+mod runs_publish;
 mod store;
 mod store_child;
 mod store_crash;
@@ -51,5 +52,9 @@ mod train_loop;
 #[cfg(feature = "train")]
 mod train_made;
 #[cfg(feature = "train")]
+mod train_outputs;
+#[cfg(feature = "train")]
 mod train_recipes;
+#[cfg(feature = "train")]
+mod train_road;
 mod web;

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::store::{conv, open, shopper};
 
 /// One conversation being written into a store.
-struct Talk<'a> {
+pub(crate) struct Talk<'a> {
     store: &'a Store,
     conv: ConvId,
     seq: Seq,
@@ -33,7 +33,7 @@ fn said(text: &str) -> Said {
 }
 
 impl<'a> Talk<'a> {
-    async fn new(store: &'a Store, n: u128) -> Self {
+    pub(crate) async fn new(store: &'a Store, n: u128) -> Self {
         let talk = Self { store, conv: conv(n), seq: 0 };
         talk.run(Command::Open(Opening { shopper: shopper(n) })).await
     }
@@ -43,7 +43,7 @@ impl<'a> Talk<'a> {
         self
     }
 
-    async fn ask(self, text: &str) -> Self {
+    pub(crate) async fn ask(self, text: &str) -> Self {
         let command = Command::Say { cmid: Cmid(Uuid::new_v4()), by: Speaker::Shopper, text: said(text) };
         self.run(command).await
     }
@@ -55,7 +55,7 @@ impl<'a> Talk<'a> {
         self.run(Command::Finish { job, text: text.to_owned(), ended, provenance: None }).await
     }
 
-    async fn reply(self, text: &str) -> Self {
+    pub(crate) async fn reply(self, text: &str) -> Self {
         self.reply_that(text, Ended::Complete).await
     }
 
@@ -63,11 +63,11 @@ impl<'a> Talk<'a> {
         self.store.head(self.conv).unwrap().unwrap().epoch
     }
 
-    async fn take(self) -> Self {
+    pub(crate) async fn take(self) -> Self {
         self.run(Command::Take { by: ana(), cut: None }).await
     }
 
-    async fn staff(self, text: &str) -> Self {
+    pub(crate) async fn staff(self, text: &str) -> Self {
         let command =
             Command::Say { cmid: Cmid(Uuid::new_v4()), by: Speaker::Staff(ana()), text: said(text) };
         self.run(command).await
@@ -80,7 +80,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Corrects the newest event, a reply.
-    async fn correct(self, text: &str) -> Self {
+    pub(crate) async fn correct(self, text: &str) -> Self {
         let event = self.store.events(self.conv, self.seq - 1, 1).unwrap().remove(0);
         let of = Replied::of(&event).unwrap();
         self.run(Command::Correct { of, by: ana(), text: said(text) }).await

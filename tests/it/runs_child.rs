@@ -92,7 +92,8 @@ fn train(dir: &Path, recipe: &Recipe) {
     }
     if recipe.name != "silent" {
         fs_err::create_dir_all(dir.join("adapter")).unwrap();
-        fs_err::write(dir.join("adapter/adapter_config.json"), "{}").unwrap();
+        let config = json!({"peft_type": "LORA", "r": 2, "lora_alpha": 4, "bias": "none", "target_modules": ["q_proj"]});
+        fs_err::write(dir.join("adapter/adapter_config.json"), config.to_string()).unwrap();
         fs_err::write(dir.join("adapter/adapter_model.safetensors"), "weights").unwrap();
     }
 }
@@ -124,9 +125,10 @@ fn evaluate(dir: &Path, recipe: &Recipe) {
         rows: 2,
         trivial: score(5.0),
         base: score(2.0),
+        current: None,
         adapter: score(1.5),
         details: json!(null),
     };
-    let card = Scorecard { suites: vec![suite], passed: true, reasons: Vec::new() };
+    let card = Scorecard { suites: vec![suite], passed: true, ..Scorecard::default() };
     fs_err::write(dir.join("scorecard.json"), serde_json::to_string(&card).unwrap()).unwrap();
 }

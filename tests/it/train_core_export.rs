@@ -16,7 +16,7 @@ use crate::train_core_made::{lora, model, network, options, recipe_of, row};
 
 const FAMILIES: [&str; 3] = ["llama", "qwen2", "qwen3"];
 
-fn apart(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn apart(a: &[f32], b: &[f32]) -> f32 {
     assert_eq!(a.len(), b.len());
     a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
@@ -103,7 +103,7 @@ fn an_adapter_of_another_base_is_not_merged() {
 }
 
 /// A GGUF file as the importer makes a folder of it.
-fn imported(gguf: &Path, into: &Path) -> PathBuf {
+pub(crate) fn imported(gguf: &Path, into: &Path) -> PathBuf {
     fs_err::create_dir_all(into).unwrap();
     let options = ImportOptions {
         name: "tiny".into(),
@@ -151,8 +151,8 @@ fn case(name: &str, base: &Path, adapter: Option<&Path>, network: &Network) -> V
 
 #[test]
 fn python_peft_gives_the_same_logits() {
-    let Some(python) = std::env::var_os("SHOPCLERK_PYTHON") else {
-        println!("skipped: set SHOPCLERK_PYTHON to a Python with torch, transformers and peft");
+    let Some(python) = std::env::var_os("SHOPCLERK_PEFT_PYTHON") else {
+        println!("skipped: no Python with torch, transformers and peft; `make peft` makes one");
         return;
     };
     let dir = tempfile::tempdir().unwrap();

@@ -134,7 +134,7 @@ fn recipe(files: &[&str]) -> Recipe {
 }
 
 fn place(dir: &Path) -> Place<'_> {
-    Place { folder: dir, beside: dir, now: 0, wording: None }
+    Place { folder: dir, beside: dir, now: 0, wording: None, clean: None }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The loop without a network: stopping, going on, choosing, giving up.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use shopclerk::domain::recipe::{Range, Recipe, SearchMethod};
+use shopclerk::domain::recipe::{Objective, Range, Recipe, SearchMethod};
 use shopclerk::domain::run::{Control, StepLog, Trial};
 use shopclerk::train::run::{Folder, Net, Order, Outcome, Start, Steering, journal, run};
 
@@ -11,6 +12,9 @@ use super::train_made::{Heard, Point, Script, losses, run_folder, tokenizer};
 
 const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}\
                       {% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+
+/// An alpha whose network cannot be made.
+const HEAVY: f64 = 1000.0;
 
 /// 24 rows to train on in batches of 4, a rank of 3 to reach.
 fn recipe() -> Recipe {
@@ -41,6 +45,7 @@ impl<'a> Start1<'a> {
         let base = self.dir.join("base");
         tokenizer(&base, CHATML);
         let make = |recipe: &Recipe| {
+            anyhow::ensure!(recipe.lora.alpha < HEAVY, "there is no memory");
             let mut point = Point::new(recipe);
             point.breaks_at = self.breaks_at;
             Ok(Box::new(point) as Box<dyn Net>)
@@ -168,7 +173,34 @@ fn a_run_that_gets_worse_stops_early_and_keeps_the_best() {
     let best = (0..looks.len()).min_by(|a, b| looks[*a].total_cmp(&looks[*b])).unwrap() + 1;
     assert_eq!((outcome.best_step, outcome.steps), (best, best + 3));
     assert!(serde_json::to_string(&outcome).unwrap().contains("\"patience\""));
-    assert!(fs_err::read_dir(dir.path().join("checkpoints")).unwrap().count() <= 3);
+    let mut kept: Vec<usize> = (0..looks.len()).map(|n| n + 1).collect();
+    kept.sort_by(|a, b| looks[a - 1].total_cmp(&looks[b - 1]));
+    // The two best, and the last one for the way back.
+    let expected: BTreeSet<String> =
+        [kept[0], kept[1], outcome.steps].iter().map(|step| format!("step-{step:06}")).collect();
+    let left = fs_err::read_dir(dir.path().join("checkpoints")).unwrap();
+    let left: BTreeSet<String> = left.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(left, expected, "{looks:?}");
+}
+
+/// Continued pre-training: rows are plain text, and every token but the first is learnt.
+#[test]
+fn plain_text_is_trained_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recipe = recipe();
+    recipe.objective = Objective::Text;
+    run_folder(dir.path(), &recipe, 0);
+    let text = |n: usize| format!("The boots {n} are made of leather, and cost {} euros.", n * 7 % 90);
+    let rows: String = (0..40).map(|n| format!("{}\n", serde_json::json!({"text": text(n)}))).collect();
+    fs_err::write(dir.path().join("rows.jsonl"), rows).unwrap();
+    let outcome = Start1::fresh(dir.path()).go(&mut Script::go()).0.unwrap().unwrap();
+    let (dev, test) = (outcome.dev.unwrap(), outcome.test.unwrap());
+    assert!(dev.adapter < dev.base && test.adapter < test.base, "{outcome:?}");
+    let data: serde_json::Value =
+        serde_json::from_str(&fs_err::read_to_string(dir.path().join("data.json")).unwrap()).unwrap();
+    let part = &data["parts"][0];
+    let number = |key: &str| part[key].as_u64().unwrap();
+    assert!(number("rows") > 20 && number("trained") + number("rows") >= number("tokens"), "{part}");
 }
 
 #[test]
@@ -239,6 +271,36 @@ fn a_grid_is_tried_whole_and_a_killed_search_keeps_what_is_done() {
     assert_eq!(trials(dir.path())[..before.len()], before[..]);
     assert_eq!((again.trial, again.test), (outcome.trial, outcome.test));
     assert_eq!(adapter(dir.path()), adapter(whole.path()));
+}
+
+/// A rate at which the numbers run away costs its trial, not the search; what is wrong with the machine ends it.
+#[test]
+fn a_trial_that_runs_away_is_lost_and_the_search_goes_on() {
+    let plus = |values: &[f64]| Range::Choice(values.iter().map(|v| (*v).into()).collect());
+    let go = |space: &[(&str, Range)], dir: &Path| {
+        run_folder(dir, &searched(SearchMethod::Grid, space), 40);
+        Start1::fresh(dir).go(&mut Script::go())
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let (outcome, heard) = go(&[("lora.plus", plus(&[1e200, 1.0, 1e250, 2.0]))], dir.path());
+    let outcome = outcome.unwrap().unwrap();
+    let all = trials(dir.path());
+    let lost: Vec<usize> =
+        all.iter().filter(|trial| trial.fault.is_some()).map(|trial| trial.number).collect();
+    assert_eq!((all.len(), lost), (4, vec![0, 2]));
+    assert!(all[0].dev_loss.is_none() && !all[0].pruned);
+    assert!(all[0].fault.as_ref().unwrap().contains("lower train.lr"), "{:?}", all[0].fault);
+    assert!([Some(1), Some(3)].contains(&outcome.trial), "{:?}", outcome.trial);
+    assert!(heard.lines.iter().any(|line| line.ends_with("  lost")), "{:?}", heard.lines);
+
+    let dir = tempfile::tempdir().unwrap();
+    let fault = go(&[("lora.plus", plus(&[1e200]))], dir.path()).0.unwrap_err().to_string();
+    assert!(fault.starts_with("search: no trial finished; the last one was lost: step 2, row "), "{fault}");
+
+    let dir = tempfile::tempdir().unwrap();
+    let fault = go(&[("lora.alpha", plus(&[HEAVY, 8.0]))], dir.path()).0.unwrap_err().to_string();
+    assert_eq!(fault, "there is no memory");
+    assert!(!dir.path().join("trials.jsonl").exists());
 }
 
 #[test]

@@ -80,7 +80,9 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Verify => verify(&config, args.json).await,
         What::Export { to } => export(&config, &to, args.json).await,
         #[cfg(feature = "train")]
-        What::Preview(preview) => preview::run(&preview, &config, args.json),
+        What::Preview(preview) => {
+            tokio::task::spawn_blocking(move || preview::run(&preview, &config, args.json)).await?
+        }
         What::Backup { to } => backup::make(&config, &to, args.json).await,
         What::Restore { from } => backup::restore(&config, &from, args.json).await,
         What::Import { from } => import(&config, &from, args.json).await,
@@ -197,7 +199,7 @@ fn tell(manifest: &Manifest, json: bool, what: &str) -> anyhow::Result<()> {
 }
 
 /// Looking must not make a new store where there is none.
-fn open_existing(config: &Config) -> anyhow::Result<Store> {
+pub(super) fn open_existing(config: &Config) -> anyhow::Result<Store> {
     let dir = config.store_dir();
     if !dir.join("journal").is_dir() {
         bail!(

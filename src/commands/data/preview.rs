@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 use anyhow::{Context, bail};
 
+use super::super::clean::Cleaner;
+use super::super::training::put_chats;
 use super::super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -15,7 +17,7 @@ use crate::domain::run::{Row, RowBody};
 use crate::model::library;
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
-use crate::train::data::prepare::{self, Place};
+use crate::train::data::prepare::{self, Clean, Place};
 use crate::train::data::report::DataReport;
 
 #[derive(Debug, clap::Args)]
@@ -46,9 +48,17 @@ pub(super) fn run(args: &Args, config: &Config, json: bool) -> anyhow::Result<()
             }
         }
     }
+    // A run has its rows already.
+    if !args.what.is_dir()
+        && let Some(chats) = put_chats(&recipe, config, scratch.path())?
+    {
+        eprint!("{chats}");
+    }
     let wording = ToolWording::load(&config.shop)?;
     let now = Clock::System.now();
-    let place = Place { folder: scratch.path(), beside: &beside, now, wording: Some(&wording) };
+    let clean = Cleaner::of(&recipe, config)?;
+    let clean = clean.as_ref().map(|clean| clean as &dyn Clean);
+    let place = Place { folder: scratch.path(), beside: &beside, now, wording: Some(&wording), clean };
     let source = prepare::prepare(&recipe, place)?;
     let base = library::resolve(&config.models_dir(), &recipe.base)?;
     let encoder = Encoder::load(&base.path, source.now)?;

@@ -19,6 +19,26 @@ pub(super) struct Subject {
     pub(super) calibration: Option<Calibration>,
 }
 
+/// The version that serves now.
+pub(super) struct Rival {
+    bundle: Bundle,
+    /// How its scores of labels are read, if it is a tool's.
+    pub(super) calibration: Option<Calibration>,
+}
+
+impl Rival {
+    /// Loads it beside what is judged; `name@version`.
+    pub(super) async fn load(&self, model: &SharedModel) -> anyhow::Result<String> {
+        let id = self.bundle.id.to_string();
+        model.install(self.bundle.clone()).await?;
+        model.prove(&id).await?;
+        Ok(id)
+    }
+}
+
+/// How the adapter of a run is called while it is judged.
+const JUDGED: &str = "judged";
+
 impl Subject {
     /// The version that serves under `name`; the base alone if there is none.
     pub(super) fn serving(name: &str, config: &Config) -> anyhow::Result<Self> {
@@ -37,6 +57,36 @@ impl Subject {
         Ok(Self { base, bundle: Some(bundle), run: None, calibration })
     }
 
+    /// A PEFT folder that is in no registry, beside the version that serves under the same name.
+    pub(super) fn of_run(
+        dir: &Path,
+        name: &str,
+        base: library::ModelFolder,
+        config: &Config,
+    ) -> anyhow::Result<(Self, Option<Rival>)> {
+        let subject = Self { base, bundle: None, run: None, calibration: None };
+        let rival = subject.rival(name, config)?;
+        // Both are in the engine at once, so their names must differ.
+        let judged = if name == JUDGED { "candidate" } else { JUDGED };
+        let bundle = subject.bundle_of(dir, judged, config)?;
+        Ok((Self { bundle: Some(bundle), ..subject }, rival))
+    }
+
+    /// The version that serves under `name`; one that this base cannot be served with is no rival.
+    fn rival(&self, name: &str, config: &Config) -> anyhow::Result<Option<Rival>> {
+        let registry = config.adapters();
+        let Some(version) = registry.state(name)?.current.version else { return Ok(None) };
+        let id = AdapterId::new(name, version)?;
+        let base = Base::read(&self.base.path, &registry.cache())?;
+        match registry.check(&id, Some(&base)) {
+            Ok(bundle) => Ok(Some(Rival { bundle, calibration: calibration(&registry.folder(&id)?)? })),
+            Err(fault) => {
+                eprintln!("{id} serves now, and is not compared with: {fault}");
+                Ok(None)
+            }
+        }
+    }
+
     pub(super) fn find(args: &Args, config: &Config) -> anyhow::Result<Self> {
         let Some(adapter) = &args.adapter else {
             let base = library::resolve(&config.models_dir(), &config.model.name)?;
@@ -45,7 +95,7 @@ impl Subject {
         if Path::new(adapter).is_dir() {
             let base = library::resolve(&config.models_dir(), &config.model.name)?;
             let subject = Self { base, bundle: None, run: None, calibration: None };
-            let bundle = subject.bundle_of(Path::new(adapter), "judged", config)?;
+            let bundle = subject.bundle_of(Path::new(adapter), JUDGED, config)?;
             return Ok(Self {
                 bundle: Some(bundle),
                 calibration: calibration(Path::new(adapter))?,
@@ -63,7 +113,7 @@ impl Subject {
     }
 
     /// A PEFT folder that is in no registry, looked at as if it were.
-    pub(super) fn bundle_of(&self, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Bundle> {
+    fn bundle_of(&self, dir: &Path, name: &str, config: &Config) -> anyhow::Result<Bundle> {
         let base = Base::read(&self.base.path, &config.adapters().cache())?;
         let scratch = tempfile::tempdir()?;
         let registry = Registry::new(scratch.path().to_owned(), Vec::new());

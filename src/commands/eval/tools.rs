@@ -4,11 +4,12 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
+use super::subject::Rival;
 use super::{Args, Bar, Subject, print};
 use crate::config::Config;
-use crate::domain::recipe::{Objective, Recipe};
+use crate::domain::recipe::Recipe;
 use crate::domain::run::{Labelled, Part, Row};
-use crate::eval::{Ask, Attributes, Cast, Qa, Sentiment, Source, Suite, compare, labelled};
+use crate::eval::{Ask, Attributes, Beside, Cast, Qa, Sentiment, Source, Suite, compare, labelled};
 use crate::model::SharedModel;
 use crate::prompt::ToolPrompts;
 use crate::runs::Folder;
@@ -44,7 +45,9 @@ pub(super) async fn of_file(tool: Tool, args: &Args, config: &Config) -> anyhow:
     }
     let bar = Bar::new(args);
     let done = |who: &str, n: usize| bar.at(&args.what, who, n);
-    let scores = compare(suite.as_ref(), model.as_ref(), adapter.as_deref(), &done).await?;
+    let scores =
+        compare(suite.as_ref(), model.as_ref(), Beside { adapter: adapter.as_deref(), current: None }, &done)
+            .await?;
     bar.done();
     print(&scores, args)
 }
@@ -65,31 +68,43 @@ fn attributes(rows: &[Row], ask: Ask, cast: Cast) -> Attributes {
     Attributes::new(rows, ask, &list, cast.clone())
 }
 
-/// The suite of the tool that a run trained for, on its test part; `None` for a run of dialogues. What the adapter's scores
+/// Who is judged for a run.
+pub(super) struct Tried<'a> {
+    pub(super) model: &'a SharedModel,
+    pub(super) adapter: Option<&'a str>,
+    /// The version that serves now, by its name.
+    pub(super) rival: Option<(&'a str, &'a Rival)>,
+}
+
+/// The suite of the tool that a run trained for, on its test part; `None` if it is a tool's that nothing scores. What the adapter's scores
 /// mean is learnt from the dev part, and written beside its weights.
 pub(super) async fn of_run(
     folder: &Folder,
     recipe: &Recipe,
-    (model, adapter): (&SharedModel, Option<&str>),
+    tried: &Tried<'_>,
     config: &Config,
 ) -> anyhow::Result<Option<Box<dyn Suite>>> {
-    if recipe.objective != Objective::Task {
-        return Ok(None);
-    }
-    let tools = toolbox(model, config)?;
+    let tools = toolbox(tried.model, config)?;
+    let cast = |calibration| {
+        let cast = Cast::new(tools.clone(), calibration);
+        match tried.rival {
+            Some((name, rival)) => cast.beside(name, rival.calibration.clone()),
+            None => cast,
+        }
+    };
     let test = labelled::of_run(folder.path(), Part::Test)?;
     Ok(match Tool::ALL.into_iter().find(|tool| tool.name() == recipe.name) {
         Some(Tool::Sentiment) => {
             let dev = labelled::of_run(folder.path(), Part::Dev)?;
-            let workers = Workers::Only { adapter: adapter.map(str::to_owned), calibration: None };
+            let workers = Workers::Only { adapter: tried.adapter.map(str::to_owned), calibration: None };
             let calibration = calibrate(&tools.by(workers), &dev).await?;
             if let Some(calibration) = &calibration {
                 let path = folder.file("adapter").join(CALIBRATION);
                 fs_err::write(path, serde_json::to_vec_pretty(calibration)?)?;
             }
-            Some(Box::new(Sentiment::new(&test, Cast::new(tools, calibration))?))
+            Some(Box::new(Sentiment::new(&test, cast(calibration))?))
         }
-        Some(Tool::Extract) => Some(Box::new(attributes(&test, Ask::Category, Cast::new(tools, None)))),
+        Some(Tool::Extract) => Some(Box::new(attributes(&test, Ask::Category, cast(None)))),
         _ => None,
     })
 }

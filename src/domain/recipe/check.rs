@@ -1,6 +1,6 @@
 //! Reading a recipe, and what is wrong with one.
 
-use super::{Recipe, SearchMethod, TARGETS};
+use super::{Objective, Recipe, SearchMethod, TARGETS};
 
 /// Everything wrong with a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,6 +47,11 @@ impl Recipe {
         }
         need(data.dev + data.test < 0.95, "data.dev and data.test leave nothing to train on".to_owned());
         need(data.max_tokens >= 16, format!("data.max_tokens: {}: use 16 or more", data.max_tokens));
+        need(
+            !(data.redact && self.objective == Objective::Task),
+            "data.redact: a tool's rows say where in a text something is, so their texts must stay"
+                .to_owned(),
+        );
         let lora = &self.lora;
         need((1..=512).contains(&lora.rank), format!("lora.rank: {}: use 1 to 512", lora.rank));
         need(
@@ -86,6 +91,7 @@ impl Recipe {
             ("train.minutes", train.minutes),
             ("search.minutes", self.search.minutes),
             ("gate.tool_loss", self.gate.tool_loss),
+            ("gate.current_loss", self.gate.current_loss),
         ] {
             need(value >= 0.0 && value.is_finite(), format!("{key}: {value}: use 0 or more"));
         }

@@ -50,6 +50,8 @@ pub struct DataRecipe {
     /// Files of rows, relative to the recipe's own folder.
     pub files: Vec<PathBuf>,
     pub format: Format,
+    /// Take personal data out of the rows of `files`; those of conversations never have any.
+    pub redact: bool,
     /// Which of the server's own conversations to use; absent means none.
     pub store: Option<StoreRecipe>,
     /// Share of the conversations kept for choosing (early stopping, search).
@@ -247,6 +249,8 @@ pub struct GateRecipe {
     pub loss_gain: f64,
     /// No tool's score may fall by more than this (0.01 is one point).
     pub tool_loss: f64,
+    /// The held-out loss may be above that of the version that serves now by at most this share of it.
+    pub current_loss: f64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -289,6 +293,7 @@ impl Default for DataRecipe {
         Self {
             files: Vec::new(),
             format: Format::default(),
+            redact: false,
             store: None,
             dev: 0.1,
             test: 0.1,
@@ -346,6 +351,6 @@ impl Default for SearchRecipe {
 
 impl Default for GateRecipe {
     fn default() -> Self {
-        Self { loss_gain: 0.0, tool_loss: 0.01 }
+        Self { loss_gain: 0.0, tool_loss: 0.01, current_loss: 0.01 }
     }
 }

@@ -164,7 +164,8 @@ impl Registry {
     }
 
     /// Copies the PEFT folder `dir` to the next version of `manifest.name`. The manifest's version is given here, its hash of
-    /// the weights compared, or set if it is empty.
+    /// the weights compared, or set if it is empty. What a run made is published once: a second time gives the version there
+    /// is, with the newer scorecard.
     pub fn publish(&self, dir: &Path, mut manifest: Manifest) -> Result<AdapterId, AdapterError> {
         AdapterId::new(&manifest.name, 1)?;
         check::config(dir)?;
@@ -179,6 +180,11 @@ impl Registry {
         let home = self.own.join(&manifest.name);
         fs_err::create_dir_all(&home)?;
         let _lock = self.lock(&manifest.name)?;
+        if let Some((id, there)) = self.published(&manifest)? {
+            let judged = Manifest { scorecard: manifest.scorecard, ..there };
+            files::write_json(&self.folder(&id)?.join(MANIFEST), &judged)?;
+            return Ok(id);
+        }
         let mut state = self.state(&manifest.name)?;
         let highest = self.versions(&manifest.name)?.into_iter().max().unwrap_or(0);
         manifest.version = highest.max(state.highest) + 1;
@@ -204,6 +210,21 @@ impl Registry {
         fs_err::rename(&content, home.join(manifest.version.to_string()))?;
         files::sync_dir(&home)?;
         Ok(id)
+    }
+
+    /// The version that was made of the same weights by the same run; versions that cannot be read are none.
+    fn published(&self, manifest: &Manifest) -> Result<Option<(AdapterId, Manifest)>, AdapterError> {
+        if manifest.run.is_none() {
+            return Ok(None);
+        }
+        for version in versions_in(&self.own.join(&manifest.name))? {
+            let id = AdapterId::new(&manifest.name, version)?;
+            let Ok(found) = self.manifest(&id) else { continue };
+            if (&found.run, &found.weights_hash) == (&manifest.run, &manifest.weights_hash) {
+                return Ok(Some((id, found)));
+            }
+        }
+        Ok(None)
     }
 
     /// Has a version serve: all conversations, or a share on trial. It is checked whole first.

@@ -64,8 +64,7 @@ pub fn prepare(
     settings: &Settings,
     serving: &Serving<'_>,
 ) -> Result<Prepared, RowsError> {
-    let words = public_words(serving.playbook.shop());
-    let redactor = Redactor::new(&settings.order_numbers, words.iter().map(String::as_str))?;
+    let redactor = redactor(serving.playbook.shop(), settings)?;
     let mut report = Report::default();
     let mut candidates = Vec::new();
     for (conv, head) in select::conversations(store, recipe, &mut report)? {
@@ -82,6 +81,14 @@ pub fn prepare(
     let kept = near::choose(candidates, recipe.per_shopper, &mut report);
     let rows = merge(kept, &mut report);
     Ok(Prepared { rows, report })
+}
+
+/// What takes personal data out and leaves what the shop publishes about itself.
+///
+/// # Errors
+/// A pattern of `settings` is none.
+pub fn redactor(shop: &Shop, settings: &Settings) -> Result<Redactor, PatternError> {
+    Redactor::new(&settings.order_numbers, public_words(shop).iter().map(String::as_str))
 }
 
 /// Everything the shop publishes about itself.

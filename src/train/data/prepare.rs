@@ -32,6 +32,13 @@ pub struct Place<'a> {
     pub now: u64,
     /// The words of the tool that labelled rows are for; `task.json` wins over it.
     pub wording: Option<&'a dyn Wording>,
+    /// What takes personal data out of the rows of files, where the recipe asks for it.
+    pub clean: Option<&'a dyn Clean>,
+}
+
+/// Takes personal data out of a row.
+pub trait Clean: std::fmt::Debug {
+    fn row(&self, row: &mut Row);
 }
 
 /// Makes `rows.jsonl` of the rows that are in the folder already (from the store) and those of the recipe's files, or finds
@@ -62,10 +69,22 @@ pub fn prepare(recipe: &Recipe, place: Place<'_>) -> Result<SourceReport, DataEr
     }
     let own = TaskPrompts::load(place.beside)?;
     let wording = own.as_ref().map(|own| own as &dyn Wording).or(place.wording);
+    let clean = match (recipe.data.redact, place.clean) {
+        (true, None) => {
+            let fix = "data.redact: start the run from the recipe, not in its folder";
+            return Err(DataError::file(place.folder, fix));
+        }
+        (redact, clean) => clean.filter(|_| redact),
+    };
     for file in &recipe.data.files {
         let file = place.beside.join(file);
         let how = Reading { format: recipe.data.format, wording };
-        let report = read::read_file(&file, how, &mut faults, &mut |row| out.add(row))?;
+        let report = read::read_file(&file, how, &mut faults, &mut |mut row| {
+            if let Some(clean) = clean {
+                clean.row(&mut row);
+            }
+            out.add(row)
+        })?;
         out.report.files.push(report);
     }
     faults.check()?;

@@ -1,6 +1,7 @@
 //! Looks at a part that is not trained on.
 
 use super::checkpoint::{Kept, State};
+use super::net::Diverged;
 use super::{Loss, Net, NetError};
 use crate::domain::run::Part;
 use crate::train::data::batch;
@@ -22,15 +23,19 @@ pub(super) fn at(corpus: &Corpus, part: Part, net: &dyn Net, tokens: usize) -> a
             let found = net.loss(&rows).map_err(|fault| match fault {
                 NetError::NonFinite { row, loss } => {
                     let id = corpus.row_id(examples[cut.start + row]);
-                    anyhow::anyhow!("row {id} of the held-out part: the loss is {loss}; lower train.lr")
+                    let fault = format!("row {id} of the held-out part: the loss is {loss}; lower train.lr");
+                    Diverged(fault).into()
                 }
+                NetError::Gradient(fault) => Diverged(fault).into(),
                 NetError::Other(fault) => fault,
             })?;
             loss.add(found);
         }
     }
-    anyhow::ensure!(loss.sum.is_finite(), "the loss on the held-out part is {}; lower train.lr", loss.sum);
-    Ok(loss)
+    if loss.sum.is_finite() {
+        return Ok(loss);
+    }
+    Err(Diverged(format!("the loss on the held-out part is {}; lower train.lr", loss.sum)).into())
 }
 
 /// Puts the step's loss among the best `keep`. True if it is the best of all.

@@ -48,9 +48,17 @@ pub enum NetError {
     /// Position in the rows of the call.
     #[error("row {row} of the batch: the loss is {loss}")]
     NonFinite { row: usize, loss: f64 },
+    /// A gradient that is not a number, in words.
+    #[error("{0}")]
+    Gradient(String),
     #[error(transparent)]
     Other(#[from] anyhow::Error),
 }
+
+/// Training went out of bounds: there is no going on with this recipe, and nothing is wrong with the machine.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Diverged(pub String);
 
 /// A frozen base with an adapter and its optimiser.
 pub trait Net {
@@ -66,11 +74,12 @@ pub trait Net {
     /// As [`Net::backward`].
     fn loss(&self, rows: &[Example]) -> Result<Loss, NetError>;
 
-    /// Says whether every A and B has a gradient and every B's is not zero, before the first step.
+    /// Says whether every A and B has a gradient before optimiser step `step`: at the first one B alone, for it begins as
+    /// zero and hides A; from the second on both.
     ///
     /// # Errors
     /// Which one has not.
-    fn check_gradients(&self) -> anyhow::Result<()>;
+    fn check_gradients(&self, step: usize) -> anyhow::Result<()>;
 
     /// Moves the adapter along the gradients and forgets them. `step` counts from 1 to `of`.
     ///

@@ -4,12 +4,14 @@
 //! keeps the finished trials and goes on in the middle of the one it was at. The part for the verdict is not touched here.
 
 use std::io::{BufRead, BufReader, Write};
+use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use fs_err as fs;
 
 use super::checkpoint::{State, Stop};
 use super::journal;
+use super::net::Diverged;
 use super::session::Session;
 use super::space::Space;
 use super::steps::{Ended, Work, train};
@@ -28,7 +30,7 @@ pub struct Winner {
     pub net: Box<dyn Net>,
 }
 
-/// Runs all trials that are left. `None`: cancelled.
+/// Runs all trials that are left; one whose numbers run away is lost, and the search goes on. `None`: cancelled.
 ///
 /// # Errors
 /// No dev part; no trial that finished; what a trial says.
@@ -54,19 +56,30 @@ pub fn search(session: &mut Session<'_>) -> anyhow::Result<Option<Winner>> {
             tried.train.minutes = left.max(0.01);
         }
         session.show.say(&format!("trial {number}: {}", serde_json::to_string(&values)?));
-        let Some((state, _)) = attempt(session, &tried, (number, &finished))? else { return Ok(None) };
-        let trial = Trial {
-            number,
-            values,
-            dev_loss: state.best.first().map(|kept| kept.dev_loss),
-            pruned: state.stopped == Some(Stop::Pruned),
-            seconds: state.seconds,
-        };
+        let begun = Instant::now();
+        let mut trial = Trial { number, values, dev_loss: None, pruned: false, fault: None, seconds: 0.0 };
+        match attempt(session, &tried, (number, &finished)) {
+            Ok(None) => return Ok(None),
+            Ok(Some((state, _))) => {
+                trial.dev_loss = state.best.first().map(|kept| kept.dev_loss);
+                trial.pruned = state.stopped == Some(Stop::Pruned);
+                trial.seconds = state.seconds;
+            }
+            Err(fault) => {
+                let lost = fault.downcast::<Diverged>()?;
+                session.show.say(&format!("trial {number} is lost: {lost}"));
+                trial.fault = Some(lost.to_string());
+                trial.seconds = begun.elapsed().as_secs_f64();
+            }
+        }
         append(&folder, &trial)?;
         finished.push(trial);
         forget_losers(&folder, &finished)?;
     }
-    let best = best(&finished).context("no trial finished")?;
+    let best = best(&finished).with_context(|| {
+        let fault = finished.iter().rev().find_map(|trial| trial.fault.as_deref());
+        format!("search: no trial finished; the last one was lost: {}", fault.unwrap_or("it has no dev loss"))
+    })?;
     for line in table(&finished, best) {
         session.show.say(&line);
     }
@@ -109,9 +122,9 @@ fn attempt(
     }
 }
 
-/// The looks of all trials that were not given up.
+/// The looks of all trials that were neither given up nor lost.
 fn courses(session: &Session<'_>, finished: &[Trial]) -> anyhow::Result<Vec<Vec<(f64, f64)>>> {
-    let whole = finished.iter().filter(|trial| !trial.pruned);
+    let whole = finished.iter().filter(|trial| !trial.pruned && trial.fault.is_none());
     whole
         .map(|trial| {
             let logs = journal::read(&session.folder.trial(trial.number))?;
@@ -192,6 +205,7 @@ pub fn table(trials: &[Trial], best: usize) -> Vec<String> {
         let note = match () {
             () if trial.number == best => "  <- best",
             () if trial.pruned => "  given up",
+            () if trial.fault.is_some() => "  lost",
             () => "",
         };
         let values: Vec<String> =

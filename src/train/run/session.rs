@@ -116,7 +116,8 @@ pub fn run(
         return Ok(Some(serde_json::from_str(&fs::read_to_string(folder.result())?)?));
     }
     files::sweep(folder.path())?;
-    let place = Place { folder: folder.path(), beside: folder.path(), now: order.now, wording: None };
+    let place =
+        Place { folder: folder.path(), beside: folder.path(), now: order.now, wording: None, clean: None };
     let source = prepare::prepare(&recipe, place)?;
     let corpus = tokenise(&recipe, order, &source, show)?;
     let mut session = Session {

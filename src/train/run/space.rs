@@ -91,7 +91,11 @@ impl<'a> Space<'a> {
         let mut random = Random(hash64(&[b"search", &seed, &(number as u64).to_le_bytes(), key.as_bytes()]));
         let mut seen: Vec<(f64, f64)> = finished
             .iter()
-            .filter_map(|trial| Some((trial.dev_loss?, place(range, trial.values.get(key)?)?)))
+            .filter_map(|trial| {
+                // What was lost is worse than anything.
+                let loss = trial.dev_loss.or(trial.fault.as_ref().map(|_| f64::INFINITY))?;
+                Some((loss, place(range, trial.values.get(key)?)?))
+            })
             .collect();
         seen.sort_by(|a, b| a.0.total_cmp(&b.0));
         let wide = width(range);

@@ -7,6 +7,7 @@ use anyhow::{Context, anyhow, bail, ensure};
 use super::checkpoint::{State, Stop};
 use super::journal::Journal;
 use super::memory::memory;
+use super::net::Diverged;
 use super::plan::Plan;
 use super::{Folder, Loss, Net, NetError, Pass, Show, Steering, look};
 use crate::domain::recipe::Recipe;
@@ -153,11 +154,13 @@ impl<'a, 'n> Going<'a, 'n> {
         let examples: Vec<usize> =
             self.plan.batch(step).into_iter().map(|n| self.work.corpus.part(Part::Train)[n]).collect();
         let loss = self.gradients(step, &examples)?;
-        if step == 1 {
-            self.net.check_gradients()?;
+        if step <= 2 {
+            self.net.check_gradients(step)?;
         }
-        let stepped =
-            self.net.step(step, self.plan.steps).map_err(|fault| anyhow!("step {step}: {fault}"))?;
+        let stepped = self.net.step(step, self.plan.steps).map_err(|fault| match fault {
+            NetError::Gradient(fault) => Diverged(format!("step {step}: {fault}")).into(),
+            other => anyhow!("step {step}: {other}"),
+        })?;
         self.state.step = step;
         if step == 1 {
             self.check_base()?;
@@ -314,11 +317,13 @@ fn explain(fault: NetError, place: impl Fn(usize) -> (usize, String)) -> anyhow:
     match fault {
         NetError::NonFinite { row, loss } => {
             let (step, id) = place(row);
-            anyhow!(
+            Diverged(format!(
                 "step {step}, row {id}: the loss is {loss}; lower train.lr, or look at the row with `shopclerk data preview`. \
                  The last checkpoint is whole"
-            )
+            ))
+            .into()
         }
+        NetError::Gradient(fault) => Diverged(fault).into(),
         NetError::Other(fault) => fault,
     }
 }

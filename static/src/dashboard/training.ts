@@ -42,6 +42,8 @@ export interface Suite {
   rows: number;
   trivial?: Score | null;
   base?: Score | null;
+  /** The version that served when it was judged. */
+  current?: Score | null;
   adapter?: Score | null;
 }
 

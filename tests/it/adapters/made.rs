@@ -15,11 +15,11 @@ const CONFIG: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size
 
 /// A data folder with a base model; adapters are published into it.
 pub(crate) struct Made {
-    pub(super) dir: tempfile::TempDir,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 /// Names of tensors with their shapes and values.
-pub(super) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 impl Made {
     pub(crate) fn new() -> Self {
@@ -94,7 +94,7 @@ pub(super) fn wish(id: &AdapterId, share: Option<f64>) -> Promotion {
 }
 
 /// All tensors of rank 2 on q_proj and down_proj of the two layers.
-pub(super) fn tensors() -> Tensors {
+pub(crate) fn tensors() -> Tensors {
     let mut all = Tensors::new();
     for layer in 0..2 {
         for (part, rows, columns) in [("self_attn.q_proj", 8, 8), ("mlp.down_proj", 8, 16)] {
@@ -106,7 +106,7 @@ pub(super) fn tensors() -> Tensors {
     all
 }
 
-pub(super) fn write_tensors(path: &Path, tensors: &Tensors) {
+pub(crate) fn write_tensors(path: &Path, tensors: &Tensors) {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, (shape, values))| (name, shape, values.iter().flat_map(|v| v.to_le_bytes()).collect()))

@@ -5,4 +5,6 @@ mod desk;
 #[cfg(feature = "llm")]
 mod engine;
 pub(crate) mod made;
+#[cfg(feature = "llm")]
+mod peft;
 mod service;

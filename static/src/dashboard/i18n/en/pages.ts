@@ -169,6 +169,7 @@ export const pages = {
   "score.rows": "{n} rows",
   "score.trivial": "Trivial",
   "score.base": "Base",
+  "score.current": "Serving",
   "score.adapter": "Adapter",
   "suite.held_out": "Held-out conversations",
   "suite.sentiment": "Mood",

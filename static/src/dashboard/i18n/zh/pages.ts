@@ -171,6 +171,7 @@ export const pages: Record<keyof typeof words, string> = {
   "score.rows": "{n} 行",
   "score.trivial": "平凡解",
   "score.base": "基础模型",
+  "score.current": "在用版本",
   "score.adapter": "适配器",
   "suite.held_out": "留出对话",
   "suite.sentiment": "情绪",

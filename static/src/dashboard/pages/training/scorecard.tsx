@@ -1,4 +1,4 @@
-// Base and adapter side by side, each with its interval, beside the trivial answer.
+// Base, the version that serves and the adapter side by side, each with its interval, beside the trivial answer.
 
 import type { JSX } from "preact";
 import { known, number, t } from "../../i18n";
@@ -16,7 +16,7 @@ export function ScorecardView({ card }: { card: Scorecard }): JSX.Element {
 }
 
 function SuiteView({ suite }: { suite: Suite }): JSX.Element {
-  const rows = (["trivial", "base", "adapter"] as const).flatMap((who): [typeof who, Score][] => (suite[who] ? [[who, suite[who]]] : []));
+  const rows = (["trivial", "base", "current", "adapter"] as const).flatMap((who): [typeof who, Score][] => (suite[who] ? [[who, suite[who]]] : []));
   const low = Math.min(...rows.map(([, score]) => score.low));
   const high = Math.max(...rows.map(([, score]) => score.high));
   const room = (high - low || 1) * 0.08;

@@ -1,0 +1,60 @@
+//! What a recipe may ask for besides the adapter, made by the trainer as it runs for people: plain text in, and a merged
+//! model and a GGUF file out.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use shopclerk::domain::recipe::{Objective, Recipe};
+use shopclerk::train::nn::Network;
+use shopclerk::train::peft;
+use shopclerk::train::run::Outcome;
+
+use super::model_files_made::tiny;
+use super::train_core_export::{apart, imported};
+use super::train_core_made::options;
+
+fn recipe(base: &Path) -> Recipe {
+    let mut recipe =
+        Recipe { base: base.display().to_string(), objective: Objective::Text, ..Recipe::default() };
+    (recipe.data.dev, recipe.data.test, recipe.data.max_tokens) = (0.2, 0.2, 100);
+    (recipe.lora.rank, recipe.train.lr, recipe.train.epochs, recipe.train.threads) = (4, 2e-2, 3.0, 1);
+    (recipe.output.merged, recipe.output.gguf) = (true, true);
+    recipe
+}
+
+#[test]
+fn a_recipe_of_plain_text_makes_an_adapter_a_merged_model_and_a_gguf_file() {
+    let dir = tempfile::tempdir().unwrap();
+    tiny("llama", "smollm").save(&dir.path().join("tiny.gguf"));
+    let base = imported(&dir.path().join("tiny.gguf"), &dir.path().join("base"));
+    let (recipe, run) = (recipe(&base), dir.path().join("run"));
+    fs_err::create_dir_all(&run).unwrap();
+    fs_err::write(run.join("recipe.toml"), recipe.to_toml()).unwrap();
+    let line =
+        |n: usize| serde_json::json!({"text": format!("Boots {n} of leather cost {} euros.", n * 7 % 90)});
+    let rows: String = (0..40).map(|n| format!("{}\n", line(n))).collect();
+    fs_err::write(run.join("rows.jsonl"), rows).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_shopclerk"))
+        .args(["train", "--json"])
+        .arg(&run)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let outcome: Outcome = serde_json::from_slice(&output.stdout).unwrap();
+    let test = outcome.test.unwrap();
+    assert!(test.adapter < 0.9 * test.base, "it learns the text: {test:?}");
+
+    let ids = [5, 17, 40, 66, 80, 12, 100];
+    let mut network = Network::load(&base, &recipe.lora, &options()).unwrap();
+    let untrained = network.logits(&ids).unwrap();
+    network.adapter_mut().set_tensors(peft::read(&run.join("adapter")).unwrap().tensors).unwrap();
+    let expected = network.logits(&ids).unwrap();
+    let gguf = imported(&run.join("model.gguf"), &dir.path().join("back"));
+    for (folder, most) in [(run.join("merged"), 1e-3), (gguf, 0.3)] {
+        let found = Network::load(&folder, &recipe.lora, &options()).unwrap().logits(&ids).unwrap();
+        let off = apart(&found, &expected);
+        assert!(off < most && apart(&found, &untrained) > 2.0 * most, "{}: {off}", folder.display());
+    }
+    assert!(!run.join(".part-gguf").exists());
+}
