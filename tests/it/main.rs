@@ -27,9 +27,12 @@ mod store_child;
 mod store_crash;
 mod store_damage;
 mod store_export;
+mod tools_batch;
 #[cfg(feature = "llm")]
 mod tools_engine;
 mod tools_kill;
+#[cfg(feature = "llm")]
+mod tools_real;
 #[cfg(feature = "train")]
 mod train_core;
 #[cfg(feature = "train")]

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::domain::recipe::{Objective, Recipe, Schedule, TooLong};
 use crate::domain::run::Part;
 use crate::model::library;
+use crate::prompt::Playbook;
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
 use crate::train::data::prepare::{self, Place, prepare};
@@ -28,9 +29,9 @@ const PEFT: &str = include_str!("train/peft.py");
     after_help = "Example:\n  shopclerk bench train --rows dialogues.jsonl --python .venv/bin/python --json"
 )]
 pub(super) struct Args {
-    /// Dialogues to train on (JSONL, any format `train` reads)
+    /// Dialogues to train on (JSONL, any format `train` reads); what the shop says of itself if absent
     #[arg(long, value_name = "FILE")]
-    rows: PathBuf,
+    rows: Option<PathBuf>,
     /// A Python with torch, transformers and peft, for the reference
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
@@ -52,9 +53,13 @@ pub(super) fn measure(args: &Args, config: &Config) -> anyhow::Result<Vec<Figure
     let base = library::resolve(&config.models_dir(), &config.model.name)?;
     let scratch = tempfile::tempdir()?;
     let recipe = recipe(args, &base.path);
-    let whole = Rows::prepare(&scratch.path().join("whole"), &args.rows, &recipe, &base.path)?;
+    let rows = match &args.rows {
+        Some(rows) => rows.clone(),
+        None => of_the_shop(&scratch.path().join("shop.jsonl"), config)?,
+    };
+    let whole = Rows::prepare(&scratch.path().join("whole"), &rows, &recipe, &base.path)?;
     let count = whole.corpus.part(Part::Train).len();
-    ensure!(count >= 8, "{}: {count} rows are too few to measure anything", args.rows.display());
+    ensure!(count >= 8, "{}: {count} rows are too few to measure anything", rows.display());
     let half = scratch.path().join("half.jsonl");
     head(&whole.folder.join(prepare::ROWS), &half, count / 2)?;
     let half = Rows::prepare(&scratch.path().join("half"), &half, &recipe, &base.path)?;
@@ -109,6 +114,23 @@ pub(super) fn measure(args: &Args, config: &Config) -> anyhow::Result<Vec<Figure
             ours.peak_mib <= 1.05 * at_half.peak_mib,
         ),
     ])
+}
+
+/// A dialogue for each policy and each product of the shop.
+fn of_the_shop(file: &Path, config: &Config) -> anyhow::Result<PathBuf> {
+    let playbook = Playbook::load(&config.shop, &|text| text.to_owned())?;
+    let shop = playbook.shop();
+    let policies = shop.policies.iter().map(|one| (one.title.as_str(), one.text.as_str()));
+    let products = shop.products.iter().map(|one| (one.name.as_str(), one.description.as_str()));
+    let mut to = std::io::BufWriter::new(fs_err::File::create(file)?);
+    for (title, text) in policies.chain(products) {
+        let asked = format!("What can you tell me about this: {title}?");
+        let messages = [("user", asked.as_str()), ("assistant", text)];
+        let messages = messages.map(|(role, content)| serde_json::json!({ "role": role, "content": content }));
+        writeln!(to, "{}", serde_json::json!({ "messages": messages }))?;
+    }
+    to.flush()?;
+    Ok(file.to_owned())
 }
 
 /// The settings of the comparison; both sides take them from here.

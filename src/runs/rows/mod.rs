@@ -64,8 +64,7 @@ pub fn prepare(
     settings: &Settings,
     serving: &Serving<'_>,
 ) -> Result<Prepared, RowsError> {
-    let words = public_words(serving.playbook.shop());
-    let redactor = Redactor::new(&settings.order_numbers, words.iter().map(String::as_str))?;
+    let redactor = redactor(serving.playbook.shop(), &settings.order_numbers)?;
     let mut report = Report::default();
     let mut candidates = Vec::new();
     for (conv, head) in select::conversations(store, recipe, &mut report)? {
@@ -82,6 +81,14 @@ pub fn prepare(
     let kept = near::choose(candidates, recipe.per_shopper, &mut report);
     let rows = merge(kept, &mut report);
     Ok(Prepared { rows, report })
+}
+
+/// What takes personal data out of this shop's conversations; `order_numbers` as in [`Settings`].
+///
+/// # Errors
+/// A pattern that is none.
+pub fn redactor(shop: &Shop, order_numbers: &[String]) -> Result<Redactor, PatternError> {
+    Redactor::new(order_numbers, public_words(shop).iter().map(String::as_str))
 }
 
 /// Everything the shop publishes about itself.

@@ -8,6 +8,7 @@ mod hooks;
 mod http;
 mod keep;
 mod memory;
+mod mood;
 mod numbers;
 mod openai;
 mod resume;
