@@ -118,7 +118,9 @@ fn missed(desk: &Inner) -> Result<Vec<Heard>, StoreError> {
         let page = desk.store.conversations(after, PAGE)?;
         let Some((last, _)) = page.last() else { break };
         after = Some(*last);
-        open.extend(page.into_iter().filter(|(_, head)| !head.resolved && head.asked > 0 && head.updated_at >= since));
+        open.extend(
+            page.into_iter().filter(|(_, head)| !head.resolved && head.asked > 0 && head.updated_at >= since),
+        );
     }
     open.sort_by_key(|(_, head)| std::cmp::Reverse(head.updated_at));
     let mut missed = Vec::new();
@@ -136,7 +138,9 @@ fn missed(desk: &Inner) -> Result<Vec<Heard>, StoreError> {
 /// The shopper's messages after the newest whose mood was read.
 fn unread(events: &[Event]) -> Vec<Heard> {
     let read = events.iter().filter_map(|event| match &event.kind {
-        EventKind::Tool { name, outcome } if name == Tool::Sentiment.name() && outcome.get("by").is_none() => {
+        EventKind::Tool { name, outcome }
+            if name == Tool::Sentiment.name() && outcome.get("by").is_none() =>
+        {
             outcome.get("of").and_then(serde_json::Value::as_u64)
         }
         _ => None,

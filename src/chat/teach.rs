@@ -60,7 +60,9 @@ impl Desk {
         let wrong: HashSet<Seq> = events
             .iter()
             .filter_map(|event| match &event.kind {
-                EventKind::Correction { of, .. } | EventKind::Rating { of, value: Thumb::Down, .. } => Some(*of),
+                EventKind::Correction { of, .. } | EventKind::Rating { of, value: Thumb::Down, .. } => {
+                    Some(*of)
+                }
                 _ => None,
             })
             .collect();

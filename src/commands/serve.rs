@@ -230,7 +230,9 @@ async fn name_tools(adapters: &Adapters) {
         let tool = tool.name();
         match adapters.tool_version(tool).await {
             Ok(Some(id)) => tracing::info!(tool, adapter = %id, "a tool has an adapter of its own"),
-            Ok(None) => tracing::info!(tool, adapter = "base", "a tool has no adapter; the base model does its work"),
+            Ok(None) => {
+                tracing::info!(tool, adapter = "base", "a tool has no adapter; the base model does its work")
+            }
             Err(fault) => tracing::warn!(
                 tool, adapter = "base", code = fault.code(), %fault,
                 "the adapter of a tool cannot be used; the base model does its work"

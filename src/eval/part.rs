@@ -49,8 +49,12 @@ pub fn of_recipe(recipe: &Recipe, source: Source<'_>, part: Part) -> anyhow::Res
         *file = find(file, source)?;
     }
     let scratch = tempfile::tempdir()?;
-    let place =
-        Place { folder: scratch.path(), beside: source.beside, now: source.now, wording: Some(source.wording) };
+    let place = Place {
+        folder: scratch.path(),
+        beside: source.beside,
+        now: source.now,
+        wording: Some(source.wording),
+    };
     let report = prepare(&recipe, place)?;
     let encoder = Encoder::load(source.base, report.now)?;
     let file = scratch.path().join(prepare::ROWS);
@@ -69,7 +73,8 @@ pub fn of_recipe(recipe: &Recipe, source: Source<'_>, part: Part) -> anyhow::Res
 /// Beside the recipe, or by its name in one of the folders.
 fn find(file: &Path, source: Source<'_>) -> anyhow::Result<PathBuf> {
     let name = file.file_name().context("data.files: not the name of a file")?;
-    let places = std::iter::once(source.beside.join(file)).chain(source.folders.iter().map(|dir| dir.join(name)));
+    let places =
+        std::iter::once(source.beside.join(file)).chain(source.folders.iter().map(|dir| dir.join(name)));
     let found = places.into_iter().find(|path| path.is_file());
     let found = found.with_context(|| {
         format!("{}: not beside the recipe; name its folder with --files", file.display())
@@ -128,15 +133,20 @@ mod tests {
             write(rows, &mut file.as_file()).expect("writes");
             labelled::of_file(file.path()).expect("reads")
         };
-        let sentiment = |text: &str, label: &str| Labelled::Sentiment { text: text.into(), label: label.into() };
-        let reviews = [row("131_2", sentiment(" It \"broke\". ", "negative")), row("7", sentiment("ok", "neutral"))];
+        let sentiment =
+            |text: &str, label: &str| Labelled::Sentiment { text: text.into(), label: label.into() };
+        let reviews =
+            [row("131_2", sentiment(" It \"broke\". ", "negative")), row("7", sentiment("ok", "neutral"))];
         assert_eq!(read(&reviews), reviews);
         let values = vec![
             ("Size".to_owned(), vec!["M".to_owned()]),
             ("Brand".to_owned(), Vec::new()),
             ("Color".to_owned(), vec!["Navy".to_owned(), "Navy Blue".to_owned()]),
         ];
-        let titles = [row("oa-1", Labelled::Attributes { text: "Shirt, M".into(), category: "Shirts".into(), values })];
+        let titles = [row(
+            "oa-1",
+            Labelled::Attributes { text: "Shirt, M".into(), category: "Shirts".into(), values },
+        )];
         assert_eq!(read(&titles), titles);
     }
 }

@@ -136,7 +136,8 @@ impl Suite for Sentiment {
             let classes = Confusion::per_class(matrix(&counts));
             let named = LABELS.iter().zip(classes).map(|(label, prf)| ((*label).to_owned(), json!(prf)));
             let mut all: serde_json::Map<String, Value> = named.collect();
-            let of_bin = |[sure, right, answers]: [f64; 3]| json!({"sure": sure, "right": right, "answers": answers});
+            let of_bin =
+                |[sure, right, answers]: [f64; 3]| json!({"sure": sure, "right": right, "answers": answers});
             all.insert("bins".to_owned(), sureness::bins(sure(&counts)).into_iter().map(of_bin).collect());
             Some(Value::Object(all))
         };
@@ -154,11 +155,8 @@ mod tests {
     use super::*;
 
     fn suite(truths: &[usize]) -> Vec<Asked> {
-        let asked = |(n, truth): (usize, &usize)| Asked {
-            group: n.to_string(),
-            text: "x".to_owned(),
-            truth: *truth,
-        };
+        let asked =
+            |(n, truth): (usize, &usize)| Asked { group: n.to_string(), text: "x".to_owned(), truth: *truth };
         truths.iter().enumerate().map(asked).collect()
     }
 

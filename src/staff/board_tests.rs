@@ -118,7 +118,8 @@ fn a_run_of_unhappy_messages_is_raised_also_while_it_waits() {
     }
     assert_eq!(paged, [(4, 3), (3, 2), (1, 0), (2, 1), (5, 1)]);
     // Handed off for its mood, it stands first; an answer of a person ends the run.
-    let script = [open(), asks("x"), mood("negative"), mood("negative"), mood("negative"), mood("negative"), person()];
+    let script =
+        [open(), asks("x"), mood("negative"), mood("negative"), mood("negative"), mood("negative"), person()];
     play(&board, conv(6), 90_000, &script);
     assert_eq!(listed(&board, Tab::Waiting)[0], 6);
     let answered = [&script[..], &[take(), says(Speaker::Staff(anna()), "Sorry!")]].concat();

@@ -76,7 +76,8 @@ impl Catalogue {
     /// What there is to read.
     pub fn entries(&self) -> Vec<Entry> {
         let entry = |product: &Value| {
-            let text = |key: &str| product.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+            let text =
+                |key: &str| product.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
             let (name, description) = (text("name"), text("description"));
             let end = if name.ends_with(['.', '!', '?']) { "" } else { "." };
             Entry { id: text("id"), text: format!("{name}{end} {description}"), category: text("category") }
@@ -92,7 +93,9 @@ impl Catalogue {
             done.fault = Some("the model's answer broke off".to_owned());
         }
         for found in found.attributes {
-            let same = |(name, value): &&(String, String)| plain(name) == plain(&found.name) || plain(value) == plain(&found.value);
+            let same = |(name, value): &&(String, String)| {
+                plain(name) == plain(&found.name) || plain(value) == plain(&found.value)
+            };
             if let Some((name, value)) = own.iter().find(same) {
                 done.kept.push(Kept { name: name.clone(), value: value.clone(), found });
             } else if found.confidence.is_some_and(|confidence| confidence < floor) {
@@ -107,12 +110,15 @@ impl Catalogue {
     /// Writes down new attributes; one whose name is there already is passed over. Returns how many were new.
     pub fn add(&mut self, id: &str, attributes: &[Attribute]) -> usize {
         let known = self.attributes(id);
-        let product = self.products.iter_mut().find(|product| product.get("id").and_then(Value::as_str) == Some(id));
+        let product =
+            self.products.iter_mut().find(|product| product.get("id").and_then(Value::as_str) == Some(id));
         let Some(product) = product.and_then(Value::as_object_mut) else { return 0 };
         let own = product.entry("attributes").or_insert_with(|| Value::Object(serde_json::Map::new()));
         let Some(own) = own.as_object_mut() else { return 0 };
         let mut added = 0;
-        for one in attributes.iter().filter(|one| known.iter().all(|(name, _)| plain(name) != plain(&one.name))) {
+        for one in
+            attributes.iter().filter(|one| known.iter().all(|(name, _)| plain(name) != plain(&one.name)))
+        {
             own.insert(one.name.clone(), one.value.clone().into());
             added += 1;
         }
@@ -138,9 +144,11 @@ impl Catalogue {
     }
 
     fn attributes(&self, id: &str) -> Vec<(String, String)> {
-        let product = self.products.iter().find(|product| product.get("id").and_then(Value::as_str) == Some(id));
+        let product =
+            self.products.iter().find(|product| product.get("id").and_then(Value::as_str) == Some(id));
         let own = product.and_then(|product| product.get("attributes")).and_then(Value::as_object);
-        let pair = |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap_or_default().to_owned());
+        let pair =
+            |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap_or_default().to_owned());
         own.map(|own| own.iter().map(pair).collect()).unwrap_or_default()
     }
 }
@@ -236,7 +244,10 @@ mod tests {
         let text = fs_err::read_to_string(folder.path().join("products.json")).expect("reads");
         let expected = PRODUCTS
             .replace("\"Leather\"\n", "\"Leather\",\n      \"Waterproof\": \"waterproof\"\n")
-            .replace("\"stock\": 1\n", "\"stock\": 1,\n    \"attributes\": {\n      \"Color\": \"Blue\"\n    }\n");
+            .replace(
+                "\"stock\": 1\n",
+                "\"stock\": 1,\n    \"attributes\": {\n      \"Color\": \"Blue\"\n    }\n",
+            );
         assert_eq!(text, expected);
         let mut again = Catalogue::read(folder.path()).expect("a shop can read it");
         assert_eq!(again.add("boot", &new), 0);

@@ -10,7 +10,9 @@ use super::auth::{Action, Resource};
 use super::error::{ApiError, ErrorBody};
 use super::shopper;
 use super::state::State;
-use crate::tools::{ExtractItem, Extracted, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox};
+use crate::tools::{
+    ExtractItem, Extracted, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox,
+};
 
 /// Several items at once; the answers come in the same order.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -124,7 +124,8 @@ async fn whatever_the_text_the_form_holds() {
         let doer = tools.doer(tool, "").await.unwrap();
         assert_eq!(doer.adapter, Some(format!("{}@1", tool.name())), "its own adapter does the work");
     }
-    let loaded: Vec<String> = adapters.status().borrow().loaded.iter().map(|one| one.id.to_string()).collect();
+    let loaded: Vec<String> =
+        adapters.status().borrow().loaded.iter().map(|one| one.id.to_string()).collect();
     assert_eq!(loaded, ["extract@1", "sentiment@1"]);
     let count: usize = std::env::var("SHOPCLERK_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     let mut rng = StdRng::seed_from_u64(4);
@@ -132,7 +133,9 @@ async fn whatever_the_text_the_form_holds() {
     for n in 0..count {
         let text = text(&mut rng, n);
         let fuzz = Fuzz { tools: &tools, text: &text, n };
-        if text.chars().all(char::is_whitespace) || text.chars().count() > tools::Settings::default().max_chars {
+        if text.chars().all(char::is_whitespace)
+            || text.chars().count() > tools::Settings::default().max_chars
+        {
             fuzz.is_refused().await;
             seen.refused += 1;
             continue;
@@ -223,7 +226,8 @@ impl Fuzz<'_> {
             attributes: attributes.clone(),
         };
         let Some(said) = self.answer(tools.extract(&item).await, seen) else { return };
-        let known = category.and_then(|category| tools.prompts().attributes_of(category)).unwrap_or(&attributes);
+        let known =
+            category.and_then(|category| tools.prompts().attributes_of(category)).unwrap_or(&attributes);
         for one in &said.attributes {
             assert_eq!(slice(text, one.span), one.value, "{text:?}");
             assert!(known.is_empty() || known.contains(&one.name), "{text:?}: {}", one.name);

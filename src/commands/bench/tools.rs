@@ -101,7 +101,10 @@ fn description(product: &Product) -> Item {
 }
 
 fn title(product: &Product) -> Item {
-    Item { text: product.name.clone(), category: Some(product.category.clone()).filter(|name| !name.is_empty()) }
+    Item {
+        text: product.name.clone(),
+        category: Some(product.category.clone()).filter(|name| !name.is_empty()),
+    }
 }
 
 /// The first texts of `file`, or what `of` makes of the shop's products.

@@ -126,7 +126,8 @@ fn of_the_shop(file: &Path, config: &Config) -> anyhow::Result<PathBuf> {
     for (title, text) in policies.chain(products) {
         let asked = format!("What can you tell me about this: {title}?");
         let messages = [("user", asked.as_str()), ("assistant", text)];
-        let messages = messages.map(|(role, content)| serde_json::json!({ "role": role, "content": content }));
+        let messages =
+            messages.map(|(role, content)| serde_json::json!({ "role": role, "content": content }));
         writeln!(to, "{}", serde_json::json!({ "messages": messages }))?;
     }
     to.flush()?;

@@ -53,7 +53,8 @@ impl Of {
     /// The rows; the model that the recipe names has to be there, for its tokenizer.
     pub(in crate::commands) fn rows(&self, config: &Config) -> anyhow::Result<Held> {
         let file = self.recipe.as_deref().context("--recipe: name a recipe")?;
-        let recipe = Recipe::from_toml(&fs_err::read_to_string(file)?).with_context(|| file.display().to_string())?;
+        let recipe =
+            Recipe::from_toml(&fs_err::read_to_string(file)?).with_context(|| file.display().to_string())?;
         let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
         let source = part::Source {
             beside: file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),
@@ -79,7 +80,11 @@ pub(super) fn run(args: &Args, config: &Config, json: bool) -> anyhow::Result<()
     if json {
         println!("{}", json!({ "rows": rows.len(), "rows_sha256": rows_sha256, "output": args.output }));
     } else {
-        println!("{} rows in {}; SHA-256 of the rows of all parts: {rows_sha256}", rows.len(), args.output.display());
+        println!(
+            "{} rows in {}; SHA-256 of the rows of all parts: {rows_sha256}",
+            rows.len(),
+            args.output.display()
+        );
     }
     Ok(())
 }

@@ -68,7 +68,9 @@ fn asked(tool: Tool, args: &Args, config: &Config) -> anyhow::Result<Asked> {
     Ok(match tool {
         Tool::Sentiment => Asked::Reviews(rows()?),
         Tool::Extract => Asked::Titles(rows()?),
-        Tool::Qa => Asked::Sources(Source::read(args.data.as_deref().context("--data: name a file of sources")?)?),
+        Tool::Qa => {
+            Asked::Sources(Source::read(args.data.as_deref().context("--data: name a file of sources")?)?)
+        }
     })
 }
 

@@ -59,7 +59,11 @@ pub(super) async fn run(shop: &Path, args: &Enrich, config: &Config) -> anyhow::
         fs_err::rename(&report, beside(&report, "old"))?;
     }
     let tools = toolbox(config).await?;
-    let options = format!("--shop --min-confidence {}{}", args.min_confidence, if args.dry_run { " --dry-run" } else { "" });
+    let options = format!(
+        "--shop --min-confidence {}{}",
+        args.min_confidence,
+        if args.dry_run { " --dry-run" } else { "" }
+    );
     let doer = tools.doer(Tool::Extract, &options).await?;
     if let Opened::Begun(batch) = Batch::open(&items.file, &report, doer)? {
         if batch.progress().lines == 0 {
@@ -111,7 +115,8 @@ fn finish(
 /// Every product with what was found, in the order of the catalogue.
 fn sorted(answers: &Path, catalogue: &Catalogue, floor: f32) -> anyhow::Result<Vec<Enriched>> {
     let entries = catalogue.entries();
-    let entry = |line: usize| line.checked_sub(1).and_then(|n| entries.get(n)).context("a line without its product");
+    let entry =
+        |line: usize| line.checked_sub(1).and_then(|n| entries.get(n)).context("a line without its product");
     let mut done = Vec::with_capacity(entries.len());
     for text in BufReader::new(File::open(answers)?).lines() {
         let text = text?;

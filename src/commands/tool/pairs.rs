@@ -145,7 +145,8 @@ impl Maker<'_> {
     }
 
     fn row(&self, line: &Line, n: usize, pair: &Pair) -> Value {
-        let kind = EventKind::Said { cmid: Cmid(Uuid::nil()), by: Speaker::Shopper, text: pair.question.clone() };
+        let kind =
+            EventKind::Said { cmid: Cmid(Uuid::nil()), by: Speaker::Shopper, text: pair.question.clone() };
         let asked = Event { conv: ConvId(Uuid::nil()), seq: 1, at: 0, kind };
         let budget = Budget { tokens: usize::MAX / 2, exchanges: 0 };
         let served = self.playbook.render(&[asked], budget, &|text| text.len());
@@ -283,7 +284,8 @@ mod tests {
                 "prompts": "", "turn": 2,
             })
         );
-        let roles: Vec<&Value> = rows[0]["messages"].as_array().expect("a list").iter().map(|m| &m["role"]).collect();
+        let roles: Vec<&Value> =
+            rows[0]["messages"].as_array().expect("a list").iter().map(|m| &m["role"]).collect();
         assert_eq!(roles, ["system", "user", "assistant"]);
         assert_eq!(rows[0]["messages"][0]["content"], playbook.prefix()[0].content);
         // The trainer knows the format by itself.
@@ -299,7 +301,10 @@ mod tests {
         let mut taken = HashSet::new();
         let long = "What happens if the very long question does not fit?";
         let names: Vec<String> = (0..3).map(|_| free(&slug(long), &mut taken)).collect();
-        assert_eq!(names, ["what-happens-if-the-very", "what-happens-if-the-very-2", "what-happens-if-the-very-3"]);
+        assert_eq!(
+            names,
+            ["what-happens-if-the-very", "what-happens-if-the-very-2", "what-happens-if-the-very-3"]
+        );
         assert!(names.iter().all(|name| name.len() <= SHORTCUT));
     }
 }

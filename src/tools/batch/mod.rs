@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use fs_err::{File, OpenOptions};
 use serde::Serialize;
 
-pub use origin::{Doer, Origin};
+pub use origin::Doer;
+use origin::Origin;
 
 /// The longest line of the input.
 const LINE: u64 = 1024 * 1024;
@@ -186,7 +187,10 @@ impl Batch {
 
     /// Has `make` write something else of the answers, which are in the file it is given: the output, whole or not at all. Made
     /// again after a kill, it has to become the same.
-    pub fn finish_as<E: From<BatchError>>(self, make: impl FnOnce(&Path) -> Result<(), E>) -> Result<Progress, E> {
+    pub fn finish_as<E: From<BatchError>>(
+        self,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Progress, E> {
         self.output.sync_all().map_err(BatchError::from)?;
         make(&beside(&self.finished, PARTIAL))?;
         tidy(&self.finished)?;

@@ -21,7 +21,7 @@ pub struct Doer {
 
 /// What a partial file belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
+pub(super) struct Origin {
     #[serde(flatten)]
     doer: Doer,
     pub(super) input_bytes: u64,
@@ -48,11 +48,7 @@ impl Origin {
         let named = [
             ("tool or options", now.tool.clone(), then.tool.clone()),
             ("model", now.model.clone(), then.model.clone()),
-            (
-                "adapter",
-                now.adapter.clone().unwrap_or_else(base),
-                then.adapter.clone().unwrap_or_else(base),
-            ),
+            ("adapter", now.adapter.clone().unwrap_or_else(base), then.adapter.clone().unwrap_or_else(base)),
         ];
         if let Some((what, now, then)) = named.into_iter().find(|(_, now, then)| now != then) {
             return Some(format!("with another {what} ({then}; now it is {now})"));

@@ -122,7 +122,8 @@ impl Toolbox {
             return Err(ToolError::item("count", format!("{}: use 1 to {most}", item.count)));
         }
         let texts = self.texts(item)?;
-        let candidates = if item.turns.is_empty() { of_text(&texts[0]) } else { of_chat(&item.turns, &texts) };
+        let candidates =
+            if item.turns.is_empty() { of_text(&texts[0]) } else { of_chat(&item.turns, &texts) };
         let about = item.title.as_deref();
         let title = about.map(|title| harmless(title, &self.0.control));
         let mut pairs: Vec<Pair> = Vec::new();
@@ -196,7 +197,12 @@ fn of_chat<'a>(turns: &[Turn], texts: &'a [Text]) -> Vec<Candidate<'a>> {
             Side::Staff => {
                 answered = true;
                 let found = answers(text).into_iter();
-                candidates.extend(found.map(|span| Candidate { span, text, turn: Some(n), asked: asked.clone() }));
+                candidates.extend(found.map(|span| Candidate {
+                    span,
+                    text,
+                    turn: Some(n),
+                    asked: asked.clone(),
+                }));
             }
         }
     }

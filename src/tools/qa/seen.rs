@@ -37,7 +37,9 @@ impl Seen {
             answer: words(answer),
         };
         let keys = one.keys();
-        if keys.iter().any(|key| self.whole.contains(key)) || self.newest.iter().any(|known| one.is_like(known)) {
+        if keys.iter().any(|key| self.whole.contains(key))
+            || self.newest.iter().any(|known| one.is_like(known))
+        {
             return false;
         }
         self.whole.extend(keys);

@@ -100,9 +100,8 @@ async fn whole(state: &State, conv: ConvId) -> Result<(Seq, Value), ApiError> {
     let item = QaItem { turns, count, ..QaItem::default() };
     let made = state.tools.qa(&item).await.map_err(|fault| refuse(None, &fault))?.pairs;
     let known = known(state, conv)?;
-    let redactor = redactor(state.desk.shop(), &[]).map_err(|fault| {
-        ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string())
-    })?;
+    let redactor = redactor(state.desk.shop(), &[])
+        .map_err(|fault| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string()))?;
     let all = made.len();
     let pairs: Vec<Value> = public(&redactor, &item.turns, &known, made)
         .into_iter()
@@ -129,7 +128,8 @@ fn public(redactor: &Redactor, turns: &[Turn], known: &[Known], pairs: Vec<Pair>
     let mut texts: Vec<&str> = turns.iter().map(|turn| turn.text.as_str()).collect();
     texts.extend(pairs.iter().flat_map(|pair| [pair.question.as_str(), pair.answer.as_str()]));
     let clean = redactor.conversation(&texts, known).texts.split_off(turns.len());
-    let is_clean = |(n, pair): &(usize, Pair)| clean[2 * n] == pair.question && clean[2 * n + 1] == pair.answer;
+    let is_clean =
+        |(n, pair): &(usize, Pair)| clean[2 * n] == pair.question && clean[2 * n + 1] == pair.answer;
     pairs.into_iter().enumerate().filter(is_clean).map(|(_, pair)| pair).collect()
 }
 
@@ -142,7 +142,9 @@ async fn find(tools: &Toolbox, tool: Tool, text: String) -> Result<Value, ToolEr
         Tool::Extract => {
             serde_json::to_value(tools.extract(&ExtractItem { text, ..ExtractItem::default() }).await?)
         }
-        Tool::Qa => serde_json::to_value(tools.qa(&QaItem { text, count: PAIRS, ..QaItem::default() }).await?),
+        Tool::Qa => {
+            serde_json::to_value(tools.qa(&QaItem { text, count: PAIRS, ..QaItem::default() }).await?)
+        }
     };
     Ok(found.unwrap_or(Value::Null))
 }

@@ -58,9 +58,7 @@ async fn answers_are_pieces_of_the_source() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_pair_comes_twice_in_one_request() {
-    let item = |title: &str, text: &str| {
-        json!({"title": format!("[[raw]]Are returns free?[[end]]{title}"), "text": text})
-    };
+    let item = |title: &str, text: &str| json!({"title": format!("[[raw]]Are returns free?[[end]]{title}"), "text": text});
     let body = json!({"items": [
         item("", "Returns are free for 30 days."),
         item("", "All returns of the shop are free."),
@@ -107,7 +105,11 @@ async fn refusals() {
         (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "attributes": ["a", "a"]}]})),
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"text": "x", "count": 99}]})),
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"count": 1}]})),
-        (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"text": "x", "turns": [{"by": "staff", "text": "y"}]}]})),
+        (
+            Some(API_KEY),
+            "/v1/tools/qa",
+            json!({"items": [{"text": "x", "turns": [{"by": "staff", "text": "y"}]}]}),
+        ),
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"turns": [{"by": "boss", "text": "y"}]}]})),
     ];
     let mut said = Vec::new();
