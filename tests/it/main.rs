@@ -9,6 +9,8 @@ mod config;
 mod engine;
 #[cfg(feature = "llm")]
 mod eval_engine;
+#[cfg(feature = "train")]
+mod eval_part;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
