@@ -32,7 +32,7 @@ pub struct Source<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
     pub rows: Vec<Row>,
-    /// SHA-256 of the rows of all parts: an adapter's card has the same.
+    /// SHA-256 of the rows of all parts: the `data_hash` of an adapter's manifest.
     pub rows_sha256: String,
 }
 
