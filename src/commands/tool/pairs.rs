@@ -297,6 +297,27 @@ mod tests {
     }
 
     #[test]
+    fn what_was_made_before_a_kill_is_not_made_after_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (input, output) = (folder.path().join("in.jsonl"), folder.path().join("out.jsonl"));
+        fs_err::write(&input, "{}\n{}\n{}\n").expect("writes");
+        let open = || match Batch::open(&input, &output, Doer::default()).expect("opens") {
+            Opened::Begun(batch) => batch,
+            Opened::Finished => panic!("it is not finished"),
+        };
+        let mut batch = open();
+        for line in ANSWERS.lines().take(2) {
+            assert!(batch.next_line().expect("reads").is_some());
+            batch.write(&serde_json::from_str::<Value>(line).expect("JSON")).expect("writes");
+        }
+        drop(batch);
+        let mut seen = remembered(&open()).expect("reads");
+        let answer = "Yes, the membrane: it keeps water out.";
+        assert!(!seen.is_new("Is it waterproof?", answer, Some("scree boot")));
+        assert!(seen.is_new("Is it waterproof?", "No, it is for dry days.", Some("Heath Runner")));
+    }
+
+    #[test]
     fn names_are_short_and_nobody_elses() {
         let mut taken = HashSet::new();
         let long = "What happens if the very long question does not fit?";
