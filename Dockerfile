@@ -23,6 +23,8 @@ RUN CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP} cargo build --release --locked --featur
 FROM nvidia/cuda:12.8.1-cudnn-runtime-ubuntu24.04
 RUN apt-get update && apt-get install -y --no-install-recommends python3-pip ca-certificates tzdata && rm -rf /var/lib/apt/lists/*
 COPY --from=build /src/target/release/shopclerk /usr/local/bin/shopclerk
+# The adapters of the tools: the program looks for them here.
+COPY adapters /usr/local/share/shopclerk/adapters
 VOLUME /data
 EXPOSE 8080
 ENTRYPOINT ["shopclerk", "--data", "/data"]

@@ -77,8 +77,10 @@ learn: build model ## One run over HTTP while somebody chats: DIALOGUES=file.jso
 soak: ## Crash tests, many more rounds
 	SHOPCLERK_SOAK=1 cargo test --release --locked store_ -- --nocapture
 
-bench: build model ## Figures of this machine
-	for what in store sockets chat; do "$(BIN)" bench $$what; done
+bench: build model ## Figures of this machine; PYTHON with torch, transformers and peft adds their reference to tools and train
+	@mkdir -p $(DATA) && { [ -e $(DATA)/models ] || ln -s "$(SHOPCLERK_MODELS)" $(DATA)/models; }
+	for what in store sockets inbox chat swap; do "$(BIN)" --data $(DATA) bench $$what; done
+	for what in tools train; do "$(BIN)" --data $(DATA) bench $$what $(if $(PYTHON),--python "$(PYTHON)"); done
 
 clean: ## Remove what was built here (the cache stays)
 	rm -rf static/dist static/node_modules

@@ -113,10 +113,13 @@ impl Config {
         self.data.join("models")
     }
 
-    /// The adapters: those of the data folder, and those that came with the program, in a folder `adapters` beside it or in
-    /// the working directory.
+    /// The adapters: those of the data folder, and those that came with the program: in a folder `adapters` beside it, in
+    /// `share/shopclerk/adapters` beside its `bin`, or in the working directory.
     pub fn adapters(&self) -> Registry {
-        let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("adapters")));
+        let beside: Vec<PathBuf> = match std::env::current_exe().ok().as_deref().and_then(Path::parent) {
+            Some(bin) => vec![bin.join("adapters"), bin.join("../share/shopclerk/adapters")],
+            None => Vec::new(),
+        };
         let here = std::env::current_dir().ok().map(|dir| dir.join("adapters"));
         let own = self.data.join("adapters");
         let shipped =

@@ -1,12 +1,15 @@
 //! What staff teach the model while they work: drafts they edited, replies they corrected, tags to choose by; and what tools
 //! find in a message for them.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
 use super::desk::{Ack, Desk, Say};
 use super::error::DeskError;
-use crate::domain::{Command, ConvId, EventKind, Refusal, Replied, Said, Seq, Speaker, StaffId, Tags};
-use crate::tools::Tool;
+use crate::domain::{
+    Command, ConvId, Ended, Event, EventKind, Refusal, Replied, Said, Seq, Speaker, StaffId, Tags, Thumb,
+};
+use crate::tools::{Side, Tool, Turn};
 
 /// What a tool found in the message `of`, for somebody of the staff.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +51,35 @@ impl Desk {
             }
             _ => Err(Refusal::NoSuchMessage.into()),
         }
+    }
+
+    /// What was said in a conversation, each with its number: the newest messages, at most `limit`. Replies that broke off, were
+    /// corrected or disliked are left out: nobody should learn from them.
+    pub fn transcript(&self, conv: ConvId, limit: usize) -> Result<Vec<(Seq, Turn)>, DeskError> {
+        let events = self.0.store.events(conv, 0, usize::MAX)?;
+        let wrong: HashSet<Seq> = events
+            .iter()
+            .filter_map(|event| match &event.kind {
+                EventKind::Correction { of, .. } | EventKind::Rating { of, value: Thumb::Down, .. } => {
+                    Some(*of)
+                }
+                _ => None,
+            })
+            .collect();
+        let turn = |event: &Event| match &event.kind {
+            EventKind::Said { by: Speaker::Shopper, text, .. } => Some((Side::Shopper, text.clone())),
+            EventKind::Said { by: Speaker::Staff(_), text, .. } => Some((Side::Staff, text.clone())),
+            EventKind::Reply { text, ended: Ended::Complete, .. } if !wrong.contains(&event.seq) => {
+                Some((Side::Staff, text.clone()))
+            }
+            _ => None,
+        };
+        let mut turns: Vec<(Seq, Turn)> = events
+            .iter()
+            .filter_map(|event| turn(event).map(|(by, text)| (event.seq, Turn { by, text })))
+            .collect();
+        turns.drain(..turns.len().saturating_sub(limit));
+        Ok(turns)
     }
 
     /// Keeps what a tool found. Returns the event's number and what it holds.

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::subject::Subject;
+use super::data::split;
 use super::data_flag;
 use super::wording::ToolWording;
 use crate::config::Config;
@@ -26,7 +27,8 @@ const KNOWN: &str = "held-out, replies, sentiment, attributes, qa";
     after_help = "Examples:\n  shopclerk eval data/runs/0199...            # what the server does after training\n  \
                         shopclerk eval held-out --adapter shop@3    # on the test part of the run it came from\n  \
                         shopclerk eval held-out --data chats.jsonl --adapter ./my-peft-folder\n  \
-                        shopclerk eval sentiment --data reviews.jsonl      # the adapter that serves, beside the base"
+                        shopclerk eval sentiment --data reviews.jsonl      # the adapter that serves, beside the base\n  \
+                        shopclerk eval attributes --recipe adapters/extract.toml --files downloads   # its test part"
 )]
 pub(super) struct Args {
     /// held-out (loss and perplexity), replies (facts and words), sentiment, attributes, qa (the tools), or the folder of a run
@@ -35,6 +37,11 @@ pub(super) struct Args {
     /// Rows to judge on, in any format that can be trained on; the test part of the adapter's run if absent
     #[arg(long, value_name = "FILE")]
     pub(super) data: Option<PathBuf>,
+    #[command(flatten)]
+    of: split::Of,
+    /// For sentiment: fit what the adapter's scores mean to these rows and write it to this file; nothing is scored
+    #[arg(long, value_name = "FILE.json")]
+    calibrate: Option<PathBuf>,
     /// A PEFT folder, or a version in the registry; the base alone if absent
     #[arg(long, value_name = "DIR|NAME@VERSION")]
     adapter: Option<String>,
@@ -73,6 +80,9 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     }
     if let Some(tool) = tools::named(&args.what) {
         return tools::of_file(tool, &args, &config).await;
+    }
+    if args.of.recipe.is_some() || args.calibrate.is_some() {
+        bail!("--recipe and --calibrate: only for the suites of the tools; {KNOWN}");
     }
     let subject = Subject::find(&args, &config)?;
     let material = match (&args.data, &subject.run) {

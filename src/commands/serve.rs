@@ -21,7 +21,7 @@ use crate::runs::Runs;
 use crate::staff::Staff;
 use crate::store::Store;
 use crate::telemetry::metric;
-use crate::tools::{self, Toolbox, Workers};
+use crate::tools::{self, Tool, Toolbox, Workers};
 use crate::web;
 
 /// How long answers that are being made may take to finish when the server stops.
@@ -217,6 +217,7 @@ impl Rooms {
             clock: clock.clone(),
             runtime: tokio::runtime::Handle::current(),
         })?;
+        name_tools(&adapters).await;
         let tools = Toolbox::new(tools::Parts {
             model,
             workers: Workers::Serving(adapters),
@@ -226,6 +227,23 @@ impl Rooms {
         });
         desk.watch_mood(tools.clone());
         Ok(Self { desk, tools, store, clock })
+    }
+}
+
+/// Says who does the work of each tool, so that a missing adapter is noticed before a shopper is.
+async fn name_tools(adapters: &Adapters) {
+    for tool in Tool::ALL {
+        let tool = tool.name();
+        match adapters.tool_version(tool).await {
+            Ok(Some(id)) => tracing::info!(tool, adapter = %id, "a tool has an adapter of its own"),
+            Ok(None) => {
+                tracing::info!(tool, adapter = "base", "a tool has no adapter; the base model does its work")
+            }
+            Err(fault) => tracing::warn!(
+                tool, adapter = "base", code = fault.code(), %fault,
+                "the adapter of a tool cannot be used; the base model does its work"
+            ),
+        }
     }
 }
 

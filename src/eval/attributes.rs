@@ -10,7 +10,7 @@ use super::suite::{Contest, Judged, Measure, Suite};
 use super::tally::{Tally, sum};
 use super::workers::Cast;
 use crate::domain::run::{Direction, Labelled, Row};
-use crate::tools::{ExtractItem, ToolError};
+use crate::tools::ExtractItem;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,14 +128,17 @@ impl Suite for Attributes {
             let tools = self.cast.tools(judged.adapter);
             let mut tallies = Vec::with_capacity(self.rows.len());
             for (n, row) in self.rows.iter().enumerate() {
-                let found = match tools.extract(&row.item).await {
-                    Ok(found) => found.attributes,
-                    Err(ToolError::Item { .. }) => Vec::new(),
+                // What is refused or cannot be read is an answer without anything in it.
+                let (found, read) = match tools.extract(&row.item).await {
+                    Ok(found) => (found.attributes, !found.unparsable),
+                    Err(fault) if fault.is_of_item() => (Vec::new(), false),
                     Err(fault) => return Err(fault.into()),
                 };
-                tallies.push(Self::tally(row, |name| {
+                let mut tally = Self::tally(row, |name| {
                     found.iter().find(|attribute| attribute.name == name).map(|a| a.value.as_str())
-                }));
+                });
+                tally.counts.push(f64::from(u8::from(!read)));
+                tallies.push(tally);
                 (judged.done)(n + 1);
             }
             Ok(tallies)
@@ -145,12 +148,13 @@ impl Suite for Attributes {
     fn details(&self, contest: &Contest) -> Value {
         let of = |tallies: &Option<Vec<Tally>>| {
             let counts = sum(tallies.as_ref()?);
-            let [right, invented, missed, wrong] =
-                [0, 1, 2, 3].map(|n| counts.get(n).copied().unwrap_or(0.0));
+            let [right, invented, missed, wrong, unparsable] =
+                [0, 1, 2, 3, 4].map(|n| counts.get(n).copied().unwrap_or(0.0));
             let scores = Extraction::scores(&counts);
-            Some(
-                json!({"right": right, "invented": invented, "missed": missed, "wrong": wrong, "micro": scores}),
-            )
+            Some(json!({
+                "right": right, "invented": invented, "missed": missed, "wrong": wrong, "micro": scores,
+                "unparsable": unparsable,
+            }))
         };
         let categories = by_category(&self.rows, contest);
         json!({

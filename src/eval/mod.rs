@@ -18,12 +18,16 @@ pub mod labelled;
 mod material;
 pub mod overlap;
 #[cfg(feature = "train")]
+pub mod part;
+#[cfg(feature = "train")]
 mod qa;
 #[cfg(feature = "train")]
 mod replies;
 #[cfg(feature = "train")]
 mod sentiment;
 mod suite;
+#[cfg(feature = "train")]
+mod sureness;
 pub mod table;
 pub mod tally;
 #[cfg(feature = "train")]

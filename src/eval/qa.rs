@@ -13,7 +13,7 @@ use super::suite::{Contest, Judged, Measure, Suite};
 use super::tally::{Tally, ratio, sum};
 use super::workers::Cast;
 use crate::domain::run::Direction;
-use crate::tools::{QaItem, Span, Text, ToolError};
+use crate::tools::{QaItem, Span, Text};
 
 /// Two answers are the same if their spans have at least this share of characters in common (intersection over union).
 const SAME: f64 = 0.5;
@@ -163,10 +163,11 @@ impl Suite for Qa {
             let mut tallies = Vec::with_capacity(self.rows.len());
             for (n, source) in self.rows.iter().enumerate() {
                 let count = source.pairs.len().min(tools.settings().max_pairs);
-                let item = QaItem { text: source.text.clone(), count, title: source.title.clone() };
+                let (text, title) = (source.text.clone(), source.title.clone());
+                let item = QaItem { text, count, title, ..QaItem::default() };
                 let pairs = match tools.qa(&item).await {
                     Ok(found) => found.pairs,
-                    Err(ToolError::Item { .. }) => Vec::new(),
+                    Err(fault) if fault.is_of_item() => Vec::new(),
                     Err(fault) => return Err(fault.into()),
                 };
                 let made: Vec<(String, Span)> =

@@ -17,7 +17,8 @@ use crate::domain::prompt::{Finish, Piece, Prompt, Role, ToolCall, Usage};
 
 /// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
 /// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone (up to `[[end]]`, `[[br]]` for a line break), `[[fail]]`
-/// fails after two words. With an adapter it says the adapter's name first.
+/// fails after two words. With an adapter it says the adapter's name first. Asked for a label, it is surest of the one that is named most
+/// often: a message "negative" has a negative mood.
 ///
 /// Offered tools, it calls what `[[call NAME ARGUMENTS]]` says, one a round, `[[also NAME ARGUMENTS]]` in the same round as the
 /// one before, `[[calls NAME ARGUMENTS]]` for ever, and says the text of `[[first TEXT]]` before it calls; then it says what
@@ -169,8 +170,9 @@ impl Model for Scripted {
             return Box::pin(ready(Err(fault)));
         }
         let asked = prompt.messages.last().map_or(String::new(), |m| m.content.to_lowercase());
-        let hits: Vec<f32> =
-            labels.iter().map(|l| if asked.contains(&l.to_lowercase()) { 2.0 } else { 0.0 }).collect();
+        // A prompt names all its labels; what is named once more stands out.
+        let count = |label: &String| asked.matches(&label.to_lowercase()).count() as f32;
+        let hits: Vec<f32> = labels.iter().map(|label| 2.0 * count(label)).collect();
         let total = hits.iter().map(|h| h.exp()).sum::<f32>().ln();
         Box::pin(ready(Ok(hits.into_iter().map(|h| h - total).collect())))
     }

@@ -43,6 +43,7 @@ impl ToolPrompts {
         let built_in = BuiltIn::get("attributes.toml").map(|file| file.data.into_owned()).unwrap_or_default();
         let mut attributes = lists("prompts/attributes.toml", &String::from_utf8_lossy(&built_in))?;
         attributes.extend(own_lists(&settings.folder)?);
+        hash.update(json!(attributes).to_string().as_bytes());
         let prompts = Self {
             extract,
             sentiment,
@@ -56,7 +57,7 @@ impl ToolPrompts {
         Ok(prompts)
     }
 
-    /// The first 16 hex digits of the SHA-256 of the templates.
+    /// The first 16 hex digits of the SHA-256 of the templates and the lists.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }

@@ -85,6 +85,49 @@ fn each_tab_has_its_own_conversations_in_its_own_order() {
 }
 
 #[test]
+fn a_run_of_unhappy_messages_is_raised_also_while_it_waits() {
+    let Place { board, .. } = place();
+    let mood = |label: &str| {
+        let outcome = serde_json::json!({ "of": 2, "label": label });
+        Command::Tool { name: "sentiment".to_owned(), outcome }
+    };
+    let looked_up = Command::Tool {
+        name: "sentiment".to_owned(),
+        outcome: serde_json::json!({ "of": 2, "label": "positive", "by": "anna" }),
+    };
+    let waits = |n: u128, more: &[Command]| {
+        let script = [&[open(), asks("x"), person()], more].concat();
+        play(&board, conv(n), 1_000 * n as u64, &script);
+    };
+    waits(1, &[]);
+    waits(2, &[mood("negative")]);
+    waits(3, &[mood("negative"), mood("negative")]);
+    waits(4, &[mood("negative"), mood("negative"), looked_up, mood("negative")]);
+    waits(5, &[mood("negative"), mood("negative"), mood("neutral"), mood("negative")]);
+    assert_eq!(listed(&board, Tab::Waiting), [4, 3, 1, 2, 5]);
+    // A page at a time, in the same order.
+    let mut query = Query { tab: Some(Tab::Waiting), limit: 2, ..Query::default() };
+    let mut paged = Vec::new();
+    loop {
+        let page = board.page(&query, &anna());
+        paged.extend(page.rows.iter().map(|row| (row.conv.0.as_u128(), row.unhappy)));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, [(4, 3), (3, 2), (1, 0), (2, 1), (5, 1)]);
+    // Handed off for its mood, it stands first; an answer of a person ends the run.
+    let script =
+        [open(), asks("x"), mood("negative"), mood("negative"), mood("negative"), mood("negative"), person()];
+    play(&board, conv(6), 90_000, &script);
+    assert_eq!(listed(&board, Tab::Waiting)[0], 6);
+    let answered = [&script[..], &[take(), says(Speaker::Staff(anna()), "Sorry!")]].concat();
+    play(&board, conv(6), 90_000, &answered);
+    assert_eq!((board.row(conv(6)).unwrap().unhappy, listed(&board, Tab::Waiting)[0]), (0, 4));
+}
+
+#[test]
 fn a_wait_ends_with_the_first_word_of_a_person() {
     let Place { board, .. } = place();
     let row = || board.row(conv(1)).unwrap();

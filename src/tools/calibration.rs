@@ -8,13 +8,26 @@ use serde::{Deserialize, Serialize};
 pub const FILE: &str = "calibration.json";
 
 /// What is added to and divides the scores of the labels: softmax((score + bias) / temperature). With one temperature and
-/// one bias a class this is vector scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+/// one bias a class this is vector scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks"). What comes out are
+/// probabilities; which label is *said* is decided apart, by `lean`, so that a rare label can be said without its probability
+/// being talked up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Calibration {
+    /// Of the file: 1 has neither this nor `lean`.
+    #[serde(default = "first")]
+    pub version: u32,
     pub temperature: f32,
     /// In the order of the labels.
     pub bias: Vec<f32>,
+    /// Added to the logarithms of the probabilities before the greatest is chosen: 0 chooses the most probable label, `ln 2` one
+    /// that is half as probable as the others. In the order of the labels; empty is 0 for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lean: Vec<f32>,
+}
+
+fn first() -> u32 {
+    1
 }
 
 /// What is known by now.
@@ -23,6 +36,11 @@ pub(super) struct Known {
     pub(super) sentiment: Option<(Option<String>, Calibration)>,
 }
 
+/// The newest form of the file.
+const VERSION: u32 = 2;
+/// How much a rare label is favoured when one is said: by its share to the power of minus this. 0 would never say one that is
+/// one in forty, 1 would say it as readily as a common one.
+const BALANCE: f64 = 0.5;
 /// Steps of the fit and their size; a few hundred samples converge in far fewer.
 const STEPS: usize = 2000;
 const RATE: f64 = 0.1;
@@ -42,8 +60,11 @@ impl Calibration {
         let bytes = fs_err::read(&path).map_err(|fault| fault.to_string())?;
         let found: Self =
             serde_json::from_slice(&bytes).map_err(|fault| format!("{}: {fault}", path.display()))?;
+        if found.version > VERSION {
+            return Err(format!("{}: `version` {} is of a later program", path.display(), found.version));
+        }
         let sound = found.temperature.is_finite() && found.temperature > 0.0;
-        if !sound || found.bias.iter().any(|bias| !bias.is_finite()) {
+        if !sound || found.bias.iter().chain(&found.lean).any(|number| !number.is_finite()) {
             return Err(format!("{}: `temperature` must be above 0, and all numbers finite", path.display()));
         }
         Ok(Some(found))
@@ -51,13 +72,30 @@ impl Calibration {
 
     /// Scores as they are.
     pub fn identity(labels: usize) -> Self {
-        Self { temperature: 1.0, bias: vec![0.0; labels] }
+        Self::plain(vec![0.0; labels])
     }
 
     /// Takes away what the model would say to a text without content (contextual calibration, Zhao et al. 2021,
     /// "Calibrate Before Use").
     pub fn contextual(empty: &[f32]) -> Self {
-        Self { temperature: 1.0, bias: empty.iter().map(|score| -score).collect() }
+        Self::plain(empty.iter().map(|score| -score).collect())
+    }
+
+    fn plain(bias: Vec<f32>) -> Self {
+        Self { version: VERSION, temperature: 1.0, bias, lean: Vec::new() }
+    }
+
+    /// The label to say, by its place, where the labels have these probabilities; of two alike, the first.
+    pub fn decide(&self, probabilities: &[f32]) -> usize {
+        let lean = |n: usize| self.lean.get(n).copied().unwrap_or(0.0);
+        let mut best = (0, f32::NEG_INFINITY);
+        for (n, probability) in probabilities.iter().enumerate() {
+            let weight = probability.ln() + lean(n);
+            if weight > best.1 {
+                best = (n, weight);
+            }
+        }
+        best.0
     }
 
     /// Probabilities of the labels from their log-probabilities.
@@ -73,16 +111,11 @@ impl Calibration {
         weights.iter().map(|w| w / total).collect()
     }
 
-    /// The calibration that makes `samples` (scores, index of the true label) most likely, each class weighted by its count
-    /// to the power of `-balance`: 0 gives calibrated probabilities, 1 treats rare labels like common ones.
-    pub fn fit(samples: &[(Vec<f32>, usize)], balance: f64) -> Self {
+    /// The calibration that makes `samples` (scores, place of the true label) most likely, and a decision that does not pass over
+    /// rare labels.
+    pub fn fit(samples: &[(Vec<f32>, usize)]) -> Self {
         let labels = samples.first().map_or(0, |(scores, _)| scores.len());
-        let mut counts = vec![0usize; labels];
-        for (_, label) in samples {
-            counts[*label] += 1;
-        }
-        let weight = |label: usize| (counts[label].max(1) as f64).powf(-balance);
-        let total: f64 = samples.iter().map(|(_, label)| weight(*label)).sum();
+        let total = samples.len().max(1) as f64;
         let (mut slope, mut bias) = (1.0f64, vec![0.0f64; labels]);
         for _ in 0..STEPS {
             let mut slope_grad = RIDGE * (slope - 1.0);
@@ -94,9 +127,8 @@ impl Calibration {
                 let sum: f64 = logits.iter().map(|l| (l - max).exp()).sum();
                 for n in 0..labels {
                     let error = (logits[n] - max).exp() / sum - f64::from(u8::from(n == *label));
-                    let error = error * weight(*label) / total;
-                    slope_grad += error * f64::from(scores[n]);
-                    bias_grad[n] += error;
+                    slope_grad += error * f64::from(scores[n]) / total;
+                    bias_grad[n] += error / total;
                 }
             }
             slope = (slope - RATE * slope_grad).max(0.05);
@@ -105,10 +137,23 @@ impl Calibration {
             }
         }
         Self {
+            version: VERSION,
             temperature: (1.0 / slope) as f32,
             bias: bias.into_iter().map(|b| (b / slope) as f32).collect(),
+            lean: lean(samples, labels),
         }
     }
+}
+
+/// For each label, its share among `samples` to the power of `-BALANCE`, as a logarithm; one that never occurs counts as if it did
+/// once.
+fn lean(samples: &[(Vec<f32>, usize)], labels: usize) -> Vec<f32> {
+    let mut counts = vec![0usize; labels];
+    for (_, label) in samples {
+        counts[*label] += 1;
+    }
+    let total = samples.len().max(1) as f64;
+    counts.into_iter().map(|count| (-BALANCE * (count.max(1) as f64 / total).ln()) as f32).collect()
 }
 
 #[cfg(test)]
@@ -132,9 +177,49 @@ mod tests {
                 (vec![0.0, x], if n % 10 == 0 { 1 - truth } else { truth })
             })
             .collect();
-        let fitted = Calibration::fit(&samples, 0.0);
+        let fitted = Calibration::fit(&samples);
         let p = |x: f32| fitted.apply(&[0.0, x])[1];
         assert!((p(2.0) - 0.5).abs() < 0.1, "{fitted:?}: {}", p(2.0));
         assert!(p(4.0) > 0.8 && p(0.0) < 0.2, "{fitted:?}");
+    }
+
+    /// One sample in ten has label 1, and the score tells nothing.
+    #[test]
+    fn a_rare_label_is_said_though_its_probability_stays_honest() {
+        let samples: Vec<(Vec<f32>, usize)> = (0..500)
+            .map(|n| {
+                let rare = n % 10 == 0;
+                // The score knows a little: it is higher for the rare ones, and for one in five of the others.
+                let high = rare || n % 5 == 1;
+                (vec![0.0, if high { 1.0 } else { 0.0 }], usize::from(rare))
+            })
+            .collect();
+        let fitted = Calibration::fit(&samples);
+        let high = fitted.apply(&[0.0, 1.0]);
+        let (truth, said): (usize, f32) = samples
+            .iter()
+            .filter(|(scores, _)| scores[1] > 0.5)
+            .fold((0, 0.0), |(n, p), (scores, label)| (n + label, p + fitted.apply(scores)[1]));
+        assert!((said - truth as f32).abs() < 5.0, "the mean probability {said} is the share {truth}");
+        assert!(high[1] < 0.5 && fitted.decide(&high) == 1, "{high:?} {fitted:?}");
+        assert_eq!(fitted.decide(&fitted.apply(&[0.0, 0.0])), 0);
+        assert_eq!(Calibration::identity(2).decide(&high), 0, "without a lean the most probable is said");
+    }
+
+    #[test]
+    fn files_of_the_first_form_are_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let read = |text: &str| {
+            fs_err::write(folder.path().join(FILE), text).expect("writes");
+            Calibration::of(folder.path())
+        };
+        let old = read(r#"{"temperature": 0.5, "bias": [1.0, 2.0, 0.0]}"#).expect("reads").expect("is there");
+        assert_eq!((old.version, old.lean.len(), old.decide(&[0.2, 0.5, 0.3])), (1, 0, 1));
+        let fitted = Calibration::fit(&[(vec![0.0, 1.0], 1), (vec![1.0, 0.0], 0)]);
+        let text = serde_json::to_string(&fitted).expect("serialises");
+        assert_eq!(read(&text).expect("reads"), Some(fitted));
+        let later = read(r#"{"version": 3, "temperature": 1.0, "bias": []}"#).expect_err("refused");
+        assert!(later.ends_with("`version` 3 is of a later program"), "{later}");
+        assert!(read(r#"{"temperature": 0.0, "bias": []}"#).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Said, Span, Text, Tool, ToolError, Toolbox, grammar, harmless};
+use super::{Answer, Said, Span, Text, Tool, ToolError, Toolbox, grammar, harmless};
 use crate::domain::prompt::{Grammar, Prompt};
 use crate::prompt::Wanted;
 
@@ -23,13 +23,16 @@ pub struct ExtractItem {
 }
 
 /// What was found in one text.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Extracted {
     pub attributes: Vec<Attribute>,
+    /// The model's answer broke off and could not be read: nothing is known of this text.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unparsable: bool,
 }
 
 /// One attribute and where the text says it.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Attribute {
     pub name: String,
     /// Exactly the characters `start..end` of the text.
@@ -37,7 +40,7 @@ pub struct Attribute {
     #[serde(flatten)]
     pub span: Span,
     /// Geometric mean of the probabilities of the value's tokens, 0 to 1; absent if the model reports none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
 }
 
@@ -72,8 +75,14 @@ impl Toolbox {
             adapter: worker.name(),
             ..Prompt::default()
         };
-        let said = self.run(&prompt).await?;
-        Ok(Extracted { attributes: read(&said, &text, &names) })
+        Ok(match self.run(&prompt).await? {
+            Answer::Whole(said) => Extracted { attributes: read(&said, &text, &names), unparsable: false },
+            Answer::Cut(mut said) => {
+                keep_whole_lines(&mut said);
+                Extracted { attributes: read(&said, &text, &names), unparsable: false }
+            }
+            Answer::Broken => Extracted { attributes: Vec::new(), unparsable: true },
+        })
     }
 
     fn wanted(&self, item: &ExtractItem) -> Result<Vec<String>, ToolError> {
@@ -142,6 +151,16 @@ fn read(said: &[Said], text: &Text, names: &[String]) -> Vec<Attribute> {
     found
 }
 
+/// Takes away the last line of an answer that ran out of tokens: half a value is a wrong one.
+fn keep_whole_lines(said: &mut Vec<Said>) {
+    while let Some(last) = said.last_mut() {
+        match last.text.rfind('\n') {
+            Some(at) => return last.text.truncate(at + 1),
+            None => drop(said.pop()),
+        }
+    }
+}
+
 /// Geometric mean of the probabilities of the tokens that lie in `bytes` of the answer.
 fn confidence(said: &[Said], bytes: Range<usize>) -> Option<f32> {
     let mut at = 0;
@@ -158,6 +177,8 @@ fn confidence(said: &[Said], bytes: Range<usize>) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn said(pieces: &[(&str, f32)]) -> Vec<Said> {
@@ -185,11 +206,64 @@ mod tests {
     }
 
     #[test]
+    fn of_an_answer_that_ran_out_of_tokens_the_last_line_is_no_answer() {
+        let text = Text::new("Crocs Jayna Flat, Navy Blue", &[]);
+        let mut said = said(&[("Brand: Cro", 1.0), ("cs\nCol", 1.0), ("or: Navy", 1.0)]);
+        keep_whole_lines(&mut said);
+        let values: Vec<String> = read(&said, &text, &[]).into_iter().map(|a| a.value).collect();
+        assert_eq!(values, ["Crocs"]);
+        let mut said = vec![Said { text: "Brand: Cr".to_owned(), logprob: None }];
+        keep_whole_lines(&mut said);
+        assert!(said.is_empty());
+    }
+
+    #[test]
     fn what_is_not_in_the_text_or_was_not_asked_for_is_left_out() {
         let text = Text::new("Crocs Jayna", &[]);
         let names = ["Brand".to_owned()];
         let said = said(&[("Brand: Nike\nSize: Crocs\nBrand: Crocs\nBrand: Jayna\nnonsense", 1.0)]);
         let values: Vec<String> = read(&said, &text, &names).into_iter().map(|a| a.value).collect();
         assert_eq!(values, ["Crocs"]);
+    }
+
+    proptest! {
+        /// Whatever the model says of whatever text: a value is exactly the characters that its offsets name, counted as a client
+        /// counts them, and its name is one that was asked for.
+        #[test]
+        fn every_value_is_where_it_is_said_to_be(
+            parts in prop::collection::vec("(<\\|im_end\\|>|[a-zA-Zé👩‍👧\u{0301}汉字红色עבריתكم \n\t.,:-]{0,12})", 1..8),
+            lines in prop::collection::vec(("(Brand|Color|Größe|Other)", 0usize..60, 0usize..20, "(: |:|)"), 0..6),
+            cut in 1usize..12,
+        ) {
+            let source = parts.concat();
+            let text = Text::new(&source, &["<|im_end|>".to_owned()]);
+            let shown: Vec<char> = text.shown().chars().collect();
+            let names = ["Brand", "Color", "Größe"].map(str::to_owned);
+            // Lines as the grammar makes them, and some that it would not; cut into pieces anywhere, as tokens are.
+            let answer: Vec<String> = lines
+                .iter()
+                .map(|(name, from, len, colon)| {
+                    let from = (*from).min(shown.len());
+                    let value: String = shown[from..(from + len).min(shown.len())].iter().collect();
+                    format!("{name}{colon}{value}")
+                })
+                .collect();
+            let letters: Vec<char> = answer.join("\n").chars().collect();
+            let said: Vec<Said> = letters
+                .chunks(cut)
+                .map(|piece| Said { text: piece.iter().collect(), logprob: Some(-0.5) })
+                .collect();
+            let found = read(&said, &text, &names);
+            for one in &found {
+                let exact: String = source.chars().skip(one.span.start).take(one.span.end - one.span.start).collect();
+                prop_assert_eq!(&one.value, &exact);
+                prop_assert!(!one.value.trim().is_empty() && names.contains(&one.name));
+                prop_assert!((one.confidence.expect("known") - (-0.5f32).exp()).abs() < 1e-5);
+            }
+            let mut once: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
+            once.sort_unstable();
+            once.dedup();
+            prop_assert_eq!(once.len(), found.len());
+        }
     }
 }

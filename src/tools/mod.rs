@@ -7,6 +7,7 @@
 
 mod batch;
 mod calibration;
+mod catalogue;
 mod extract;
 mod grammar;
 pub mod lookup;
@@ -19,17 +20,19 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use crate::domain::prompt::{Piece, Prompt};
+use crate::domain::prompt::{Finish, Piece, Prompt};
 use crate::model::adapters::{AdapterError, Adapters, Lease};
 use crate::model::{Health, ModelError, SharedModel};
 use crate::prompt::{PromptError, ToolPrompts};
 
-pub use batch::{Batch, BatchError, Progress};
+pub use batch::{Batch, BatchError, Doer, Opened, Progress};
 pub use calibration::{Calibration, FILE as CALIBRATION};
+pub use catalogue::{Catalogue, CatalogueError, Enriched, Entry, Kept};
 pub use extract::{Attribute, ExtractItem, Extracted, answer};
-pub use qa::{Pair, QaItem, QaPairs};
+pub use qa::{Pair, QaItem, QaPairs, Seen, Side, Turn};
 pub use sentiment::{LABELS, Label, Scores, Sentiment, SentimentItem};
 pub use settings::Settings;
 use span::harmless;
@@ -74,6 +77,11 @@ pub enum ToolError {
 impl ToolError {
     fn item(field: &'static str, fault: impl Into<String>) -> Self {
         Self::Item { field, fault: fault.into() }
+    }
+
+    /// True if another item may well be answered: this one is empty, too long or wrong.
+    pub fn is_of_item(&self) -> bool {
+        matches!(self, Self::Item { .. } | Self::Model(ModelError::TooLong { .. } | ModelError::Invalid(_)))
     }
 
     /// The stable code a client sees.
@@ -161,6 +169,27 @@ impl Toolbox {
         &self.0.prompts
     }
 
+    /// Who does `tool` now, and how: what a file of answers belongs to. `options` are those of the whole file.
+    ///
+    /// # Errors
+    /// An adapter's calibration that cannot be read.
+    pub async fn doer(&self, tool: Tool, options: &str) -> Result<Doer, ToolError> {
+        let worker = self.worker(tool).await;
+        let Settings { max_chars, max_attributes, max_pairs, .. } = self.0.settings;
+        let limits = format!("{max_chars}/{max_attributes}/{max_pairs}");
+        let calibration = match tool {
+            Tool::Sentiment => self.shipped_calibration(&worker)?,
+            Tool::Extract | Tool::Qa => None,
+        };
+        let how = serde_json::json!([self.0.prompts.fingerprint(), limits, calibration]).to_string();
+        Ok(Doer {
+            tool: format!("{} {options}", tool.name()).trim().to_owned(),
+            model: self.0.model.facts().name.clone(),
+            adapter: worker.name(),
+            prompts: hex::encode(Sha256::digest(how))[..16].to_owned(),
+        })
+    }
+
     /// The text as the model may read it; an empty or too long one is refused.
     fn clean(&self, text: &str) -> Result<Text, ToolError> {
         let limit = self.0.settings.max_chars;
@@ -177,34 +206,35 @@ impl Toolbox {
     }
 
     /// Runs `prompt` to its end. While shoppers wait it is given up and started again afterwards: they come first.
-    async fn run(&self, prompt: &Prompt) -> Result<Vec<Said>, ToolError> {
+    async fn run(&self, prompt: &Prompt) -> Result<Answer, ToolError> {
         loop {
             self.wait_for_quiet().await;
             let answer = self.collect(prompt);
             tokio::select! {
                 biased;
                 () = self.disturbed() => {}
-                said = answer => return said,
+                answer = answer => return answer,
             }
         }
     }
 
-    async fn collect(&self, prompt: &Prompt) -> Result<Vec<Said>, ToolError> {
-        let mut answer = self.0.model.stream(prompt.clone());
+    async fn collect(&self, prompt: &Prompt) -> Result<Answer, ToolError> {
+        let mut pieces = self.0.model.stream(prompt.clone());
         let mut said = Vec::new();
-        while let Some(piece) = answer.next().await {
+        while let Some(piece) = pieces.next().await {
             match piece {
                 Ok(Piece::Text { text, logprob }) => {
                     said.push(Said { text, logprob: logprob.map(|l| l.logprob) })
                 }
                 // Nothing was offered that could be called.
                 Ok(Piece::ToolCall(_)) => {}
-                Ok(Piece::End(_)) => return Ok(said),
-                // A grammar over a strange text can lead where no token goes on, and the engine drops the answer there.
-                // What was said up to then is read like any answer: only what holds is kept.
+                Ok(Piece::End(usage)) if usage.finish == Finish::Length => return Ok(Answer::Cut(said)),
+                Ok(Piece::End(_)) => return Ok(Answer::Whole(said)),
+                // A grammar over a strange text can lead where no token goes on, and the engine drops the answer there. That is
+                // no fault of the model, and no answer.
                 Err(ModelError::Incomplete) if self.0.model.health() == Health::Ready => {
-                    tracing::warn!("a tool's answer broke off; what was said is kept");
-                    return Ok(said);
+                    tracing::warn!("a tool's answer broke off");
+                    return Ok(Answer::Broken);
                 }
                 Err(fault) => return Err(fault.into()),
             }
@@ -266,6 +296,15 @@ impl Worker {
             Self::Named(name) => name.clone(),
         }
     }
+}
+
+/// What the model said, and how that ended.
+enum Answer {
+    Whole(Vec<Said>),
+    /// The limit of tokens was reached: the last line may lack its end.
+    Cut(Vec<Said>),
+    /// It broke off where its grammar does not let it end, and cannot be read.
+    Broken,
 }
 
 /// A piece of the model's answer and the natural logarithm of its probability.

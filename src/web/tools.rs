@@ -10,8 +10,9 @@ use super::auth::{Action, Resource};
 use super::error::{ApiError, ErrorBody};
 use super::shopper;
 use super::state::State;
-use crate::model::ModelError;
-use crate::tools::{ExtractItem, Extracted, QaItem, QaPairs, Sentiment, SentimentItem, ToolError, Toolbox};
+use crate::tools::{
+    ExtractItem, Extracted, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox,
+};
 
 /// Several items at once; the answers come in the same order.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -65,7 +66,7 @@ pub(super) async fn sentiment(
         .await
 }
 
-/// Question-answer pairs; every answer is a piece of the text.
+/// Question-answer pairs; every answer is a piece of the text, and no pair comes twice in one request.
 #[utoipa::path(
     post, path = "/v1/tools/qa", tag = "tools", security(("bearer" = [])),
     request_body = Items<QaItem>,
@@ -81,7 +82,9 @@ pub(super) async fn qa(
     state: web::Data<State>,
     body: Result<web::Bytes, actix_web::Error>,
 ) -> Result<HttpResponse, ApiError> {
-    run(&request, &state, body, async |tools: &Toolbox, item: QaItem| tools.qa(&item).await).await
+    let seen = tokio::sync::Mutex::new(Seen::default());
+    let make = async |tools: &Toolbox, item: QaItem| tools.qa_among(&item, &mut *seen.lock().await).await;
+    run(&request, &state, body, make).await
 }
 
 async fn run<I: DeserializeOwned, O: Serialize>(
@@ -111,15 +114,11 @@ pub(super) fn refuse(n: Option<usize>, fault: &ToolError) -> ApiError {
     let place = |sign: &str| n.map(|n| format!("items[{n}]{sign}")).unwrap_or_default();
     match fault {
         ToolError::Item { .. } => ApiError::bad_request(fault.code(), format!("{}{fault}", place("."))),
-        ToolError::Model(ModelError::TooLong { .. } | ModelError::Invalid(_)) => {
-            ApiError::bad_request(fault.code(), format!("{}{fault}", place(": ")))
-        }
-        ToolError::Model(_) | ToolError::Prompt(_) | ToolError::Adapter(_) | ToolError::Calibration(_) => {
-            ApiError::new(
-                actix_web::http::StatusCode::BAD_GATEWAY,
-                fault.code(),
-                format!("{}{fault}", place(": ")),
-            )
-        }
+        _ if fault.is_of_item() => ApiError::bad_request(fault.code(), format!("{}{fault}", place(": "))),
+        _ => ApiError::new(
+            actix_web::http::StatusCode::BAD_GATEWAY,
+            fault.code(),
+            format!("{}{fault}", place(": ")),
+        ),
     }
 }

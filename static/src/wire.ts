@@ -125,6 +125,10 @@ staff?: string, status: Standing,
  */
 waiting_since?: number, 
 /**
+ * The shopper's newest messages that were read as negative, without one between that was not and without an answer of a person.
+ */
+unhappy: number, 
+/**
  * Messages of the shopper that no colleague has seen.
  */
 unread: number, preview?: Preview, shopper: RowShopper, 

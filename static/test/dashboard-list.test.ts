@@ -32,6 +32,13 @@ it("the longest wait is first; everywhere else the newest change", () => {
   expect(order("all", row(1), row(2))).toBeGreaterThan(0);
 });
 
+it("a run of unhappy messages goes before a longer wait, a single one does not", () => {
+  const waits = (since: number, unhappy = 0): Row => row(since, { waiting_since: since, unhappy });
+  const rows = [waits(5), waits(10, 1), waits(20, 2), waits(30, 4), waits(15, 2)];
+  expect(rows.sort((a, b) => order("waiting", a, b)).map((one) => one.waiting_since)).toEqual([30, 15, 20, 5, 10]);
+  expect(order("all", row(1, { unhappy: 5 }), row(2))).toBeGreaterThan(0);
+});
+
 it("a row that changes moves, joins and leaves", () => {
   const list = listed({ tab: "all" }, [row(30), row(20), row(10)]);
   list.change([{ ...row(10), updated_at: 40 }], [], NO_COUNTS);

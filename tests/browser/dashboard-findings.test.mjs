@@ -42,6 +42,35 @@ test("a colleague reads the mood of a message and sees which sentences make it; 
   await ada.context.close();
 });
 
+test("a whole conversation becomes pairs, and all of them canned replies at once", async () => {
+  const { page } = mara;
+  const cy = await shopper(browser, server);
+  await cy.say("Are returns of boots free? When are refunds paid?");
+  await cy.sees("You asked:");
+  await visit(page, server, await cy.conv());
+  await page.getByRole("button", { name: "Take over" }).click();
+  await composer(page).fill("Returns of boots 🥾 are free for 30 days. Refunds are paid within five days.");
+  await composer(page).press("Enter");
+  const answer = transcript(page).locator(".entry").filter({ hasText: "Refunds are paid within" }).last();
+  await answer.waitFor();
+  await transcript(page).locator(".entry.shopper").first().getByRole("button", { name: "Tools" }).click();
+  await page.getByRole("button", { name: "Make pairs of the whole conversation" }).click();
+  const found = answer.getByRole("region", { name: "Questions and answers" });
+  await found.getByText("When are refunds paid?", { exact: true }).waitFor();
+  await found.getByRole("button", { name: "Mark in the message" }).click();
+  await until("its answers are marked", async () => (await answer.locator("mark").count()) === 2);
+  assert.deepEqual(await faults(page), []);
+  await found.getByRole("button", { name: "Save all 2 as canned replies" }).click();
+  await page.getByText("Saved").waitFor();
+  const { canned } = await page.evaluate(async () => (await fetch("/v1/staff/canned")).json());
+  assert.deepEqual(canned.map((one) => [one.shortcut, one.text]), [
+    ["are-returns-of-boots-free", "Returns of boots 🥾 are free for 30 days."],
+    ["when-are-refunds-paid", "Refunds are paid within five days."],
+  ]);
+  assert.deepEqual([...cy.caught, ...mara.caught], []);
+  await cy.context.close();
+});
+
 test("a question-answer pair of a reply is saved as a canned reply and used", async () => {
   const { page } = mara;
   const bo = await shopper(browser, server);

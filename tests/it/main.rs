@@ -13,6 +13,8 @@ mod engine;
 mod engine_tools;
 #[cfg(feature = "llm")]
 mod eval_engine;
+#[cfg(feature = "train")]
+mod eval_part;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
@@ -32,9 +34,12 @@ mod store_child;
 mod store_crash;
 mod store_damage;
 mod store_export;
+mod tools_batch;
 #[cfg(feature = "llm")]
 mod tools_engine;
 mod tools_kill;
+#[cfg(feature = "llm")]
+mod tools_real;
 #[cfg(feature = "train")]
 mod train_core;
 #[cfg(feature = "train")]

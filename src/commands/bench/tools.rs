@@ -18,6 +18,7 @@ use super::chat::median;
 use crate::config::Config;
 use crate::domain::prompt::{Message, Role};
 use crate::model::library;
+use crate::prompt::shop::Product;
 use crate::prompt::{Playbook, Wanted};
 use crate::tools::{ExtractItem, LABELS, SentimentItem, Tool, Toolbox};
 
@@ -34,7 +35,7 @@ pub(super) struct Args {
     /// Reviews, one {"text"} a line; the shop's product descriptions if absent
     #[arg(long, value_name = "FILE.jsonl")]
     reviews: Option<PathBuf>,
-    /// Product titles, one {"text" or "input", "category"?} a line; the shop's products if absent
+    /// Product titles, one {"text" or "input", "category"?} a line; the names of the shop's products if absent
     #[arg(long, value_name = "FILE.jsonl")]
     titles: Option<PathBuf>,
     /// A Python with torch, transformers and peft, for the reference
@@ -59,8 +60,8 @@ struct Item {
 pub(super) async fn measure(args: &Args, config: Config) -> anyhow::Result<Vec<Figure>> {
     let folder = library::resolve(&config.models_dir(), &config.model.name)
         .context("the figures are those of the real model")?;
-    let reviews = items(args.reviews.as_deref(), args, &config)?;
-    let titles = items(args.titles.as_deref(), args, &config)?;
+    let reviews = items(args.reviews.as_deref(), args, &config, &description)?;
+    let titles = items(args.titles.as_deref(), args, &config, &title)?;
     let bench = Bench { tools: super::super::tool::toolbox(&config).await?, folder: folder.path.clone() };
     // The first request of a tool loads its adapter.
     bench.reviews(&reviews[..1]).await?;
@@ -95,8 +96,24 @@ pub(super) async fn measure(args: &Args, config: Config) -> anyhow::Result<Vec<F
     Ok(figures)
 }
 
-/// The first texts of `file`, or the shop's products.
-fn items(file: Option<&Path>, args: &Args, config: &Config) -> anyhow::Result<Vec<Item>> {
+fn description(product: &Product) -> Item {
+    Item { text: product.description.clone(), category: None }
+}
+
+fn title(product: &Product) -> Item {
+    Item {
+        text: product.name.clone(),
+        category: Some(product.category.clone()).filter(|name| !name.is_empty()),
+    }
+}
+
+/// The first texts of `file`, or what `of` makes of the shop's products.
+fn items(
+    file: Option<&Path>,
+    args: &Args,
+    config: &Config,
+    of: &dyn Fn(&Product) -> Item,
+) -> anyhow::Result<Vec<Item>> {
     let items: Vec<Item> = match file {
         Some(file) => {
             let text = fs_err::read_to_string(file)?;
@@ -111,7 +128,7 @@ fn items(file: Option<&Path>, args: &Args, config: &Config) -> anyhow::Result<Ve
         None => {
             let playbook = Playbook::load(&config.shop, &|text| text.to_owned())?;
             let products = playbook.shop().products.iter().take(args.count);
-            products.map(|product| Item { text: product.name.clone(), category: None }).collect()
+            products.map(of).collect()
         }
     };
     ensure!(

@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::domain::recipe::{DataRecipe, Objective, Recipe, Schedule, TooLong};
 use crate::domain::run::Part;
 use crate::model::library;
+use crate::prompt::Playbook;
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
 use crate::train::data::prepare::{self, Place, prepare};
@@ -32,9 +33,9 @@ const SEEDS: u64 = 10_000;
     after_help = "Example:\n  shopclerk bench train --rows dialogues.jsonl --python .venv/bin/python --json"
 )]
 pub(super) struct Args {
-    /// Dialogues to train on (JSONL, any format `train` reads)
+    /// Dialogues to train on (JSONL, any format `train` reads); what the shop says of itself if absent
     #[arg(long, value_name = "FILE")]
-    rows: PathBuf,
+    rows: Option<PathBuf>,
     /// A Python with torch, transformers and peft, for the reference
     #[arg(long, value_name = "PATH")]
     python: Option<PathBuf>,
@@ -61,14 +62,18 @@ pub(super) fn measure(args: &Args, config: &Config) -> anyhow::Result<Vec<Figure
     let base = library::resolve(&config.models_dir(), &config.model.name)?;
     let scratch = tempfile::tempdir()?;
     let mut recipe = recipe(args, &base.path);
-    let all = Rows::prepare(&scratch.path().join("all"), &args.rows, &recipe, &base.path)?;
+    let rows = match &args.rows {
+        Some(rows) => rows.clone(),
+        None => of_the_shop(&scratch.path().join("shop.jsonl"), config)?,
+    };
+    let all = Rows::prepare(&scratch.path().join("all"), &rows, &recipe, &base.path)?;
     let half = scratch.path().join("half.jsonl");
     head(&all.folder.join(prepare::ROWS), &half, all.corpus.part(Part::Train).len() / 2)?;
     let half = Rows::prepare(&scratch.path().join("half"), &half, &recipe, &base.path)?;
     hold_out(args.hold_out, &all.folder.join(prepare::ROWS), &mut recipe)?;
-    let whole = Rows::prepare(&scratch.path().join("whole"), &args.rows, &recipe, &base.path)?;
+    let whole = Rows::prepare(&scratch.path().join("whole"), &rows, &recipe, &base.path)?;
     let count = whole.corpus.part(Part::Train).len();
-    ensure!(count >= 8, "{}: {count} rows are too few to measure anything", args.rows.display());
+    ensure!(count >= 8, "{}: {count} rows are too few to measure anything", rows.display());
 
     let at_half = half.ours(config)?;
     let ours = whole.ours(config)?;
@@ -162,6 +167,24 @@ fn hold_out(count: usize, rows: &Path, recipe: &mut Recipe) -> anyhow::Result<()
         (0..SEEDS).find(|seed| held_out(&DataRecipe { split_seed: *seed, ..recipe.data.clone() }) == count);
     recipe.data.split_seed = seed.context("--hold-out: no seed holds out as many; take another number")?;
     Ok(())
+}
+
+/// A dialogue for each policy and each product of the shop.
+fn of_the_shop(file: &Path, config: &Config) -> anyhow::Result<PathBuf> {
+    let playbook = Playbook::load(&config.shop, &|text| text.to_owned())?;
+    let shop = playbook.shop();
+    let policies = shop.policies.iter().map(|one| (one.title.as_str(), one.text.as_str()));
+    let products = shop.products.iter().map(|one| (one.name.as_str(), one.description.as_str()));
+    let mut to = std::io::BufWriter::new(fs_err::File::create(file)?);
+    for (title, text) in policies.chain(products) {
+        let asked = format!("What can you tell me about this: {title}?");
+        let messages = [("user", asked.as_str()), ("assistant", text)];
+        let messages =
+            messages.map(|(role, content)| serde_json::json!({ "role": role, "content": content }));
+        writeln!(to, "{}", serde_json::json!({ "messages": messages }))?;
+    }
+    to.flush()?;
+    Ok(file.to_owned())
 }
 
 /// The settings of the comparison; both sides take them from here.

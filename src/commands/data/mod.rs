@@ -6,6 +6,8 @@ pub(super) mod rows;
 
 #[cfg(feature = "train")]
 mod preview;
+#[cfg(feature = "train")]
+pub(super) mod split;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,6 +75,9 @@ enum What {
     /// Show what a trainer would learn from some rows, and how long they are
     #[cfg(feature = "train")]
     Preview(preview::Args),
+    /// Write the rows of one part of a recipe's data, e.g. those an adapter was not trained on
+    #[cfg(feature = "train")]
+    Split(split::Args),
 }
 
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
@@ -83,6 +88,8 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Preview(preview) => {
             tokio::task::spawn_blocking(move || preview::run(&preview, &config, args.json)).await?
         }
+        #[cfg(feature = "train")]
+        What::Split(split) => tokio::task::spawn_blocking(move || split::run(&split, &config, args.json)).await?,
         What::Backup { to } => backup::make(&config, &to, args.json).await,
         What::Restore { from } => backup::restore(&config, &from, args.json).await,
         What::Import { from } => import(&config, &from, args.json).await,

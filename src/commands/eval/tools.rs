@@ -15,10 +15,6 @@ use crate::prompt::ToolPrompts;
 use crate::runs::Folder;
 use crate::tools::{self, CALIBRATION, Calibration, LABELS, Tool, Toolbox, Workers};
 
-/// How much rare labels count when a calibration is fitted; see [`Calibration::fit`]. Half-way: a neutral text is one in forty, and
-/// would never be called so by plain likelihood.
-const BALANCE: f64 = 0.5;
-
 /// The tool that a suite is about.
 pub(super) fn named(suite: &str) -> Option<Tool> {
     match suite {
@@ -29,19 +25,25 @@ pub(super) fn named(suite: &str) -> Option<Tool> {
     }
 }
 
-/// Judges on a file: the base, and the adapter that is named or serves.
+/// Judges on a file, or on a part of a recipe's data: the base, and the adapter that is named or serves.
 pub(super) async fn of_file(tool: Tool, args: &Args, config: &Config) -> anyhow::Result<()> {
-    let file = args.data.as_deref().context("--data: name a file of labelled rows")?;
+    // Before the model is loaded: a wrong path should not take seconds to be said.
+    let asked = asked(tool, args, config)?;
     let mut subject = match (&args.adapter, args.base) {
         (None, false) => Subject::serving(tool.name(), config)?,
         _ => Subject::find(args, config)?,
     };
     let calibration = subject.calibration.take();
     let (model, adapter) = subject.load(config).await?;
-    let cast = Cast::new(toolbox(&model, config)?, calibration);
-    let suite = suite(tool, file, args, cast)?;
+    let tools = toolbox(&model, config)?;
+    if let Some(file) = &args.calibrate {
+        let Asked::Reviews(rows) = &asked else { bail!("--calibrate: only for sentiment") };
+        let workers = Workers::Only { adapter, calibration: None };
+        return write_calibration(file, &tools.by(workers), rows).await;
+    }
+    let suite = suite(asked, args, Cast::new(tools, calibration))?;
     if suite.rows() == 0 {
-        bail!("{}: no row is labelled for {}", file.display(), args.what);
+        bail!("no row is labelled for {}", args.what);
     }
     let bar = Bar::new(args);
     let done = |who: &str, n: usize| bar.at(&args.what, who, n);
@@ -52,15 +54,45 @@ pub(super) async fn of_file(tool: Tool, args: &Args, config: &Config) -> anyhow:
     print(&scores, args)
 }
 
-fn suite(tool: Tool, file: &Path, args: &Args, cast: Cast) -> anyhow::Result<Box<dyn Suite>> {
+/// What is judged on.
+enum Asked {
+    Reviews(Vec<Row>),
+    Titles(Vec<Row>),
+    Sources(Vec<Source>),
+}
+
+fn asked(tool: Tool, args: &Args, config: &Config) -> anyhow::Result<Asked> {
+    // A folder given as `--data` before the command is to clap the same argument: a recipe goes first.
+    let rows = || match (&args.of.recipe, &args.data) {
+        (Some(_), _) => Ok(args.of.rows(config)?.rows),
+        (None, Some(file)) => labelled::of_file(file),
+        (None, None) => bail!("--data: name a file of labelled rows, or --recipe and its part"),
+    };
     Ok(match tool {
-        Tool::Sentiment => Box::new(Sentiment::new(&labelled::of_file(file)?, cast)?),
-        Tool::Extract => {
-            let ask = if args.own { Ask::Own } else { Ask::Category };
-            Box::new(attributes(&labelled::of_file(file)?, ask, cast))
+        Tool::Sentiment => Asked::Reviews(rows()?),
+        Tool::Extract => Asked::Titles(rows()?),
+        Tool::Qa => {
+            Asked::Sources(Source::read(args.data.as_deref().context("--data: name a file of sources")?)?)
         }
-        Tool::Qa => Box::new(Qa::new(Source::read(file)?, cast)),
     })
+}
+
+fn suite(asked: Asked, args: &Args, cast: Cast) -> anyhow::Result<Box<dyn Suite>> {
+    Ok(match asked {
+        Asked::Reviews(rows) => Box::new(Sentiment::new(&rows, cast)?),
+        Asked::Titles(rows) => {
+            let ask = if args.own { Ask::Own } else { Ask::Category };
+            Box::new(attributes(&rows, ask, cast))
+        }
+        Asked::Sources(sources) => Box::new(Qa::new(sources, cast)),
+    })
+}
+
+async fn write_calibration(file: &Path, tools: &Toolbox, rows: &[Row]) -> anyhow::Result<()> {
+    let fitted = calibrate(tools, rows).await?.context("no row is labelled with a sentiment")?;
+    fs_err::write(file, serde_json::to_vec_pretty(&fitted)?)?;
+    println!("{}: fitted to {} rows", file.display(), rows.len());
+    Ok(())
 }
 
 fn attributes(rows: &[Row], ask: Ask, cast: Cast) -> Attributes {
@@ -118,7 +150,7 @@ async fn calibrate(tools: &Toolbox, rows: &[Row]) -> anyhow::Result<Option<Calib
             samples.push((tools.raw_sentiment(text).await?, truth));
         }
     }
-    Ok((!samples.is_empty()).then(|| Calibration::fit(&samples, BALANCE)))
+    Ok((!samples.is_empty()).then(|| Calibration::fit(&samples)))
 }
 
 /// The tools with nobody else to wait for.

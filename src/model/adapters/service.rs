@@ -253,6 +253,18 @@ impl Adapters {
         self.lease(&id).unwrap_or_default()
     }
 
+    /// Which version would do the work of the tool `name`, without loading it; `None` is the base model.
+    ///
+    /// # Errors
+    /// A version that cannot be used, e.g. one made for another base; the base does the work then.
+    pub async fn tool_version(&self, name: &str) -> Result<Option<AdapterId>, AdapterError> {
+        let picked = self.table().names.get(name).and_then(|serving| serving.pick(&[]));
+        let Some(id) = picked else { return Ok(None) };
+        let (checked, base) = (id.clone(), self.0.base.clone());
+        self.on_files(move |registry| registry.check(&checked, base.as_deref())).await?;
+        Ok(Some(id))
+    }
+
     pub(super) fn is_loaded(&self, id: &AdapterId) -> bool {
         self.table().loaded.get(id).is_some_and(|slot| slot.stage == Stage::Serving)
     }

@@ -253,7 +253,7 @@ impl Board {
             let state = self.lock();
             let mut last = None;
             for at in state.tabs.walk(query.tab, me, after) {
-                let Some(row) = state.cards.get(&at.1).map(|card| &card.row) else { continue };
+                let Some(row) = state.cards.get(&at.2).map(|card| &card.row) else { continue };
                 if !query.fits(row) {
                     continue;
                 }
@@ -262,11 +262,11 @@ impl Board {
                     break;
                 }
                 last = Some(at);
-                rows.extend(state.row(at.1));
+                rows.extend(state.row(at.2));
             }
         }
         let rows = rows.into_iter().map(|row| self.dress(row)).collect();
-        RowPage { rows, next: next.map(|(at, conv): Place| format!("{at}.{conv}")) }
+        RowPage { rows, next: next.map(|(rank, at, conv): Place| format!("{rank}.{at}.{conv}")) }
     }
 
     pub fn counts(&self, me: &StaffId) -> Counts {
@@ -327,8 +327,9 @@ impl Query {
 
 /// A cursor as [`Board::page`] gave it out; none for anything else.
 fn place(cursor: &str) -> Option<Place> {
-    let (at, conv) = cursor.split_once('.')?;
-    Some((at.parse().ok()?, conv.parse().ok()?))
+    let (rank, rest) = cursor.split_once('.')?;
+    let (at, conv) = rest.split_once('.')?;
+    Some((rank.parse().ok()?, at.parse().ok()?, conv.parse().ok()?))
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub waiting_since: Option<Millis>,
+    /// The shopper's newest messages that were read as negative, without one between that was not and without an answer of a person.
+    #[serde(default)]
+    pub unhappy: u32,
     /// Messages of the shopper that no colleague has seen.
     pub unread: usize,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,6 +141,7 @@ impl Card {
             staff: None,
             status: Standing::Open,
             waiting_since: None,
+            unhappy: 0,
             unread: 0,
             preview: None,
             shopper: RowShopper::default(),
@@ -180,6 +184,7 @@ impl Card {
                 self.spoken = true;
                 row.preview = Some(preview(PreviewBy::Staff, text));
                 row.waiting_since = None;
+                row.unhappy = 0;
                 // Whoever answers has read.
                 self.unread.clear();
             }
@@ -196,13 +201,14 @@ impl Card {
             EventKind::Status { status: Status::Resolved, .. } => {
                 row.status = Standing::Resolved;
                 row.waiting_since = None;
+                row.unhappy = 0;
             }
             EventKind::Owner { owner, staff, .. } => {
                 row.owner = *owner;
                 row.staff = staff.clone();
                 match owner {
                     Owner::Queue => drop(row.waiting_since.get_or_insert(event.at)),
-                    Owner::Ai => row.waiting_since = None,
+                    Owner::Ai => (row.waiting_since, row.unhappy) = (None, 0),
                     // Until the first word the shopper still waits.
                     Owner::Staff => {}
                 }
@@ -214,6 +220,8 @@ impl Card {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str);
                 row.mood =
                     label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);
+                // Unlike the run that calls a person, this one goes on while the shopper waits for one.
+                row.unhappy = if label == Some("negative") { row.unhappy + 1 } else { 0 };
             }
             _ => {}
         }

@@ -14,7 +14,7 @@ use crate::domain::{ConvId, Owner, StaffId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Tab {
-    /// A person is wanted and nobody has taken it; the longest wait first.
+    /// A person is wanted and nobody has taken it; runs of unhappy messages first, then the longest wait.
     Waiting,
     /// Mine and open; the newest change first.
     Mine,
@@ -34,8 +34,16 @@ pub struct Counts {
     pub unread: usize,
 }
 
-/// A place in an order.
-pub(super) type Place = (Millis, ConvId);
+/// A place in an order: what is raised comes first and has a smaller rank, everywhere but in the waiting list all have the same.
+pub(super) type Place = (u32, Millis, ConvId);
+
+/// So many unhappy messages are a run; a single one raises nobody.
+const RUN: u32 = 2;
+
+/// The more unhappy, the smaller.
+fn rank(unhappy: u32) -> u32 {
+    if unhappy < RUN { u32::MAX } else { u32::MAX - unhappy }
+}
 
 /// The sorted sets.
 #[derive(Debug, Default)]
@@ -58,10 +66,11 @@ struct Places {
 
 fn places(card: &Card) -> Option<Places> {
     let row = &card.row;
-    let change = (row.updated_at, row.conv);
+    let change = (0, row.updated_at, row.conv);
     let open = row.status == Standing::Open;
     let waits = open && row.owner == Owner::Queue;
-    let waiting = waits.then(|| (row.waiting_since.unwrap_or(row.updated_at), row.conv));
+    let since = row.waiting_since.unwrap_or(row.updated_at);
+    let waiting = waits.then(|| (rank(row.unhappy), since, row.conv));
     let mine = row.staff.clone().filter(|_| open && row.owner == Owner::Staff).map(|staff| (staff, change));
     card.spoken.then_some(Places { waiting, mine, change, standing: row.status })
 }
@@ -126,13 +135,13 @@ impl Tabs {
 
     pub(super) fn counts(&self, me: &StaffId, unread: impl Fn(&ConvId) -> bool) -> Counts {
         let mine = self.mine.get(me);
-        let unread_mine = mine.map_or(0, |set| set.iter().filter(|(_, conv)| unread(conv)).count());
+        let unread_mine = mine.map_or(0, |set| set.iter().filter(|(_, _, conv)| unread(conv)).count());
         Counts {
             waiting: self.waiting.len(),
             mine: mine.map_or(0, BTreeSet::len),
             all: self.open.len(),
             resolved: self.resolved.len(),
-            unread: unread_mine + self.waiting.iter().filter(|(_, conv)| unread(conv)).count(),
+            unread: unread_mine + self.waiting.iter().filter(|(_, _, conv)| unread(conv)).count(),
         }
     }
 }

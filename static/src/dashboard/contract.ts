@@ -50,6 +50,8 @@ export interface Row {
   staff?: string;
   status: "open" | "resolved";
   waiting_since?: number;
+  /** How many of the shopper's newest messages in a row were read as negative. */
+  unhappy?: number;
   unread: number;
   preview?: Preview;
   shopper: RowShopper;

@@ -13,6 +13,7 @@ mod http;
 mod keep;
 mod kill;
 mod memory;
+mod mood;
 mod numbers;
 mod openai;
 mod resume;

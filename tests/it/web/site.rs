@@ -29,6 +29,7 @@ pub(super) struct Site {
     pub(super) staff: Staff,
     pub(super) keep: Keep,
     pub(super) store: Store,
+    pub(super) tools: Toolbox,
     pub(super) runs: Runs,
     pub(super) clock: Clock,
     pub(super) running: Running,
@@ -121,7 +122,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
-            tools,
+            tools: tools.clone(),
             staff: staff.clone(),
             keep: keep.clone(),
             hooks,
@@ -135,7 +136,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         listener,
     )
     .unwrap();
-    Site { address, desk, staff, keep, store, runs, clock, running, folder }
+    Site { address, desk, staff, keep, store, tools, runs, clock, running, folder }
 }
 
 /// Webhooks that may go to this machine, and try again soon.

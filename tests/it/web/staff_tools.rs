@@ -1,6 +1,8 @@
 //! Tools on single messages: what they find is kept beside the message, for the staff alone.
 
 use serde_json::{Value, json};
+use shopclerk::chat::Say;
+use shopclerk::domain::{Cmid, ConvId, Said, Speaker, StaffId};
 use shopclerk::staff::Role;
 
 use super::site::{API_KEY, roomy, site};
@@ -62,4 +64,44 @@ async fn a_tool_reads_one_message_and_its_finding_stays_with_the_staff() {
     assert_eq!(site.desk.history(conv.parse().unwrap(), 0, 100).unwrap(), []);
     let program = site.post(&path, Some(API_KEY), &json!({"tool": "qa", "seq": 2})).await;
     assert_eq!(program.status, 404, "a program of the shop may, too");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_conversation_becomes_pairs_that_tell_nothing_of_its_shopper() {
+    let site = site(roomy()).await;
+    let anna = site.enter("anna", Role::Agent);
+    let session = site.session().await;
+    let conv: ConvId = session.conv.parse().unwrap();
+    let mut shopper = site.greeted(&session).await;
+    shopper.until("welcome").await;
+    let path = format!("/v1/staff/conversations/{conv}/tools");
+    let all = async |tool: &str| site.page("POST", &path, &anna, &json!({"tool": tool})).await;
+    assert_eq!(all("qa").await.json()["error"]["code"], "no_such_message", "nothing was said yet");
+
+    let id = StaffId("anna".into());
+    site.desk.take(conv, id.clone()).await.unwrap();
+    let answers = async |text: &str| {
+        let (cmid, text) = (Cmid(uuid::Uuid::now_v7()), Said::parse(text).unwrap());
+        let say = Say { conv, cmid, by: Speaker::Staff(id.clone()), text, address: None };
+        site.desk.say(say).await.unwrap().seq
+    };
+    shopper.say(&session.conv, "Hi 👋! Are returns of worn boots free?").await;
+    shopper.until("ack").await;
+    let free = answers("Hello! Returns of worn boots are free for 30 days. 再见").await;
+    shopper.say(&session.conv, "Which number do I call about the parcel?").await;
+    shopper.until("ack").await;
+    answers("Please call the number +49 170 1234567 about the parcel.").await;
+    site.desk.resolve(conv).await.unwrap();
+
+    let answer = all("qa").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let outcome = answer.json()["outcome"].clone();
+    let expected = json!([{
+        "question": "Are returns of worn boots free?", "answer": "Returns of worn boots are free for 30 days.",
+        "start": 7, "end": 50, "seq": free,
+    }]);
+    assert_eq!((&outcome["pairs"], &outcome["left_out"]), (&expected, &json!(1)), "{outcome}");
+    assert_eq!(outcome["by"], "anna");
+    let refused = all("sentiment").await;
+    assert_eq!((refused.status, &refused.json()["error"]["code"]), (400, &json!("bad_body")));
 }

@@ -57,6 +57,42 @@ async fn answers_are_pieces_of_the_source() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_pair_comes_twice_in_one_request() {
+    let item = |title: &str, text: &str| json!({"title": format!("[[raw]]Are returns free?[[end]]{title}"), "text": text});
+    let body = json!({"items": [
+        item("", "Returns are free for 30 days."),
+        item("", "All returns of the shop are free."),
+        item("boots", "Returns of boots are not free of charge."),
+        item("coats", "Returns are free for 30 days."),
+    ]});
+    let (status, answer) = ask("/v1/tools/qa", Some(API_KEY), body).await;
+    assert_eq!(status, 200, "{answer}");
+    let made: Vec<usize> = answer["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["pairs"].as_array().unwrap().len())
+        .collect();
+    // The second is the same question of the same subject; the last one has the answer of the first.
+    assert_eq!(made, [1, 0, 1, 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_is_a_source_too() {
+    let turns = json!([
+        {"by": "shopper", "text": "Hi 👋! Are returns of worn boots free?"},
+        {"by": "staff", "text": "Hello! Returns of worn boots are free for 30 days. 再见"},
+    ]);
+    let (status, answer) = ask("/v1/tools/qa", Some(API_KEY), json!({"items": [{"turns": turns}]})).await;
+    assert_eq!(status, 200, "{answer}");
+    let expected = json!([{
+        "question": "Are returns of worn boots free?", "answer": "Returns of worn boots are free for 30 days.",
+        "start": 7, "end": 50, "turn": 1,
+    }]);
+    assert_eq!(answer["items"][0]["pairs"], expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals() {
     let text = |text: &str| json!({"items": [{"text": text}]});
     let cases = [
@@ -68,6 +104,13 @@ async fn refusals() {
         (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "attributes": ["a:b"]}]})),
         (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "attributes": ["a", "a"]}]})),
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"text": "x", "count": 99}]})),
+        (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"count": 1}]})),
+        (
+            Some(API_KEY),
+            "/v1/tools/qa",
+            json!({"items": [{"text": "x", "turns": [{"by": "staff", "text": "y"}]}]}),
+        ),
+        (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"turns": [{"by": "boss", "text": "y"}]}]})),
     ];
     let mut said = Vec::new();
     for (key, path, body) in cases {

@@ -52,9 +52,10 @@ export const attributesOf = ({ outcome }: Finding): Attribute[] => items(outcome
 
 export const pairsOf = ({ outcome }: Finding): Pair[] => items(outcome.pairs).flatMap(({ question, answer }) => (isText(question) && isText(answer) ? [{ question, answer }] : []));
 
-/** The places in the message that a finding rests on, in order and without overlap. */
+/** The places in the message that a finding rests on, in order and without overlap. A pair of a whole conversation may rest on another. */
 export function spansOf({ outcome }: Finding, length: number): Span[] {
-  const all = [outcome.evidence, outcome.attributes, outcome.pairs].flatMap(items).flatMap(({ start, end }): Span[] => (Number.isInteger(start) && Number.isInteger(end) ? [[start as number, end as number]] : []));
+  const here = items(outcome.pairs).filter(({ seq }) => seq === undefined || seq === outcome.of);
+  const all = [...[outcome.evidence, outcome.attributes].flatMap(items), ...here].flatMap(({ start, end }): Span[] => (Number.isInteger(start) && Number.isInteger(end) ? [[start as number, end as number]] : []));
   const spans: Span[] = [];
   for (const [start, end] of all.sort((a, b) => a[0] - b[0] || b[1] - a[1])) {
     if (start >= (spans.at(-1)?.[1] ?? 0) && start < end && end <= length) spans.push([start, end]);
@@ -85,3 +86,9 @@ export function shortcutOf(question: string): string {
   }
   return slug || "answer";
 }
+
+/** The same and, if somebody has it already, with a number: each is short enough. */
+export const shortcutsOf = (question: string): string[] => {
+  const slug = shortcutOf(question);
+  return [slug, ...[2, 3, 4, 5, 6, 7, 8, 9].map((n) => `${slug.slice(0, 30)}-${n}`)];
+};

@@ -44,9 +44,14 @@ export function belongs(row: Row, view: View, me: string): boolean {
   );
 }
 
+/** A run of so many unhappy messages goes before those who only wait, as the server has it. */
+const RUN = 2;
+
+const run = ({ unhappy = 0 }: Row): number => (unhappy < RUN ? 0 : unhappy);
+
 /** Below 0 if `a` stands before `b`. */
 export function order(tab: Tab, a: Row, b: Row): number {
-  const by = tab === "waiting" ? (a.waiting_since ?? a.updated_at) - (b.waiting_since ?? b.updated_at) : b.updated_at - a.updated_at;
+  const by = tab === "waiting" ? run(b) - run(a) || (a.waiting_since ?? a.updated_at) - (b.waiting_since ?? b.updated_at) : b.updated_at - a.updated_at;
   return by || (a.conv < b.conv ? -1 : a.conv > b.conv ? 1 : 0);
 }
 

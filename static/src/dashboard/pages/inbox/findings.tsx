@@ -2,10 +2,10 @@
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import { post } from "../../api";
+import { Fault, post } from "../../api";
 import { known, percent, t } from "../../i18n";
 import { complain, desk, nameOf, readCanned, wordsOf } from "../../state/app";
-import { attributesOf, type Finding, type Pair, pairsOf, pieces, shortcutOf, type Span, spansOf } from "../../state/findings";
+import { attributesOf, type Finding, type Pair, pairsOf, pieces, shortcutOf, shortcutsOf, type Span, spansOf } from "../../state/findings";
 import { offered } from "../../state/offers";
 import { moodOf } from "../../state/thread";
 import { Icon } from "../../ui/icon";
@@ -20,12 +20,12 @@ export function MessageTools({ seq, onFound }: { seq: number; onFound: (seq: num
   const [busy, setBusy] = useState(false);
   const box = useAway<HTMLSpanElement>(open ? () => setOpen(false) : undefined);
   if (!offered(PATH)) return null;
-  const run = async (tool: (typeof TOOLS)[number]): Promise<void> => {
+  const run = async (tool: (typeof TOOLS)[number], of?: number): Promise<void> => {
     const { conv } = desk.value!.open.value!.thread;
     setOpen(false);
     setBusy(true);
     try {
-      onFound((await post<{ seq: number }>(PATH.replace("{conv}", encodeURIComponent(conv)), { tool, seq })).seq);
+      onFound((await post<{ seq: number }>(PATH.replace("{conv}", encodeURIComponent(conv)), { tool, ...(of !== undefined && { seq: of }) })).seq);
     } catch (fault) {
       complain(fault);
     }
@@ -39,7 +39,8 @@ export function MessageTools({ seq, onFound }: { seq: number; onFound: (seq: num
       </button>
       {open && (
         <div class="menu">
-          {TOOLS.map((tool) => <button key={tool} type="button" onClick={() => void run(tool)}>{t(`tools.${tool}`)}</button>)}
+          {TOOLS.map((tool) => <button key={tool} type="button" onClick={() => void run(tool, seq)}>{t(`tools.${tool}`)}</button>)}
+          <button type="button" onClick={() => void run("qa")}>{t("tools.qa_all")}</button>
         </div>
       )}
     </span>
@@ -95,7 +96,13 @@ function Found({ finding }: { finding: Finding }): JSX.Element {
   const attributes = attributesOf(finding);
   if (attributes.length) return <dl class="facts">{attributes.map(({ name, value }, n) => <div key={n}><dt class="cut">{name}</dt><dd dir="auto">{value}</dd></div>)}</dl>;
   const pairs = pairsOf(finding);
-  if (pairs.length) return <ul class="pairs">{pairs.map((pair, n) => <PairItem key={n} pair={pair} />)}</ul>;
+  if (pairs.length)
+    return (
+      <>
+        <ul class="pairs">{pairs.map((pair, n) => <PairItem key={n} pair={pair} />)}</ul>
+        {pairs.length > 1 && <SaveAll pairs={pairs} />}
+      </>
+    );
   return <p class="dim">{t("tools.none")}</p>;
 }
 
@@ -109,6 +116,36 @@ function PairItem({ pair }: { pair: Pair }): JSX.Element {
       {saving && <SavePair pair={pair} onDone={() => setSaving(false)} />}
     </li>
   );
+}
+
+/** Every pair becomes a canned reply under a shortcut of its own. */
+function SaveAll({ pairs }: { pairs: Pair[] }): JSX.Element {
+  const [state, setState] = useState<"new" | "saving" | "saved">("new");
+  const save = async (): Promise<void> => {
+    setState("saving");
+    try {
+      for (const pair of pairs) await saveUnder(shortcutsOf(pair.question), pair);
+      toast(t("ui.saved"));
+      setState("saved");
+    } catch (problem) {
+      complain(problem);
+      setState("new");
+    }
+    void readCanned();
+  };
+  return <button type="button" class="linkish" disabled={state !== "new"} onClick={() => void save()}>{t("tools.save_all", { n: pairs.length })}</button>;
+}
+
+/** Saves a pair under the first of the shortcuts that nobody has. */
+async function saveUnder(shortcuts: string[], { question, answer }: Pair): Promise<void> {
+  for (const [n, shortcut] of shortcuts.entries()) {
+    try {
+      await post("/v1/staff/canned", { shortcut, title: [...question].slice(0, 100).join(""), text: answer });
+      return;
+    } catch (problem) {
+      if (!(problem instanceof Fault) || problem.status !== 409 || n === shortcuts.length - 1) throw problem;
+    }
+  }
 }
 
 function SavePair({ pair, onDone }: { pair: Pair; onDone: () => void }): JSX.Element {

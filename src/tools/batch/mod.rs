@@ -1,21 +1,26 @@
 //! A file of items through a tool: constant memory, in order, and a killed run goes on where it was.
 //!
-//! Answers are appended to `OUTPUT.partial`, one line each; the finished file is renamed. `OUTPUT.partial.json` says which
-//! input and which tool the partial file belongs to.
+//! Answers are appended to `OUTPUT.partial`, one line each; the finished file is renamed. `OUTPUT.partial.json` says what the
+//! partial file was begun with ([`Origin`]): it is only gone on with by the same.
+
+mod origin;
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use serde::Serialize;
+
+pub use origin::Doer;
+use origin::Origin;
 
 /// The longest line of the input.
 const LINE: u64 = 1024 * 1024;
-/// Of the input, this much decides whether it is the same one.
-const HEAD: u64 = 1024 * 1024;
 /// Lines between two writes to the disk.
 const SYNC: usize = 64;
+/// Endings of what stands beside the output until it is finished.
+const PARTIAL: &str = "partial";
+const LABEL: &str = "partial.json";
 
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
@@ -23,8 +28,8 @@ pub enum BatchError {
     Io(#[from] std::io::Error),
     #[error("{}: exists already; move it away or name another --output", .0.display())]
     Exists(PathBuf),
-    #[error("{}: was begun with another input or other options; delete it to start afresh", .0.display())]
-    Other(PathBuf),
+    #[error("{}: was begun {why}; delete it to start afresh", .partial.display())]
+    Other { partial: PathBuf, why: String },
 }
 
 /// How far a batch is, in bytes of the input.
@@ -39,38 +44,54 @@ pub struct Progress {
 pub struct Batch {
     input: BufReader<File>,
     output: File,
-    partial: PathBuf,
     finished: PathBuf,
     progress: Progress,
     unsynced: usize,
 }
 
-/// What a partial file belongs to.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Origin {
-    /// The tool and its options.
-    tool: String,
-    input_bytes: u64,
-    input_head: String,
+/// What opening a batch leads to.
+pub enum Opened {
+    Begun(Batch),
+    /// It was finished before, but for the tidying up after it.
+    Finished,
 }
 
 /// One line of the input: its number from 1, and its text or why it cannot be read.
 pub(super) type Line = (usize, Result<String, String>);
 
 impl Batch {
-    /// Opens a batch, or goes on with the one that was begun. `tool` names the tool and its options.
-    pub fn open(input: &Path, output: &Path, tool: &str) -> Result<Self, BatchError> {
-        if output.exists() {
-            return Err(BatchError::Exists(output.to_owned()));
+    /// Whether [`Batch::open`] would find its files, without reading them.
+    ///
+    /// # Errors
+    /// An input that is not there, an output that is and was not just finished.
+    pub fn check(input: &Path, output: &Path) -> Result<(), BatchError> {
+        File::open(input)?;
+        match output.exists() && !beside(output, LABEL).exists() {
+            true => Err(BatchError::Exists(output.to_owned())),
+            false => Ok(()),
         }
-        let origin = Origin::of(input, tool)?;
-        let partial = beside(output, "partial");
-        let label = beside(output, "partial.json");
-        let begun = partial.exists() && label.exists();
-        if begun {
-            let found: Option<Origin> = serde_json::from_slice(&fs_err::read(&label)?).ok();
-            if found.as_ref() != Some(&origin) {
-                return Err(BatchError::Other(partial));
+    }
+
+    /// Opens a batch, or goes on with the one that was begun, if it was with the same input, tool, options and model.
+    pub fn open(input: &Path, output: &Path, doer: Doer) -> Result<Opened, BatchError> {
+        Self::check(input, output)?;
+        let origin = Origin::of(input, doer)?;
+        let (partial, label) = (beside(output, PARTIAL), beside(output, LABEL));
+        let known = Origin::read(&label);
+        if output.exists() {
+            if known.as_ref() != Some(&origin) {
+                return Err(BatchError::Exists(output.to_owned()));
+            }
+            tidy(output)?;
+            return Ok(Opened::Finished);
+        }
+        if partial.exists() && label.exists() {
+            let why = match &known {
+                Some(known) => origin.differs_from(known),
+                None => Some("by another version of this program".to_owned()),
+            };
+            if let Some(why) = why {
+                return Err(BatchError::Other { partial, why });
             }
         } else {
             fs_err::write(&label, serde_json::to_vec(&origin).map_err(std::io::Error::other)?)?;
@@ -81,13 +102,20 @@ impl Batch {
         let mut batch = Self {
             input: BufReader::new(File::open(input)?),
             output: file,
-            partial,
             finished: output.to_owned(),
             progress: Progress { lines: 0, bytes: 0, of: origin.input_bytes },
             unsynced: 0,
         };
         while batch.progress.lines < done && batch.next_line()?.is_some() {}
-        Ok(batch)
+        Ok(Opened::Begun(batch))
+    }
+
+    /// Calls `each` with every answer that is written by now, in order.
+    pub fn answers(&self, each: &mut dyn FnMut(&str)) -> Result<(), BatchError> {
+        for line in BufReader::new(File::open(beside(&self.finished, PARTIAL))?).lines() {
+            each(&line?);
+        }
+        Ok(())
     }
 
     pub fn progress(&self) -> Progress {
@@ -135,7 +163,7 @@ impl Batch {
         }
     }
 
-    /// Appends the answer to the newest line.
+    /// Appends the answer to the newest line: one line.
     pub fn write(&mut self, answer: &impl Serialize) -> Result<(), BatchError> {
         let mut line = serde_json::to_vec(answer).map_err(std::io::Error::other)?;
         line.push(b'\n');
@@ -152,20 +180,35 @@ impl Batch {
     /// Gives the output its name.
     pub fn finish(self) -> Result<Progress, BatchError> {
         self.output.sync_all()?;
-        fs_err::rename(&self.partial, &self.finished)?;
-        fs_err::remove_file(beside(&self.finished, "partial.json"))?;
+        fs_err::rename(beside(&self.finished, PARTIAL), &self.finished)?;
+        tidy(&self.finished)?;
+        Ok(self.progress)
+    }
+
+    /// Has `make` write something else of the answers, which are in the file it is given: the output, whole or not at all. Made
+    /// again after a kill, it has to become the same.
+    pub fn finish_as<E: From<BatchError>>(
+        self,
+        make: impl FnOnce(&Path) -> Result<(), E>,
+    ) -> Result<Progress, E> {
+        self.output.sync_all().map_err(BatchError::from)?;
+        make(&beside(&self.finished, PARTIAL))?;
+        tidy(&self.finished)?;
         Ok(self.progress)
     }
 }
 
-impl Origin {
-    fn of(input: &Path, tool: &str) -> Result<Self, BatchError> {
-        let file = File::open(input)?;
-        let input_bytes = file.metadata()?.len();
-        let mut head = Vec::new();
-        file.take(HEAD).read_to_end(&mut head)?;
-        Ok(Self { tool: tool.to_owned(), input_bytes, input_head: hex::encode(Sha256::digest(&head)) })
+/// Removes what stands beside a finished output. The label goes last: without it nobody would know that the output is finished.
+fn tidy(output: &Path) -> Result<(), BatchError> {
+    let folder = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder)?.sync_all()?;
+    for ending in [PARTIAL, LABEL] {
+        match fs_err::remove_file(beside(output, ending)) {
+            Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => return Err(fault.into()),
+            _ => {}
+        }
     }
+    Ok(())
 }
 
 /// Cuts off a last line that was not written to its end; returns how many are left.
@@ -217,73 +260,4 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Serialize)]
-    struct Answer {
-        line: usize,
-    }
-
-    /// Answers `most` lines and is then dropped, as a killed process would be.
-    fn some(input: &Path, output: &Path, most: usize) -> bool {
-        let mut batch = Batch::open(input, output, "test").expect("opens");
-        for _ in 0..most {
-            let Some((line, _)) = batch.next_line().expect("reads") else {
-                batch.finish().expect("finishes");
-                return true;
-            };
-            batch.write(&Answer { line }).expect("writes");
-        }
-        false
-    }
-
-    #[test]
-    fn a_batch_goes_on_where_it_was_killed() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
-        let lines: String = (0..100).map(|n| format!("{{\"text\":\"t{n}\"}}\n\n")).collect();
-        fs_err::write(&input, lines).expect("writes");
-        let mut rounds = 0;
-        while !some(&input, &output, 7) {
-            rounds += 1;
-            // Half a line, as a kill in the middle of a write leaves it.
-            let mut partial =
-                OpenOptions::new().append(true).open(beside(&output, "partial")).expect("opens");
-            partial.write_all(b"{\"line\":").expect("writes");
-        }
-        let expected: String = (1..=100).map(|line| format!("{{\"line\":{line}}}\n")).collect();
-        assert_eq!(fs_err::read_to_string(&output).expect("reads"), expected);
-        assert_eq!(rounds, 14);
-        assert!(!beside(&output, "partial.json").exists());
-    }
-
-    #[test]
-    fn a_changed_input_is_not_mixed_in() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
-        fs_err::write(&input, "{}\n{}\n").expect("writes");
-        assert!(!some(&input, &output, 1));
-        fs_err::write(&input, "{}\n{\"text\":1}\n").expect("writes");
-        assert!(matches!(Batch::open(&input, &output, "test"), Err(BatchError::Other(_))));
-        assert!(matches!(Batch::open(&input, &input, "test"), Err(BatchError::Exists(_))));
-    }
-
-    #[test]
-    fn bad_lines_are_counted_not_fatal() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
-        let mut bytes = vec![b'x'; LINE as usize + 10];
-        bytes.extend(b"\n\xff\xfe\nlast");
-        fs_err::write(&input, bytes).expect("writes");
-        let mut batch = Batch::open(&input, &output, "test").expect("opens");
-        let mut seen = Vec::new();
-        while let Some((_, text)) = batch.next_line().expect("reads") {
-            seen.push(text);
-        }
-        assert_eq!(
-            seen,
-            [Err("longer than 1048576 bytes".to_owned()), Err("not UTF-8".to_owned()), Ok("last".to_owned())]
-        );
-    }
-}
+mod tests;

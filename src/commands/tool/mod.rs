@@ -1,0 +1,189 @@
+//! `shopclerk tool`: a JSONL file through one of the tools.
+
+mod enrich;
+mod pairs;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::serve::{load_model, open_adapters};
+use crate::config::Config;
+use crate::prompt::ToolPrompts;
+use crate::tools::{self, Batch, ExtractItem, Opened, SentimentItem, Tool, ToolError, Toolbox, Workers};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  shopclerk tool sentiment --input reviews.jsonl --output sentiment.jsonl\n  \
+                  shopclerk tool qa --input policies.jsonl --as faq --output faq\n  \
+                  shopclerk tool extract --shop my-shop --dry-run\n\n\
+                  Each input line is one item, e.g. {\"text\": \"It broke.\"}. Each output line has the number of its input line and the\n\
+                  answer, or an `error`. A run that was killed goes on where it was. docs/tools.md has all forms."
+)]
+pub(super) struct Args {
+    tool: Name,
+    /// One JSON object a line
+    #[arg(long, value_name = "FILE.jsonl", required_unless_present = "shop")]
+    input: Option<PathBuf>,
+    /// Where the answers go
+    #[arg(long, value_name = "FILE.jsonl", required_unless_present = "shop")]
+    output: Option<PathBuf>,
+    /// Name of a model, its folder, or `scripted`
+    #[arg(long, value_name = "NAME|DIR")]
+    model: Option<String>,
+    /// For qa: what to make of the pairs
+    #[arg(long = "as", value_name = "FORM", conflicts_with = "shop")]
+    form: Option<Form>,
+    /// For extract: a shop's folder, whose products.json gets new attributes from its descriptions
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["input", "output"])]
+    shop: Option<PathBuf>,
+    #[command(flatten)]
+    enrich: enrich::Enrich,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Name {
+    /// Attributes of product texts: {"text", "category"?, "attributes"?}
+    Extract,
+    /// Sentiment of customers' words: {"text", "explain"?, "aspects"?}
+    Sentiment,
+    /// Question-answer pairs: {"text", "count"?, "title"?}, or a chat: {"turns": [{"by": "shopper"|"staff", "text"}], ...}
+    Qa,
+}
+
+impl Name {
+    fn tool(self) -> Tool {
+        match self {
+            Self::Extract => Tool::Extract,
+            Self::Sentiment => Tool::Sentiment,
+            Self::Qa => Tool::Qa,
+        }
+    }
+}
+
+/// What pairs become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// A folder: policies/*.md for the shop's own folder, canned.json with replies for the team
+    Faq,
+    /// Training rows, one JSON object a line, each knowing where it comes from
+    Rows,
+}
+
+/// One line of the output.
+#[derive(Serialize)]
+struct Answer<T> {
+    line: usize,
+    #[serde(flatten)]
+    outcome: Outcome<T>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome<T> {
+    Done(T),
+    Failed { error: Failure },
+}
+
+#[derive(Serialize)]
+struct Failure {
+    code: &'static str,
+    message: String,
+}
+
+pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
+    if let Some(model) = args.model.clone() {
+        config.model.name = model;
+    }
+    if let Some(shop) = &args.shop {
+        if args.tool != Name::Extract {
+            bail!("--shop: only `tool extract` reads a catalogue");
+        }
+        config.shop.folder.clone_from(shop);
+        config.check()?;
+        return enrich::run(shop, &args.enrich, &config).await;
+    }
+    if args.form.is_some() && args.tool != Name::Qa {
+        bail!("--as: only `tool qa` makes pairs");
+    }
+    config.check()?;
+    let input = args.input.as_deref().context("--input: name a file")?;
+    let output = args.output.as_deref().context("--output: name a file")?;
+    // Before the model is loaded: a wrong path should not take seconds to be said.
+    Batch::check(input, output)?;
+    let toolbox = toolbox(&config).await?;
+    if args.tool == Name::Qa {
+        return pairs::run((input, output), args.form, &toolbox, &config).await;
+    }
+    let doer = toolbox.doer(args.tool.tool(), "").await?;
+    let Opened::Begun(batch) = Batch::open(input, output, doer)? else { return was_finished(output) };
+    let done = match args.tool {
+        Name::Extract => each(batch, async |item: ExtractItem| toolbox.extract(&item).await).await,
+        Name::Sentiment | Name::Qa => {
+            each(batch, async |item: SentimentItem| toolbox.sentiment(&item).await).await
+        }
+    };
+    let (batch, failed) = done.with_context(|| output.display().to_string())?;
+    tell(batch.finish()?.lines, failed, output);
+    Ok(())
+}
+
+fn was_finished(output: &Path) -> anyhow::Result<()> {
+    eprintln!("{} is finished", output.display());
+    Ok(())
+}
+
+fn tell(lines: usize, failed: usize, output: &Path) {
+    eprintln!("{lines} lines, {failed} with an error, in {}", output.display());
+}
+
+/// The tools over the configured model, with nobody else to wait for.
+pub(super) async fn toolbox(config: &Config) -> anyhow::Result<Toolbox> {
+    let model = load_model(config).await?;
+    Ok(Toolbox::new(tools::Parts {
+        workers: Workers::Serving(open_adapters(config, &model).await?),
+        model,
+        prompts: ToolPrompts::load(&config.shop)?,
+        settings: config.tools.clone(),
+        busy: None,
+    }))
+}
+
+/// Answers every line that is left; how many were answered with an error.
+async fn each<I: DeserializeOwned, O: Serialize>(
+    mut batch: Batch,
+    tool: impl AsyncFn(I) -> Result<O, ToolError>,
+) -> anyhow::Result<(Batch, usize)> {
+    let bar = bar(batch.progress().of);
+    let mut failed = 0;
+    while let Some((line, text)) = batch.next_line()? {
+        let item = text.and_then(|text| serde_json::from_str(&text).map_err(|fault| fault.to_string()));
+        let outcome = match item {
+            Err(message) => Outcome::Failed { error: Failure { code: "bad_line", message } },
+            Ok(item) => match tool(item).await {
+                Ok(done) => Outcome::Done(done),
+                Err(fault) if fault.is_of_item() => {
+                    Outcome::Failed { error: Failure { code: fault.code(), message: fault.to_string() } }
+                }
+                // The next line would fail in the same way; what is done is kept.
+                Err(fault) => return Err(fault.into()),
+            },
+        };
+        failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
+        batch.write(&Answer { line, outcome })?;
+        bar.set_position(batch.progress().bytes);
+        bar.set_message(format!("{line} lines"));
+    }
+    bar.finish_and_clear();
+    Ok((batch, failed))
+}
+
+fn bar(bytes: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {percent}% {msg}, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style)
+}

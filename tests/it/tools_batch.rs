@@ -1,0 +1,173 @@
+//! Files through the tools, with the scripted model: what a line says is its answer.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+fn tool(data: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shopclerk"));
+    // Far from the adapters that ship: the scripted model would say their names.
+    command.current_dir(data).arg("--data").arg(data.join("data")).arg("tool").args(args);
+    command.args(["--model", "scripted"]).stdin(Stdio::null()).output().unwrap()
+}
+
+fn ran(data: &Path, args: &[&str]) {
+    let output = tool(data, args);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn json_lines(file: &Path) -> Vec<Value> {
+    let text = fs_err::read_to_string(file).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn write(file: &Path, lines: &[Value]) {
+    fs_err::write(file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+}
+
+#[test]
+fn a_line_that_is_too_long_is_a_line_with_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let lines = [
+        json!({"text": "[[raw]]Brand: Crocs[[end]] Crocs", "attributes": ["Brand"]}),
+        json!({"text": "x".repeat(8001)}),
+        json!({"text": "[[raw]]Brand: Nike[[end]] Nike", "attributes": ["Brand"]}),
+    ];
+    write(&data.join("in.jsonl"), &lines);
+    ran(data, &["extract", "--input", "in.jsonl", "--output", "out.jsonl"]);
+    let found = json_lines(&data.join("out.jsonl"));
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[1]["error"]["code"], "bad_item", "{}", found[1]);
+    assert_eq!(
+        (&found[0]["attributes"][0]["value"], &found[2]["attributes"][0]["value"]),
+        (&json!("Crocs"), &json!("Nike"))
+    );
+    // A model that fails is no fault of a line: it ends the run, and what is done is kept.
+    write(&data.join("fails.jsonl"), &[lines[0].clone(), json!({"text": "[[fail]]"})]);
+    let failed = tool(data, &["extract", "--input", "fails.jsonl", "--output", "f.jsonl"]);
+    assert_eq!(failed.status.code(), Some(1));
+    assert_eq!(json_lines(&data.join("f.jsonl.partial")).len(), 1);
+}
+
+/// The scripted model asks what the title tells it to.
+fn source(title: &str, text: &str) -> Value {
+    json!({"title": format!("[[raw]]Are returns free?[[end]]{title}"), "text": text})
+}
+
+#[test]
+fn pairs_of_many_sources_come_once_and_become_an_faq_and_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let lines = [
+        source("", "Returns are free for 30 days."),
+        json!({"text": ""}),
+        source("", "All returns of the shop are free."),
+        source("boots", "Returns of boots are not free of charge."),
+        json!({"turns": [{"by": "shopper", "text": "Can I pay by card?"}, {"by": "staff", "text": "Of course you can pay by card."}]}),
+    ];
+    write(&data.join("in.jsonl"), &lines);
+    ran(data, &["qa", "--input", "in.jsonl", "--output", "pairs.jsonl"]);
+    let made: Vec<usize> = json_lines(&data.join("pairs.jsonl"))
+        .iter()
+        .map(|l| l["pairs"].as_array().map_or(0, Vec::len))
+        .collect();
+    assert_eq!(made, [1, 0, 0, 1, 1]);
+    // A file that was begun knows what it has made, after a kill.
+    ran(data, &["qa", "--input", "in.jsonl", "--output", "whole.jsonl"]);
+    let whole = fs_err::read_to_string(data.join("whole.jsonl")).unwrap();
+    assert!(!tool(data, &["qa", "--input", "in.jsonl", "--output", "whole.jsonl"]).status.success());
+
+    ran(data, &["qa", "--input", "in.jsonl", "--as", "rows", "--output", "rows.jsonl"]);
+    let rows = json_lines(&data.join("rows.jsonl"));
+    assert_eq!(rows.len(), 3);
+    assert_eq!(
+        rows[2]["messages"].as_array().unwrap().last().unwrap()["content"],
+        "Of course you can pay by card."
+    );
+    assert_eq!((&rows[2]["source"]["line"], &rows[2]["source"]["turn"]), (&json!(5), &json!(1)));
+    ran(data, &["qa", "--input", "in.jsonl", "--as", "faq", "--output", "faq"]);
+    assert_eq!(fs_err::read_dir(data.join("faq/policies")).unwrap().count(), 3);
+    let canned: Vec<Value> =
+        serde_json::from_str(&fs_err::read_to_string(data.join("faq/canned.json")).unwrap()).unwrap();
+    assert_eq!(canned[2]["text"], "Of course you can pay by card.");
+    let mut left: Vec<String> = fs_err::read_dir(data)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    left.retain(|name| name != "data");
+    left.sort();
+    assert_eq!(left, ["faq", "in.jsonl", "pairs.jsonl", "rows.jsonl", "whole.jsonl"]);
+    assert_eq!(fs_err::read_to_string(data.join("pairs.jsonl")).unwrap(), whole);
+    let refused = tool(data, &["extract", "--input", "in.jsonl", "--as", "faq", "--output", "x"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--as: only `tool qa`"));
+}
+
+fn product(id: &str, description: &str, attributes: Value) -> Value {
+    json!({
+        "id": id, "name": id, "category": "", "price": "1", "description": description,
+        "attributes": attributes, "stock": 1,
+    })
+}
+
+fn catalogue(shop: &Path) -> Vec<Value> {
+    serde_json::from_str(&fs_err::read_to_string(shop.join("products.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_catalogue_gets_new_attributes_and_keeps_its_owners() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, shop) = (dir.path(), dir.path().join("shop"));
+    fs_err::create_dir(&shop).unwrap();
+    let before = [
+        product(
+            "boot",
+            "[[raw]]Color: red[[br]]Material: leather[[end]] red leather",
+            json!({"colour": "Rust"}),
+        ),
+        product("mug", "[[raw]]Color: blue[[br]]Size: [[end]] blue", json!({})),
+        product("long", &"x ".repeat(5000), json!({})),
+    ];
+    fs_err::write(shop.join("products.json"), serde_json::to_string_pretty(&before).unwrap()).unwrap();
+    ran(data, &["extract", "--shop", "shop", "--dry-run"]);
+    assert_eq!(catalogue(&shop), before, "a dry run changes nothing");
+    let planned = fs_err::read_to_string(shop.join("enrichment.dry-run.jsonl")).unwrap();
+    ran(data, &["extract", "--shop", "shop"]);
+    let now = catalogue(&shop);
+    assert_eq!(now[0]["attributes"], json!({"colour": "Rust", "Material": "leather"}));
+    assert_eq!(now[1]["attributes"], json!({"Color": "blue"}), "an empty value is none");
+    assert_eq!(now[2], before[2]);
+    assert_eq!(
+        fs_err::read_to_string(shop.join("enrichment.jsonl")).unwrap(),
+        planned,
+        "as the dry run said"
+    );
+    let report = json_lines(&shop.join("enrichment.jsonl"));
+    assert_eq!(
+        (&report[0]["kept"][0]["name"], &report[0]["kept"][0]["value"]),
+        (&json!("colour"), &json!("Rust"))
+    );
+    assert!(report[2]["fault"].as_str().unwrap().contains("limit"), "{}", report[2]);
+    for one in
+        report.iter().flat_map(|row| row["added"].as_array().unwrap().iter().map(move |one| (row, one)))
+    {
+        let (text, at) = (one.0["text"].as_str().unwrap(), |key: &str| one.1[key].as_u64().unwrap() as usize);
+        let piece: String = text.chars().skip(at("start")).take(at("end") - at("start")).collect();
+        assert_eq!(one.1["value"], piece);
+    }
+    // Once more: nothing is new, and the report of before is kept beside the new one.
+    ran(data, &["extract", "--shop", "shop"]);
+    assert_eq!(catalogue(&shop), now);
+    let mut left: Vec<String> = fs_err::read_dir(&shop)
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    left.sort();
+    assert_eq!(
+        left,
+        ["enrichment.dry-run.jsonl", "enrichment.jsonl", "enrichment.jsonl.old", "products.json"]
+    );
+    let refused = tool(data, &["sentiment", "--shop", "shop"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--shop: only `tool extract`"));
+}
