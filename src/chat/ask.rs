@@ -6,7 +6,7 @@ use super::settings::Unknown;
 use crate::domain::prompt::{Grammar, Prompt};
 use crate::domain::{ConvId, Event, EventKind, Head, MessageId, Provenance, Speaker};
 use crate::model::adapters::Lease;
-use crate::prompt::Budget;
+use crate::prompt::{Budget, Playbook};
 use crate::store::StoreError;
 
 /// Events the prompt is made from.
@@ -28,16 +28,17 @@ impl Ask {
     /// A small model alone is held to the shop's own sentences. One with an adapter was taught how to answer, and its gate
     /// has said that it does: a grammar would hide what it has learnt.
     pub(super) fn of(desk: &Inner, events: &[Event], by: &Provenance) -> Self {
+        let playbook = desk.playbook();
         if asked(events).is_some_and(|(_, text)| Guard::is_noise(text)) {
-            return Self::Nobody(desk.playbook.not_understood().to_owned());
+            return Self::Nobody(playbook.not_understood().to_owned());
         }
         if leaves_unknown(desk, by)
-            && let Some(text) = desk.playbook.unknown(events)
+            && let Some(text) = playbook.unknown(events)
         {
             return Self::Nobody(text.to_owned());
         }
-        let grounded = is_grounded(desk, by).then(|| desk.playbook.grounded(events)).flatten();
-        Self::Model(Box::new(prompt(desk, events, by, grounded)))
+        let grounded = is_grounded(desk, by).then(|| playbook.grounded(events)).flatten();
+        Self::Model(Box::new(prompt(desk, (&playbook, events), by, grounded)))
     }
 }
 
@@ -49,14 +50,15 @@ pub(super) fn draft(desk: &Inner, mut events: Vec<Event>, by: &Provenance) -> Op
         return None;
     }
     events.truncate(at + 1);
-    if leaves_unknown(desk, by) && desk.playbook.unknown(&events).is_some() {
+    let playbook = desk.playbook();
+    if leaves_unknown(desk, by) && playbook.unknown(&events).is_some() {
         return None;
     }
     let grounded = match is_grounded(desk, by) {
-        true => Some(desk.playbook.grounded_in_facts(&events)?),
+        true => Some(playbook.grounded_in_facts(&events)?),
         false => None,
     };
-    Some(prompt(desk, &events, by, grounded))
+    Some(prompt(desk, (&playbook, &events), by, grounded))
 }
 
 /// The newest message of the shopper, and which of `events` it is.
@@ -81,14 +83,18 @@ fn is_grounded(desk: &Inner, by: &Provenance) -> bool {
     desk.settings.grounded.unwrap_or_else(|| is_untaught(desk, by))
 }
 
-fn prompt(desk: &Inner, events: &[Event], by: &Provenance, grounded: Option<String>) -> Prompt {
+fn prompt(
+    desk: &Inner,
+    (playbook, events): (&Playbook, &[Event]),
+    by: &Provenance,
+    grounded: Option<String>,
+) -> Prompt {
     let settings = &desk.settings;
     let facts = desk.model.facts();
-    let room = facts.context.saturating_sub(settings.max_reply_tokens);
     let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
-    let budget = Budget { tokens: settings.prompt_tokens.min(room), exchanges };
+    let budget = Budget { tokens: desk.prompt_room(), exchanges };
     Prompt {
-        messages: desk.playbook.render(events, budget, &|text| desk.model.count_tokens(text)),
+        messages: playbook.render(events, budget, &|text| desk.model.count_tokens(text)),
         sampling: settings.sampling.clone(),
         max_tokens: settings.max_reply_tokens,
         seed: by.seed,
@@ -103,7 +109,7 @@ pub(super) fn provenance(desk: &Inner, mid: MessageId, lease: &Lease) -> Provena
     Provenance {
         model: desk.model.facts().name.clone(),
         adapter: lease.name(),
-        prompt: desk.playbook.fingerprint().to_owned(),
+        prompt: desk.playbook().fingerprint().to_owned(),
         // The random tail of the answer's own id.
         seed: (mid.0.as_u128() & 0xFFFF_FFFF) as u64,
         prompt_tokens: 0,

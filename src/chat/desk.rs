@@ -18,14 +18,13 @@ use super::live::Lives;
 use super::mood;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
-use crate::domain::prompt::Prompt;
 use crate::domain::{
     Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId,
     Speaker, StaffId, Thumb,
 };
 use crate::model::adapters::Adapters;
 use crate::model::{Health, SharedModel};
-use crate::prompt::{Playbook, Shop};
+use crate::prompt::Playbook;
 use crate::store::{Committed, Store, StoreHealth};
 
 /// What a desk is made of.
@@ -76,7 +75,8 @@ pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) model: SharedModel,
     pub(super) adapters: Adapters,
-    pub(super) playbook: Playbook,
+    /// The owner may word it anew while the server runs.
+    pub(super) playbook: RwLock<Arc<Playbook>>,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) hub: Hub,
@@ -91,7 +91,7 @@ pub(super) struct Inner {
     /// What brings a person besides being asked for one.
     pub(super) rules: RwLock<Arc<HandOffs>>,
     pub(super) runtime: Handle,
-    warm: AtomicBool,
+    pub(super) warm: AtomicBool,
     pub(super) draining: AtomicBool,
 }
 
@@ -116,7 +116,7 @@ impl Desk {
             store,
             model,
             adapters,
-            playbook,
+            playbook: RwLock::new(Arc::new(playbook)),
             settings,
             clock,
             guard,
@@ -157,15 +157,6 @@ impl Desk {
                 let _ = kicks.send(event.conv);
             }
         }));
-    }
-
-    /// Runs the part that all prompts share, so that the first shopper does not pay for it.
-    pub async fn warm(&self) -> Result<(), DeskError> {
-        let messages = self.0.playbook.prefix();
-        let prompt = Prompt { messages, max_tokens: 1, ..Prompt::default() };
-        self.0.model.warm(prompt).await?;
-        self.0.warm.store(true, Ordering::Release);
-        Ok(())
     }
 
     pub fn ready(&self) -> Readiness {
@@ -321,10 +312,6 @@ impl Desk {
 
     pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {
         Ok(self.0.store.head(conv)?)
-    }
-
-    pub fn shop(&self) -> &Shop {
-        self.0.playbook.shop()
     }
 
     pub fn model(&self) -> &SharedModel {

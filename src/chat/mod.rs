@@ -19,7 +19,9 @@ mod ratings;
 mod settings;
 mod suggest;
 mod teach;
+mod trial;
 mod turn;
+mod words;
 
 pub use complete::Completion;
 pub use desk::{Ack, Desk, Parts, Readiness, Say};
@@ -32,3 +34,4 @@ pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Unknown};
 pub use suggest::{Suggested, Suggesting, Suggestion};
 pub use teach::Finding;
+pub use trial::{How, Trial, Tried};

@@ -22,3 +22,4 @@ mod suggest;
 mod take;
 mod tools;
 mod training;
+mod words;
