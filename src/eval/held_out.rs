@@ -98,6 +98,8 @@ mod tests {
 
     use super::super::material::Item;
     use super::super::{compare, gate, table};
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::prompt::Prompt;
     use crate::domain::recipe::GateRecipe;
@@ -165,6 +167,7 @@ mod tests {
     async fn base_adapter_and_frequencies_side_by_side() {
         let item = |group: &str, ids: &[u32], learnt: usize| Item {
             group: group.to_owned(),
+            row: Arc::default(),
             example: Example {
                 ids: ids.to_vec(),
                 targets: (0..ids.len()).map(|n| n >= ids.len() - learnt).collect(),
