@@ -34,6 +34,10 @@ export function Transcript({ open, mark }: { open: Open; mark: number | undefine
     atEnd.current = false;
     box.current?.querySelector(`[data-seq="${mark}"]`)?.scrollIntoView({ block: "center" });
   }, [mark, marked >= 0]);
+  // A find may be older than what came with the conversation.
+  useEffect(() => {
+    if (mark !== undefined && thread.first > mark) void here.reach(mark);
+  }, [mark, thread.conv, thread.first]);
   useEffect(() => {
     const look = (): void => {
       if (!document.hidden && document.hasFocus()) here.seen();
