@@ -262,6 +262,23 @@ it("a page that opens with a fine filter, or comes back with one, hears of chang
   }
 });
 
+it("a burst is read once: a long conversation that comes event by event is no flood", async () => {
+  const here = desk();
+  here.start();
+  const wire = await online(here);
+  here.visit(CONV);
+  wire.take();
+  for (let seq = 1; seq <= 300; seq++) {
+    wire.hear(said(seq));
+    here.seen();
+    await vi.advanceTimersByTimeAsync(2);
+  }
+  await vi.advanceTimersByTimeAsync(300);
+  const sent = wire.take();
+  expect(sent.length).toBeLessThanOrEqual(4);
+  expect(sent.at(-1)).toEqual({ t: "seen", conv: CONV, seq: 300 });
+});
+
 it("reads back until an event is there, and no further than it can", async () => {
   const asked: number[] = [];
   let most = 3;

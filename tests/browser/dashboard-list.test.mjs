@@ -176,7 +176,7 @@ test("ten minutes away: a new shopper and a take-over meanwhile are there withou
   await page.clock.fastForward(31_000);
   await page.getByText("Connection lost").waitFor({ state: "detached" });
   await transcript(page).getByText("Thank you, Tom.").waitFor();
-  await page.getByText("Tom Ashby answers").waitFor();
+  await page.locator(".talk-who").getByText("Tom Ashby answers").waitFor();
   assert.deepEqual((await said(page)).slice(-3), ["reply: First.", "staff: Tom here.", "shopper: Thank you, Tom."]);
   await rowOf(page, await cy.conv()).waitFor();
   await until("the newest is first, and everything is there once", async () => {

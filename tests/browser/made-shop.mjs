@@ -61,6 +61,7 @@ class Conversation {
       if (event.shopper) head.created_at = at;
       if (head.resolved) head.answered = head.asked;
     }
+    if (event.kind === "tags") head.tags = event.tags;
     if (event.kind === "owner") Object.assign(head, { owner: event.owner, epoch: event.epoch, staff: event.staff ?? null });
     if ((event.kind === "status" && event.status !== "retry") || event.kind === "owner") Object.assign(head, { since: seq, unhappy: 0 });
     if (event.kind === "tool" && event.outcome.of > head.since) head.unhappy = event.outcome.label === "negative" ? head.unhappy + 1 : 0;

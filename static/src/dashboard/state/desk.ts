@@ -30,6 +30,7 @@ export interface Deps extends Omit<ListDeps, "send"> {
 }
 
 const TYPING_EVERY_MS = 3_000;
+const SEEN_MS = 250;
 const DRAW_MS = 16;
 /** Conversations whose events are kept after they were left. */
 const KEPT_THREADS = 12;
@@ -52,6 +53,7 @@ export class Desk {
   #sent = new Set<string>();
   #typedAt = 0;
   #seen = new Map<string, number>();
+  #seeing: ReturnType<typeof setTimeout> | undefined;
   #drawThread: ReturnType<typeof setTimeout> | undefined;
   readonly #link: Link;
   readonly #outbox: Outbox;
@@ -175,8 +177,15 @@ export class Desk {
     }
   }
 
-  /** Everything that is shown was read by a person. */
+  /** Everything that is shown was read by a person. A long conversation comes event by event: it is said once for a burst. */
   seen(): void {
+    this.#seeing ??= setTimeout(() => {
+      this.#seeing = undefined;
+      this.#see();
+    }, SEEN_MS);
+  }
+
+  #see(): void {
     const thread = this.open.value?.thread;
     if (!thread || thread.asked === 0 || (this.#seen.get(thread.conv) ?? 0) >= thread.seq) return;
     if (this.send({ t: "seen", conv: thread.conv, seq: thread.seq })) this.#seen.set(thread.conv, thread.seq);
