@@ -226,7 +226,9 @@ test("search: finds in context, with j and k through them, back to the oldest; p
   await page.getByText("Nothing was found").waitFor();
   for (const typed of ["zoe fern", "zoe@fernsby", "wholesale"]) {
     await page.getByRole("button", { name: "All", exact: true }).click();
+    const answered = page.waitForResponse((reply) => new URL(reply.url()).searchParams.get("q") === typed);
     await box.fill(typed);
+    await answered;
     const people = page.getByRole("region", { name: "By name, e-mail or tag" });
     await until(`${typed} is found`, async () => (await people.locator(".item-name").allTextContents()).join() === "Zoë Fernsby");
   }
