@@ -1,5 +1,7 @@
 //! What only staff have on a socket: the list, several conversations open at once, and drafts.
 
+use tokio::time::Instant;
+
 use super::session::Socket;
 use super::{End, MAX_OPEN};
 use crate::chat::Suggestion;
@@ -35,7 +37,7 @@ impl Socket {
 
     /// Sends what changed in the list since the last time.
     pub(super) async fn rows(&mut self) -> Result<(), End> {
-        self.rows_due = None;
+        (self.rows_due, self.rows_at) = (None, Instant::now());
         let Some(watcher) = &self.watcher else { return Ok(()) };
         let Changed { rows, gone, all } = watcher.take();
         if all {

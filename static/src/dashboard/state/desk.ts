@@ -9,6 +9,7 @@ import { Link, type LinkState } from "../../widget/link";
 import { type Letter, Outbox } from "../../widget/outbox";
 import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
+import { Draw } from "./draw";
 import type { DeskHears, DeskSays } from "./frames";
 import type { List, View } from "./list";
 import { Listing, type ListDeps } from "./listing";
@@ -31,7 +32,6 @@ export interface Deps extends Omit<ListDeps, "send"> {
 
 const TYPING_EVERY_MS = 3_000;
 const SEEN_MS = 250;
-const DRAW_MS = 16;
 /** Conversations whose events are kept after they were left. */
 const KEPT_THREADS = 12;
 
@@ -54,7 +54,10 @@ export class Desk {
   #typedAt = 0;
   #seen = new Map<string, number>();
   #seeing: ReturnType<typeof setTimeout> | undefined;
-  #drawThread: ReturnType<typeof setTimeout> | undefined;
+  readonly #draw = new Draw(() => {
+    const thread = this.open.value?.thread;
+    if (thread) this.open.value = { thread };
+  });
   readonly #link: Link;
   readonly #outbox: Outbox;
   readonly suggestions = new Suggestions((frame) => this.send(frame));
@@ -158,7 +161,7 @@ export class Desk {
     try {
       const { events } = await this.deps.events(thread.conv, thread.first);
       prepend(thread, events);
-      this.#touchThread();
+      this.#draw.soon();
     } catch (fault) {
       const { code, message } = fault as { code?: string; message?: string };
       this.deps.onFault(code ?? "other", message ?? "");
@@ -250,14 +253,6 @@ export class Desk {
     this.letters.value = conv ? this.#outbox.shown(conv) : [];
   }
 
-  #touchThread(): void {
-    this.#drawThread ??= setTimeout(() => {
-      this.#drawThread = undefined;
-      const thread = this.open.value?.thread;
-      if (thread) this.open.value = { thread };
-    }, DRAW_MS);
-  }
-
   // Frames
 
   #hello(): ClientFrame {
@@ -301,7 +296,7 @@ export class Desk {
         if (thread && frame.gone.includes(thread.conv)) [this.open.value, this.missing.value] = [{ thread: newThread(thread.conv) }, true];
         break;
       case "opened":
-        if (frame.conv === thread?.conv) this.#touchThread();
+        if (frame.conv === thread?.conv) this.#draw.soon();
         break;
       case "hb":
         if (thread && (frame.heads[thread.conv] ?? 0) > thread.seq) this.#link.resume();
@@ -344,7 +339,7 @@ export class Desk {
       this.#letters();
       this.#typing.wrote(frame.by);
     }
-    this.#touchThread();
+    this.#draw.soon();
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {

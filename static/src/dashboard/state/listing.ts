@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Counts, Row, RowPage } from "../contract";
+import { Draw } from "./draw";
 import type { DeskHears, DeskSays } from "./frames";
 import { isFine, joined, List, sameView, type View } from "./list";
 
@@ -15,7 +16,6 @@ export interface ListDeps {
 }
 
 const PAGE = 100;
-const DRAW_MS = 16;
 
 export class Listing {
   readonly list: List;
@@ -27,7 +27,7 @@ export class Listing {
   #meanwhile: { rows: Row[]; gone: string[] }[] = [];
   /** When, by the server's clock, this connection began to hear of changes. */
   #since: number | undefined;
-  #draw: ReturnType<typeof setTimeout> | undefined;
+  readonly #draw = new Draw(() => void this.listed.value++);
 
   constructor(private readonly deps: ListDeps) {
     this.list = new List(deps.me);
@@ -36,7 +36,7 @@ export class Listing {
   show(view: View): void {
     if (sameView(view, this.list.view) && (this.list.loaded || this.#asking !== undefined)) return;
     this.list.show(view);
-    this.#touch();
+    this.#draw.soon();
     this.#ask();
   }
 
@@ -66,7 +66,7 @@ export class Listing {
     const before = frame.rows.map((row) => this.list.rows.get(row.conv));
     if (this.#asking !== undefined) this.#meanwhile.push(frame);
     this.list.change(frame.rows, frame.gone, frame.counts);
-    this.#touch();
+    this.#draw.soon();
     this.deps.onRows(before, frame.rows, this.#since ?? Infinity);
   }
 
@@ -102,18 +102,11 @@ export class Listing {
   #paged(page: RowPage, after?: string): void {
     this.#asking = undefined;
     this.list.page(page.rows, page.next ?? undefined, page.counts, after);
-    this.#touch();
+    this.#draw.soon();
   }
 
   #counted(counts: Counts): void {
     this.list.counts = counts;
-    this.#touch();
-  }
-
-  #touch(): void {
-    this.#draw ??= setTimeout(() => {
-      this.#draw = undefined;
-      this.listed.value++;
-    }, DRAW_MS);
+    this.#draw.soon();
   }
 }
