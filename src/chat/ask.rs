@@ -6,7 +6,7 @@ use super::settings::{Tools, Unknown};
 use crate::domain::prompt::{Grammar, Message, Prompt, ToolSpec};
 use crate::domain::{ConvId, Event, EventKind, Head, MessageId, Provenance, Speaker};
 use crate::model::adapters::Lease;
-use crate::prompt::Budget;
+use crate::prompt::{Budget, Playbook};
 use crate::store::StoreError;
 use crate::tools::lookup::Lookup;
 
@@ -36,21 +36,22 @@ impl Ask {
     /// A small model alone is held to the shop's own sentences. One with an adapter was taught how to answer, and its gate
     /// has said that it does: a grammar would hide what it has learnt.
     pub(super) fn of(desk: &Inner, events: &[Event], by: &Provenance) -> Self {
+        let playbook = desk.playbook();
         if asked(events).is_some_and(|(_, text)| Guard::is_noise(text)) {
-            return Self::Nobody(desk.playbook.not_understood().to_owned());
+            return Self::Nobody(playbook.not_understood().to_owned());
         }
         if leaves_unknown(desk, by)
-            && let Some(text) = desk.playbook.unknown(events)
+            && let Some(text) = playbook.unknown(events)
         {
             return Self::Nobody(text.to_owned());
         }
         let tools = offered(desk, by);
-        let manner = match is_grounded(desk, by).then(|| desk.playbook.grounded(events)).flatten() {
+        let manner = match is_grounded(desk, by).then(|| playbook.grounded(events)).flatten() {
             _ if !tools.is_empty() => Manner::Calling(tools),
             Some(sentences) => Manner::Grounded(sentences),
             None => Manner::Free,
         };
-        Self::Model(Box::new(prompt(desk, events, by, manner)))
+        Self::Model(Box::new(prompt(desk, (&playbook, events), by, manner)))
     }
 }
 
@@ -62,14 +63,15 @@ pub(super) fn draft(desk: &Inner, mut events: Vec<Event>, by: &Provenance) -> Op
         return None;
     }
     events.truncate(at + 1);
-    if leaves_unknown(desk, by) && desk.playbook.unknown(&events).is_some() {
+    let playbook = desk.playbook();
+    if leaves_unknown(desk, by) && playbook.unknown(&events).is_some() {
         return None;
     }
     let manner = match is_grounded(desk, by) {
-        true => Manner::Grounded(desk.playbook.grounded_in_facts(&events)?),
+        true => Manner::Grounded(playbook.grounded_in_facts(&events)?),
         false => Manner::Free,
     };
-    Some(prompt(desk, &events, by, manner))
+    Some(prompt(desk, (&playbook, &events), by, manner))
 }
 
 /// The newest message of the shopper, and which of `events` it is.
@@ -102,16 +104,17 @@ fn offered(desk: &Inner, by: &Provenance) -> Vec<ToolSpec> {
         Tools::On => true,
         Tools::Auto => !is_grounded(desk, by),
     };
-    if wanted && desk.model.facts().tools { Lookup::offered(desk.playbook.orders()) } else { Vec::new() }
+    if wanted && desk.model.facts().tools { Lookup::offered(desk.playbook().orders()) } else { Vec::new() }
 }
 
 /// A prompt that begins as all replies do.
 pub(super) fn prefix(desk: &Inner) -> Prompt {
     let by = provenance(desk, MessageId(uuid::Uuid::nil()), &desk.adapters.current());
     let tools = offered(desk, &by);
-    let mut messages = desk.playbook.prefix();
+    let playbook = desk.playbook();
+    let mut messages = playbook.prefix();
     if !tools.is_empty() {
-        desk.playbook.tell_of_tools(&mut messages);
+        playbook.tell_of_tools(&mut messages);
     }
     Prompt { messages, tools, max_tokens: 1, ..Prompt::default() }
 }
@@ -125,7 +128,12 @@ enum Manner {
     Calling(Vec<ToolSpec>),
 }
 
-fn prompt(desk: &Inner, events: &[Event], by: &Provenance, manner: Manner) -> Prompt {
+fn prompt(
+    desk: &Inner,
+    (playbook, events): (&Playbook, &[Event]),
+    by: &Provenance,
+    manner: Manner,
+) -> Prompt {
     let settings = &desk.settings;
     let facts = desk.model.facts();
     let mut prompt = Prompt {
@@ -145,9 +153,9 @@ fn prompt(desk: &Inner, events: &[Event], by: &Provenance, manner: Manner) -> Pr
     let room = facts.context.saturating_sub(settings.max_reply_tokens + taken(desk, &prompt));
     let exchanges = settings.remember.unwrap_or(if facts.small { 0 } else { usize::MAX });
     let budget = Budget { tokens: settings.prompt_tokens.min(room - found.min(room / 2)), exchanges };
-    prompt.messages = desk.playbook.render(events, budget, &|text| desk.model.count_tokens(text));
+    prompt.messages = playbook.render(events, budget, &|text| desk.model.count_tokens(text));
     if !prompt.tools.is_empty() {
-        desk.playbook.tell_of_tools(&mut prompt.messages);
+        playbook.tell_of_tools(&mut prompt.messages);
     }
     prompt
 }
@@ -172,7 +180,7 @@ pub(super) fn provenance(desk: &Inner, mid: MessageId, lease: &Lease) -> Provena
     Provenance {
         model: desk.model.facts().name.clone(),
         adapter: lease.name(),
-        prompt: desk.playbook.fingerprint().to_owned(),
+        prompt: desk.playbook().fingerprint().to_owned(),
         // The random tail of the answer's own id.
         seed: (mid.0.as_u128() & 0xFFFF_FFFF) as u64,
         prompt_tokens: 0,

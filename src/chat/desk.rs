@@ -24,7 +24,7 @@ use crate::domain::{
 };
 use crate::model::SharedModel;
 use crate::model::adapters::Adapters;
-use crate::prompt::{Orders, Playbook, Shop};
+use crate::prompt::Playbook;
 use crate::store::{Committed, Store};
 use crate::tools::lookup::Catalogue;
 
@@ -71,7 +71,8 @@ pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) model: SharedModel,
     pub(super) adapters: Adapters,
-    pub(super) playbook: Playbook,
+    /// The owner may word it anew while the server runs.
+    pub(super) playbook: RwLock<Arc<Playbook>>,
     /// The products, as the model finds them.
     pub(super) catalogue: Catalogue,
     pub(super) settings: Settings,
@@ -115,7 +116,7 @@ impl Desk {
             model,
             adapters,
             catalogue: Catalogue::of(playbook.shop()),
-            playbook,
+            playbook: RwLock::new(Arc::new(playbook)),
             settings,
             clock,
             guard,
@@ -155,13 +156,6 @@ impl Desk {
                 inner.kick(event.conv, &kicks);
             }
         }));
-    }
-
-    /// Runs the part that all prompts share, so that the first shopper does not pay for it.
-    pub async fn warm(&self) -> Result<(), DeskError> {
-        self.0.model.warm(ask::prefix(&self.0)).await?;
-        self.0.warm.store(true, Ordering::Release);
-        Ok(())
     }
 
     /// The shopper's newest conversation, or a new one.
@@ -321,15 +315,6 @@ impl Desk {
 
     pub fn head(&self, conv: ConvId) -> Result<Option<Head>, DeskError> {
         Ok(self.0.store.head(conv)?)
-    }
-
-    pub fn shop(&self) -> &Shop {
-        self.0.playbook.shop()
-    }
-
-    /// The shop's orders; who may see which is for the caller to say.
-    pub fn orders(&self) -> &Orders {
-        self.0.playbook.orders()
     }
 
     pub fn model(&self) -> &SharedModel {

@@ -84,7 +84,8 @@ impl Desk {
         if rules.repeated.is_some_and(|times| same >= times as usize) {
             return Ok(Some(Reason::Repeated));
         }
-        let unknown = |end: &usize| self.0.playbook.unknown(&events[..=*end]).is_some();
+        let playbook = self.0.playbook();
+        let unknown = |end: &usize| playbook.unknown(&events[..=*end]).is_some();
         let run = questions.iter().rev().take_while(|(end, _)| unknown(end)).count();
         Ok(rules.unsure.is_some_and(|times| run >= times as usize).then_some(Reason::Unsure))
     }
@@ -160,7 +161,7 @@ impl Inner {
         let labels = CHOICE.map(str::to_owned);
         let score = async |text: &str| {
             let prompt =
-                Prompt { messages: self.playbook.choice(text), adapter: lease.name(), ..Prompt::default() };
+                Prompt { messages: self.playbook().choice(text), adapter: lease.name(), ..Prompt::default() };
             let scores = self.model.score(prompt, &labels).await?;
             Ok::<f32, ModelError>(
                 scores.get(1).copied().unwrap_or(0.0) - scores.first().copied().unwrap_or(0.0),

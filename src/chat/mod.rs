@@ -22,7 +22,9 @@ mod rounds;
 mod settings;
 mod suggest;
 mod teach;
+mod trial;
 mod turn;
+mod words;
 
 pub use complete::Completion;
 pub use desk::{Ack, Desk, Parts, Say};
@@ -36,3 +38,4 @@ pub use ratings::{Tally, made_by, tally};
 pub use settings::{Settings, Tools, Unknown};
 pub use suggest::{Suggested, Suggesting, Suggestion};
 pub use teach::Finding;
+pub use trial::{How, Trial, Tried};

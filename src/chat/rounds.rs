@@ -136,10 +136,11 @@ impl Watch<'_> {
     }
 
     fn run(&self, call: &ToolCall, customer: Option<&str>) -> Outcome {
+        let playbook = self.desk.playbook();
         let view = View {
-            shop: self.desk.playbook.shop(),
+            shop: playbook.shop(),
             catalogue: &self.desk.catalogue,
-            orders: self.desk.playbook.orders(),
+            orders: playbook.orders(),
             customer,
         };
         Lookup::run(call, &view)
@@ -219,7 +220,8 @@ impl Watch<'_> {
     /// What ends a reply whose model only goes on calling: the shop's own words for not knowing.
     fn at_a_loss(&self) -> Made {
         let shown = self.live.text();
-        let sorry = self.desk.playbook.at_a_loss();
+        let playbook = self.desk.playbook();
+        let sorry = playbook.at_a_loss();
         let more = if shown.is_empty() { sorry.to_owned() } else { format!("\n{sorry}") };
         match self.live.show(&self.desk.hub, self.conv, &more) {
             true => ended(Ended::Refused, None, None),

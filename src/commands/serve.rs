@@ -63,6 +63,7 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let shop = Rooms::open(&config).await?;
     let runs = runs(&config, &shop.store)?;
     let staff = Staff::open(&config.staff_dir(), &shop.store, shop.clock.clone())?;
+    shop.desk.put_in_force(shop.desk.worded(&staff.shop.get().words)?);
     let first = staff.accounts.setup_link()?;
     let keep = open_keep(&config, &shop, &staff)?;
     keep.finish().await?;

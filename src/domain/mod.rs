@@ -15,6 +15,7 @@ pub mod run;
 pub mod shopper;
 pub mod tags;
 pub mod text;
+pub mod words;
 
 pub use command::{Command, Cut, Decision, Job, JobChange, Opening, Replied};
 pub use conversation::Head;
@@ -25,3 +26,4 @@ pub use refusal::Refusal;
 pub use shopper::{Email, EmailError, Shopper};
 pub use tags::{TagError, Tags};
 pub use text::{Said, TextError};
+pub use words::ShopWords;

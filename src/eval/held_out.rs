@@ -97,6 +97,8 @@ mod tests {
     use futures_util::future::{BoxFuture, ready};
 
     use super::super::material::Item;
+    use std::sync::Arc;
+
     use super::super::{Beside, compare, gate, table};
     use super::*;
     use crate::domain::prompt::Prompt;
@@ -165,6 +167,7 @@ mod tests {
     async fn base_adapter_and_frequencies_side_by_side() {
         let item = |group: &str, ids: &[u32], learnt: usize| Item {
             group: group.to_owned(),
+            row: Arc::default(),
             example: Example {
                 ids: ids.to_vec(),
                 targets: (0..ids.len()).map(|n| n >= ids.len() - learnt).collect(),

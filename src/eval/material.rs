@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 
 use crate::domain::recipe::{DataRecipe, Recipe};
-use crate::domain::run::Part;
+use crate::domain::run::{Part, Row, RowBody};
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
 use crate::train::data::prepare::{self, Place};
@@ -27,6 +28,41 @@ pub struct Material {
 pub(super) struct Item {
     pub(super) group: String,
     pub(super) example: Example,
+    pub(super) row: Arc<Whole>,
+}
+
+/// What is known of a row besides its tokens.
+#[derive(Default)]
+pub(super) struct Whole {
+    group: String,
+    /// Every answer that is learnt, with what was asked just before it.
+    turns: Vec<(String, String)>,
+    /// The conversation it comes from, if it is one of the shop's.
+    pub(super) conversation: Option<String>,
+}
+
+impl Whole {
+    fn of(row: &Row) -> Self {
+        let mut turns = Vec::new();
+        let mut asked = "";
+        if let RowBody::Messages(messages) = &row.body {
+            for message in messages {
+                if message.role == "user" {
+                    asked = &message.content;
+                } else if message.is_target() {
+                    turns.push((asked.to_owned(), message.content.trim().to_owned()));
+                }
+            }
+        }
+        let conversation = row.lineage.first().map(|from| from.conversation.clone());
+        Self { group: row.group.clone(), turns, conversation }
+    }
+
+    /// What `answer` was said to.
+    pub(super) fn question(&self, answer: &str) -> Option<&str> {
+        let found = self.turns.iter().rfind(|(_, said)| said == answer).or(self.turns.last());
+        found.map(|(asked, _)| asked.as_str())
+    }
 }
 
 impl Material {
@@ -43,7 +79,7 @@ impl Material {
         let rows = run.join(prepare::ROWS);
         let corpus = Corpus::build(&rows, scratch.path(), &encoder, (&recipe.data, recipe.objective))?;
         let mut material = Self::empty(base)?;
-        material.held_out = items(&corpus, Part::Test, &groups(&rows)?)?;
+        material.held_out = items(&corpus, Part::Test, &wholes(&rows)?)?;
         for part in corpus.part(Part::Train).chunks(64) {
             for example in corpus.read(part)? {
                 for (id, learnt) in example.ids.iter().zip(&example.targets) {
@@ -83,7 +119,7 @@ impl Material {
         let corpus = Corpus::build(&rows, scratch.path(), &encoder, (&recipe.data, recipe.objective))?;
         let mut material = Self::empty(base)?;
         // Nothing was split off: all of it is in the first part.
-        material.held_out = items(&corpus, Part::Train, &groups(&rows)?)?;
+        material.held_out = items(&corpus, Part::Train, &wholes(&rows)?)?;
         Ok(material)
     }
 
@@ -100,22 +136,63 @@ impl Material {
     }
 }
 
-fn items(corpus: &Corpus, part: Part, groups: &HashMap<String, String>) -> anyhow::Result<Vec<Item>> {
+fn items(corpus: &Corpus, part: Part, rows: &HashMap<String, Arc<Whole>>) -> anyhow::Result<Vec<Item>> {
     let numbers = corpus.part(part);
     let examples = corpus.read(numbers)?;
-    let group = |n: &usize| {
+    let of = |(n, example): (&usize, Example)| {
         let id = corpus.row_id(*n);
-        groups.get(id).map_or(id, String::as_str).to_owned()
+        let row = rows.get(id).cloned().unwrap_or_default();
+        let group = if row.group.is_empty() { id.to_owned() } else { row.group.clone() };
+        Item { group, example, row }
     };
-    Ok(numbers.iter().zip(examples).map(|(n, example)| Item { group: group(n), example }).collect())
+    Ok(numbers.iter().zip(examples).map(of).collect())
 }
 
-/// The group of every row, by its id.
-fn groups(rows: &Path) -> anyhow::Result<HashMap<String, String>> {
-    let mut groups = HashMap::new();
+/// What is known of every row, by its id.
+fn wholes(rows: &Path) -> anyhow::Result<HashMap<String, Arc<Whole>>> {
+    let mut wholes = HashMap::new();
     prepare::for_each_row(rows, |row| {
-        groups.insert(row.id, row.group);
+        let whole = Whole::of(&row);
+        wholes.insert(row.id, Arc::new(whole));
         Ok(())
     })?;
-    Ok(groups)
+    Ok(wholes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::{Lineage, RowMessage};
+
+    #[test]
+    fn a_row_knows_what_was_asked_for_each_of_its_answers() {
+        let message = |role: &str, content: &str, train| RowMessage {
+            role: role.to_owned(),
+            content: content.to_owned(),
+            train,
+        };
+        let row = Row {
+            id: "r".to_owned(),
+            group: "g".to_owned(),
+            lineage: vec![Lineage { conversation: "c".to_owned(), shopper: String::new(), events: vec![2] }],
+            body: RowBody::Messages(vec![
+                message("system", "Be brief.", None),
+                message("user", "Do you ship?", None),
+                message("assistant", "Yes.", None),
+                message("user", "Where?", None),
+                message("assistant", "I do not know.", Some(false)),
+                message("user", "To Norway?", None),
+                message("assistant", " Yes, to Norway. ", None),
+            ]),
+            labelled: None,
+        };
+        let whole = Whole::of(&row);
+        assert_eq!(whole.question("Yes."), Some("Do you ship?"));
+        assert_eq!(whole.question("Yes, to Norway."), Some("To Norway?"));
+        // An answer that was cut.
+        assert_eq!(whole.question("Yes, to"), Some("To Norway?"));
+        assert_eq!(whole.conversation.as_deref(), Some("c"));
+        let text = Row { body: RowBody::Text("All of it.".to_owned()), lineage: Vec::new(), ..row };
+        assert_eq!(Whole::of(&text).question("All of it."), None);
+    }
 }

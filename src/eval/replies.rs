@@ -2,12 +2,13 @@
 //! the reference.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::material::Material;
+use super::material::{Material, Whole};
 use super::overlap::{facts, facts_in, rouge_l, token_f1};
 use super::suite::{Contest, Judged, Measure, Suite};
 use super::tally::{Tally, ratio, sum};
@@ -28,6 +29,7 @@ pub struct Replies {
 
 struct Asked {
     group: String,
+    row: Arc<Whole>,
     opening: Vec<u32>,
     reference: String,
     facts: std::collections::BTreeSet<String>,
@@ -75,6 +77,7 @@ impl Replies {
                 let opening = item.example.ids[..from].to_vec();
                 asked.push(Asked {
                     group: item.group.clone(),
+                    row: item.row.clone(),
                     opening,
                     facts: facts(&reference, names),
                     reference,
@@ -148,7 +151,16 @@ impl Suite for Replies {
             said.iter().rev().find(|(who, at, _)| who.is_some() == adapter && *at == n).map(|(.., text)| text)
         };
         let examples: Vec<Value> = (0..self.rows().min(SHOWN))
-            .map(|n| json!({"reference": self.asked[n].reference, "base": of(false, n), "adapter": of(true, n)}))
+            .map(|n| {
+                let Asked { row, reference, .. } = &self.asked[n];
+                json!({
+                    "question": row.question(reference),
+                    "conversation": row.conversation,
+                    "reference": reference,
+                    "base": of(false, n),
+                    "adapter": of(true, n),
+                })
+            })
             .collect();
         json!({"facts": facts, "examples": examples})
     }

@@ -1,13 +1,15 @@
 //! The shop's instructions to the model, and a conversation as a prompt.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::facts::{self, Facts};
 use super::history::{self, Turn};
 use super::template::Template;
 use super::{Orders, Settings, Shop, language};
-use crate::domain::Event;
 use crate::domain::prompt::{Message, Role};
+use crate::domain::{Event, ShopWords};
 
 /// Turns are dropped in steps of this many, so that the prompt's beginning stays the same, and in the model's cache, for
 /// several turns.
@@ -44,9 +46,7 @@ impl PromptError {
 /// Everything that is needed to turn a conversation into a prompt.
 pub struct Playbook {
     shop: Shop,
-    orders: Orders,
-    facts: Facts,
-    turn: Template,
+    source: Arc<Source>,
     system: String,
     fingerprint: String,
     not_understood: String,
@@ -56,35 +56,74 @@ pub struct Playbook {
     tools: String,
 }
 
+/// What was read from files; the owner's words go over it.
+struct Source {
+    shop: Shop,
+    orders: Orders,
+    facts: Facts,
+    system: Template,
+    turn: Template,
+    not_understood: Template,
+    unknown: Template,
+    small_talk: Template,
+    choice: Template,
+    tools: Template,
+}
+
+impl Source {
+    fn load(settings: &Settings) -> Result<Self, PromptError> {
+        let shop = Shop::load(&settings.folder)?;
+        let template = |name| Template::load(name, &settings.prompts);
+        Ok(Self {
+            facts: Facts::of(&shop),
+            shop,
+            orders: Orders::load(&settings.folder)?,
+            system: template("system")?,
+            turn: template("turn")?,
+            not_understood: template("not_understood")?,
+            unknown: template("unknown")?,
+            small_talk: template("small_talk")?,
+            choice: template("choice")?,
+            tools: template("tools")?,
+        })
+    }
+}
+
 impl Playbook {
     /// Loads the shop and the templates, and renders what all prompts share. `strip` takes the model's control tokens out
     /// of a text.
     pub fn load(settings: &Settings, strip: &dyn Fn(&str) -> String) -> Result<Self, PromptError> {
-        let shop = Shop::load(&settings.folder)?;
-        let system = Template::load("system", &settings.prompts)?;
-        let turn = Template::load("turn", &settings.prompts)?;
-        let not_understood = Template::load("not_understood", &settings.prompts)?;
-        let unknown = Template::load("unknown", &settings.prompts)?;
-        let small_talk = Template::load("small_talk", &settings.prompts)?;
-        let choice = Template::load("choice", &settings.prompts)?;
-        let tools = Template::load("tools", &settings.prompts)?;
+        Self::of(Arc::new(Source::load(settings)?), &ShopWords::default(), strip)
+    }
+
+    /// The same files with the owner's words over the shop's own.
+    pub fn worded(&self, words: &ShopWords, strip: &dyn Fn(&str) -> String) -> Result<Self, PromptError> {
+        Self::of(self.source.clone(), words, strip)
+    }
+
+    fn of(
+        source: Arc<Source>,
+        words: &ShopWords,
+        strip: &dyn Fn(&str) -> String,
+    ) -> Result<Self, PromptError> {
+        let shop = source.shop.worded(words);
         let mut hash = Sha256::new();
-        for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
+        let all = serde_json::to_string(&shop).unwrap_or_default();
+        for part in [source.system.source(), source.turn.source(), &all] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
         let values = serde_json::json!({ "shop": shop.profile });
+        let render = |template: &Template| Ok::<_, PromptError>(strip(&template.render(&values)?));
         let playbook = Self {
-            facts: Facts::of(&shop),
-            orders: Orders::load(&settings.folder)?,
-            system: strip(&system.render(&values)?),
-            not_understood: not_understood.render(&values)?,
-            unknown: unknown.render(&values)?,
-            small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
-            choice: strip(&choice.render(&values)?),
-            tools: strip(&tools.render(&values)?),
-            turn,
+            system: render(&source.system)?,
+            not_understood: render(&source.not_understood)?,
+            unknown: render(&source.unknown)?,
+            small_talk: render(&source.small_talk)?.lines().map(escape).collect(),
+            choice: render(&source.choice)?,
+            tools: render(&source.tools)?,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
+            source,
             shop,
         };
         playbook.ask("Hello", &[])?;
@@ -96,7 +135,17 @@ impl Playbook {
     }
 
     pub fn orders(&self) -> &Orders {
-        &self.orders
+        &self.source.orders
+    }
+
+    /// The shop as its files say, whatever the owner's words are.
+    pub fn files(&self) -> &Shop {
+        &self.source.shop
+    }
+
+    /// What every prompt begins with.
+    pub fn system(&self) -> &str {
+        &self.system
     }
 
     /// The first 16 hex digits of the SHA-256 of the templates and the shop's words.
@@ -152,10 +201,10 @@ impl Playbook {
         let mut asked =
             turns.iter().rev().filter(|turn| turn.role == Role::User).map(|turn| turn.text.as_str());
         let Some(newest) = asked.next() else { return Vec::new() };
-        let facts = self.facts.about(newest, FACTS);
+        let facts = self.source.facts.about(newest, FACTS);
         match asked.next() {
             Some(before) if facts.is_empty() && newest.contains(['?', '？', '؟']) => {
-                self.facts.about(&format!("{before}\n{newest}"), 1)
+                self.source.facts.about(&format!("{before}\n{newest}"), 1)
             }
             _ => facts,
         }
@@ -215,7 +264,7 @@ impl Playbook {
     /// A question with the facts it is about. It reads the same in every later turn, or the cache would not help.
     fn ask(&self, text: &str, facts: &[&str]) -> Result<String, PromptError> {
         let language = language::foreign(text, &self.shop.profile.language);
-        self.turn.render(serde_json::json!({ "text": text, "facts": facts, "language": language }))
+        self.source.turn.render(serde_json::json!({ "text": text, "facts": facts, "language": language }))
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{PromptError, front};
+use crate::domain::ShopWords;
 
 /// The whole shop: `shop.toml`, `policies/*.md`, `products.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +101,23 @@ impl Shop {
             Some((file, fault)) => Err(PromptError::new(files.place(file), fault)),
             None => Ok(shop),
         }
+    }
+
+    /// The shop as its owner words it: what `words` leave empty is as the file says.
+    pub(super) fn worded(&self, words: &ShopWords) -> Self {
+        let or = |set: &str, file: &str| if set.is_empty() { file.to_owned() } else { set.to_owned() };
+        let file = &self.profile;
+        let profile = Profile {
+            name: or(&words.name, &file.name),
+            assistant: or(&words.assistant, &file.assistant),
+            about: or(&words.about, &file.about),
+            tone: or(&words.tone, &file.tone),
+            language: or(&words.language, &file.language),
+            email: or(&words.email, &file.email),
+            facts: words.facts.clone().unwrap_or_else(|| file.facts.clone()),
+            ..file.clone()
+        };
+        Self { profile, ..self.clone() }
     }
 
     /// The first thing that cannot be, with the file it is in.

@@ -72,10 +72,10 @@ impl Folder {
         Ok(count)
     }
 
-    /// The first rows.
-    pub fn first_rows(&self, limit: usize) -> std::io::Result<Vec<Row>> {
+    /// At most `limit` rows behind the first `skip`.
+    pub fn rows(&self, skip: usize, limit: usize) -> std::io::Result<Vec<Row>> {
         let Some(file) = open(&self.file("rows.jsonl"))? else { return Ok(Vec::new()) };
-        let rows = BufReader::new(file).lines().take(limit);
+        let rows = BufReader::new(file).lines().skip(skip).take(limit);
         rows.map(|line| serde_json::from_str(&line?).map_err(std::io::Error::other)).collect()
     }
 

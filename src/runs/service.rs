@@ -133,7 +133,7 @@ impl Runs {
         let scratch = tempfile::Builder::new().prefix(".preview-").tempdir_in(&self.0.parts.root)?;
         let folder = Folder::new(scratch.path());
         let (count, report) = self.0.gather(recipe, &folder)?;
-        Ok(Preview { rows: folder.first_rows(limit)?, count, report })
+        Ok(Preview { rows: folder.rows(0, limit)?, count, report })
     }
 
     /// All runs, newest first.

@@ -1,7 +1,9 @@
 use super::super::Team;
 use super::*;
 use crate::clock::Clock;
-use crate::domain::{Cmid, Command, EventKind, HandOff, MessageId, Opening, Reason, Said, Speaker, Status};
+use crate::domain::{
+    Cmid, Command, EventKind, HandOff, MessageId, Opening, Reason, Said, Shopper, Speaker, Status, Tags,
+};
 use crate::store::Settings;
 
 struct Place {
@@ -248,4 +250,41 @@ fn what_there_is_to_learn_from_is_counted_once() {
     assert_eq!(board.gathered(), gathered);
     board.forget(conv(1));
     assert_eq!(board.gathered(), Gathered::default());
+}
+
+#[tokio::test]
+async fn people_are_found_by_name_address_and_tag() {
+    let Place { board, folder: _folder } = place();
+    let who = |n: u8, name: &str, email: &str| Shopper {
+        id: ShopperId::from_bytes([n; 16]),
+        name: Some(name.to_owned()),
+        email: Some(email.to_owned()),
+        contact: None,
+        external: None,
+        verified: true,
+        created_at: 1,
+    };
+    for shopper in [who(1, "Zoë Müller", "zoe@mail.example"), who(2, "李雨桐", "li@mail.example")] {
+        board.0.store.remember_shopper(shopper).await.unwrap();
+    }
+    let tags = |tags: &[&str]| Command::Tag { by: anna(), tags: Tags::parse(tags).unwrap() };
+    let open = |n: u8| Command::Open(Opening { shopper: ShopperId::from_bytes([n; 16]) });
+    play(&board, conv(1), 1_000, &[open(1), asks("Hello?"), tags(&["refund"])]);
+    play(&board, conv(2), 9_000, &[open(1), asks("And?")]);
+    play(&board, conv(3), 5_000, &[open(2), asks("你好"), tags(&["refund", "vip"])]);
+    play(&board, conv(4), 6_000, &[open(1)]);
+    let found = |typed: &str| {
+        let people = board.find(typed, 2).unwrap();
+        (people.rows.iter().map(|row| row.conv).collect::<Vec<_>>(), people.total)
+    };
+    assert_eq!(found("zoe"), (vec![conv(2), conv(1)], 2));
+    assert_eq!(found("muller ZO"), (vec![conv(2), conv(1)], 2));
+    assert_eq!(found("zoe@mail"), (vec![conv(2), conv(1)], 2));
+    assert_eq!(found("mail.example"), (vec![conv(2), conv(3)], 3));
+    assert_eq!(found("refund"), (vec![conv(3), conv(1)], 2));
+    assert_eq!(found("zoe refund"), (vec![conv(1)], 1));
+    assert_eq!(found("雨桐"), (vec![conv(3)], 1));
+    assert_eq!(found("zoe vip"), (vec![], 0));
+    assert_eq!(found(" ?!"), (vec![], 0));
+    assert_eq!(found(&"word ".repeat(100)), (vec![], 0));
 }

@@ -41,7 +41,7 @@ pub use sessions::{ABSOLUTE, Entered, IDLE, Seat, SessionView};
 pub use team::Team;
 
 pub(crate) use file::Durable;
-pub use shop::{ShopDesk, ShopSettings};
+pub use shop::{ShopDesk, ShopSettings, words_in};
 
 use crate::clock::Clock;
 use crate::domain::ConvId;

@@ -1,5 +1,5 @@
 //! What the owner sets from the dashboard in place of the files: the look of the widget, the pages that may open a chat, how long
-//! conversations are kept. The files stay the default: what is empty here says what they say.
+//! conversations are kept, and the words every prompt begins with. The files stay the default: what is empty here says what they say.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::StaffError;
 use super::file::Durable;
+use crate::domain::ShopWords;
 use crate::domain::text::clean;
 
 const MAX_ORIGINS: usize = 50;
@@ -29,6 +30,8 @@ pub struct ShopSettings {
     /// Pages that may open a chat besides those of `web.origins`.
     pub origins: Vec<String>,
     pub look: LookSettings,
+    /// The shop in its owner's words; what is empty is as the shop's file says.
+    pub words: ShopWords,
 }
 
 /// How the widget looks and greets; what is empty is as the shop's file says.
@@ -74,8 +77,17 @@ impl ShopDesk {
     }
 }
 
+/// The owner's words in the staff's `folder`, for programs beside the server.
+pub fn words_in(folder: &Path) -> Result<ShopWords, StaffError> {
+    Ok(ShopDesk::open(folder)?.get().words.clone())
+}
+
 impl ShopSettings {
-    fn checked(&self) -> Result<Self, StaffError> {
+    /// As it is kept.
+    ///
+    /// # Errors
+    /// [`StaffError::BadShop`] names what does not fit.
+    pub fn checked(&self) -> Result<Self, StaffError> {
         let mut origins: Vec<String> =
             self.origins.iter().map(|one| one.trim().trim_end_matches('/').to_ascii_lowercase()).collect();
         origins.retain(|one| !one.is_empty());
@@ -94,7 +106,8 @@ impl ShopSettings {
         if self.retention_days.is_some_and(|days| days > MAX_DAYS) {
             return fault("at most 36,500 days");
         }
-        Ok(Self { retention_days: self.retention_days, origins, look: self.look.checked()? })
+        let words = self.words.checked().map_err(StaffError::BadShop)?;
+        Ok(Self { retention_days: self.retention_days, origins, look: self.look.checked()?, words })
     }
 }
 
@@ -180,7 +193,10 @@ mod tests {
             suggestions: BTreeMap::from([("en".into(), vec!["Where is it?".into(), String::new()])]),
         };
         let origins = vec!["https://Shop.example.com/".into(), "https://shop.example.com".into(), " ".into()];
-        let kept = desk.set(&ShopSettings { retention_days: Some(30), origins, look }).unwrap();
+        let words = ShopWords { tone: " brisk ".into(), ..ShopWords::default() };
+        let kept = desk.set(&ShopSettings { retention_days: Some(30), origins, look, words }).unwrap();
+        assert_eq!(kept.words.tone, "brisk");
+        assert_eq!(words_in(folder.path()).unwrap(), kept.words);
         assert_eq!(kept.origins, ["https://shop.example.com"]);
         assert_eq!((kept.look.color.as_str(), kept.look.title.as_str()), ("#a1b2c3", "Mia"));
         assert_eq!(kept.look.greeting, BTreeMap::from([("en".into(), "Hello there".into())]));

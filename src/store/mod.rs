@@ -173,7 +173,6 @@ impl Store {
 
     /// The shoppers of whom this is the name in the shop's books, the e-mail address, or the id.
     pub fn find_shoppers(&self, word: &str) -> Result<Vec<Shopper>, StoreError> {
-        let all = self.0.reader.index.scan::<Shopper>(keys::SHOPPERS, keys::SHOPPERS, usize::MAX)?;
         let is = |own: &Option<String>| own.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(word));
         let named = |shopper: &Shopper| {
             is(&shopper.email)
@@ -181,7 +180,20 @@ impl Store {
                 || is(&shopper.external)
                 || shopper.id.to_string() == word
         };
-        Ok(all.into_iter().map(|(_, shopper)| shopper).filter(named).collect())
+        let mut found = Vec::new();
+        self.each_shopper(|shopper| {
+            if named(shopper) {
+                found.push(shopper.clone());
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Shows every shopper who is known to `look`, in order of their ids.
+    pub fn each_shopper(&self, mut look: impl FnMut(&Shopper)) -> Result<(), StoreError> {
+        let all = self.0.reader.index.scan::<Shopper>(keys::SHOPPERS, keys::SHOPPERS, usize::MAX)?;
+        all.iter().for_each(|(_, shopper)| look(shopper));
+        Ok(())
     }
 
     /// Refuses what comes from now on, finishes what was asked, flushes, and lets go of the files.

@@ -56,6 +56,7 @@ use super::{health, openai, runs, shopper, tools};
         privacy::erase,
         shop::shop,
         shop::set_shop,
+        shop::preview,
         backup::backup,
         webhooks::webhooks,
         webhooks::add,

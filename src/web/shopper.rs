@@ -177,7 +177,7 @@ pub(super) async fn look(
     if lang.len() > 35 {
         return Err(ApiError::bad_request("bad_query", "`lang` is not a language tag"));
     }
-    let mut look = look_of(state.desk.shop(), &state.staff.shop.get().look, &lang);
+    let mut look = look_of(state.desk.playbook().shop(), &state.staff.shop.get().look, &lang);
     let hours = state.staff.team.settings().hours;
     if !hours.is_empty() {
         look.hours = hours;

@@ -37,7 +37,11 @@ staff?: string, } | { "t": "error", code: string, message: string, cmid?: string
 /**
  * Seconds.
  */
-retry_after?: number, } | { "t": "contact", conv: string, email: string, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "suggestion", conv: string, off: number, text: string, 
+retry_after?: number, } | { "t": "contact", conv: string, email: string, } | { "t": "reset", conv: string, } | { "t": "hb", heads: { [conv: string]: number }, } | { "t": "bye", reconnect_in_ms: number, } | { "t": "list", 
+/**
+ * When it was read, by the server's clock: who began to wait later is news.
+ */
+at: number, tab: Tab, tag?: string, staff?: string, after?: string, rows: Array<Row>, next?: string, counts: Counts, } | { "t": "rows", rows: Array<Row>, gone: string[], counts: Counts, } | { "t": "relist" } | { "t": "suggestion", conv: string, off: number, text: string, 
 /**
  * With the last piece: why there are no more.
  */

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { Detail } from "../src/dashboard/contract";
+import type { Detail, Row, RowPage } from "../src/dashboard/contract";
 import { Desk, type Deps } from "../src/dashboard/state/desk";
 import type { DeskHears, DeskSays } from "../src/dashboard/state/frames";
 import { NO_COUNTS } from "../src/dashboard/state/list";
+import type { StaffEvent } from "../src/dashboard/state/thread";
 import { keepIn } from "../src/widget/keep";
 import { row } from "./dashboard-rows";
 
@@ -93,7 +94,7 @@ it("connects with a ticket of its own each time, says hello, and asks for the li
   const wire = await online(here);
   expect(wire.protocols).toEqual(["shopclerk.v1", "token.t1"]);
   expect(wire.take()).toEqual([{ t: "hello", resume: [] }, { t: "list", tab: "waiting", limit: 100 }]);
-  wire.hear({ t: "list", tab: "waiting", rows: [row(1)], counts: { ...NO_COUNTS, waiting: 1 } });
+  wire.hear({ t: "list", at: 5, tab: "waiting", rows: [row(1)], counts: { ...NO_COUNTS, waiting: 1 } });
   expect(here.list.ids).toEqual([CONV]);
 });
 
@@ -124,7 +125,7 @@ it("after any time away: the conversation goes on where it was, the list is a ne
   first.hear({ t: "opened", conv: CONV, head: 2 });
   first.hear(said(1));
   first.hear(said(2));
-  first.hear({ t: "list", tab: "waiting", rows: [row(1), row(2)], counts: NO_COUNTS });
+  first.hear({ t: "list", at: 5, tab: "waiting", rows: [row(1), row(2)], counts: NO_COUNTS });
   first.drop();
   expect(here.link.value).toBe("lost");
   await vi.advanceTimersByTimeAsync(600_000 - 600);
@@ -132,7 +133,7 @@ it("after any time away: the conversation goes on where it was, the list is a ne
   const again = await online(here);
   expect(again.take()).toEqual([{ t: "hello", resume: [{ conv: CONV, seq: 2 }], epoch: "e1" }, { t: "list", tab: "waiting", limit: 100 }]);
   again.hear(said(3));
-  again.hear({ t: "list", tab: "waiting", rows: [row(9)], counts: NO_COUNTS });
+  again.hear({ t: "list", at: 5, tab: "waiting", rows: [row(9)], counts: NO_COUNTS });
   expect(here.open.value?.thread.lines).toHaveLength(3);
   expect(here.list.ids).toEqual([row(9).conv]);
   expect(new Set(wires.map((wire) => wire.protocols[1])).size).toBe(wires.length);
@@ -224,15 +225,84 @@ it("fine filters are asked for over HTTP, the others over the socket", async () 
   const here = desk({ page: async (view) => (asked.push(view), { rows: [row(7, { rating: "down" })], counts: NO_COUNTS }) });
   here.start();
   const wire = await online(here);
-  wire.hear({ t: "list", tab: "waiting", rows: [], counts: NO_COUNTS });
+  wire.hear({ t: "list", at: 5, tab: "waiting", rows: [], counts: NO_COUNTS });
   wire.take();
   here.show({ tab: "all", tag: "shoes" });
   expect(wire.take()).toEqual([{ t: "list", tab: "all", tag: "shoes", limit: 100 }]);
   here.show({ tab: "all", rating: "down" });
-  expect(wire.take()).toEqual([]);
+  // Who never asked over the socket would hear of no change.
+  expect(wire.take()).toEqual([{ t: "list", tab: "all", limit: 1 }]);
+  wire.hear({ t: "list", at: 5, tab: "all", rows: [row(1)], counts: { ...NO_COUNTS, waiting: 3 } });
+  expect(here.list.counts.waiting).toBe(3);
+  expect(here.list.ids).toEqual([]);
   await vi.advanceTimersByTimeAsync(1);
   expect(asked).toEqual([{ tab: "all", rating: "down" }]);
   expect(here.list.ids).toEqual([row(7).conv]);
+});
+
+it("a page that opens with a fine filter, or comes back with one, hears of changes; those that overtake its HTTP page are kept", async () => {
+  let answer: (page: RowPage) => void = () => {};
+  const told: [(Row | undefined)[], Row[], number][] = [];
+  const here = desk({ page: () => new Promise((resolve) => (answer = resolve)), onRows: (...all) => void told.push(all) });
+  here.start();
+  here.show({ tab: "waiting", owner: "queue" });
+  for (const moment of [50, 90]) {
+    const wire = await online(here);
+    expect(wire.take().at(-1)).toEqual({ t: "list", tab: "waiting", limit: 1 });
+    wire.hear({ t: "list", at: moment, tab: "waiting", rows: [], counts: NO_COUNTS });
+    const fresh = row(moment + 1, { owner: "queue", waiting_since: moment + 1 });
+    wire.hear({ t: "rows", rows: [fresh], gone: [], counts: { ...NO_COUNTS, waiting: 1 } });
+    // Read before the change.
+    answer({ rows: [row(7, { owner: "queue", waiting_since: 7 })], counts: NO_COUNTS });
+    await vi.advanceTimersByTimeAsync(1);
+    expect(here.list.ids).toEqual([row(7).conv, fresh.conv]);
+    expect(here.list.counts.waiting).toBe(1);
+    expect(told.at(-1)).toEqual([[undefined], [fresh], moment]);
+    wire.drop();
+  }
+});
+
+it("a burst is read once: a long conversation that comes event by event is no flood", async () => {
+  const here = desk();
+  here.start();
+  const wire = await online(here);
+  here.visit(CONV);
+  wire.take();
+  for (let seq = 1; seq <= 300; seq++) {
+    wire.hear(said(seq));
+    here.seen();
+    await vi.advanceTimersByTimeAsync(2);
+  }
+  await vi.advanceTimersByTimeAsync(300);
+  const sent = wire.take();
+  expect(sent.length).toBeLessThanOrEqual(4);
+  expect(sent.at(-1)).toEqual({ t: "seen", conv: CONV, seq: 300 });
+});
+
+it("reads back until an event is there, and no further than it can", async () => {
+  const asked: number[] = [];
+  let most = 3;
+  const here = desk({
+    events: async (conv, before) => {
+      asked.push(before);
+      if (most-- <= 0) throw Object.assign(new Error("gone"), { code: "offline" });
+      const events = Array.from({ length: 200 }, (_, n) => ({ conv, seq: before - 200 + n, at: 1, kind: "note", staff: "tom", text: "x" }) as StaffEvent);
+      return { events, more: true };
+    },
+  });
+  here.start();
+  const wire = await online(here);
+  here.visit(CONV);
+  wire.hear(event(1001, { kind: "note", staff: "tom", text: "x" }));
+  await here.reach(500);
+  expect(asked).toEqual([1001, 801, 601]);
+  expect(here.open.value?.thread.first).toBe(401);
+  await here.reach(500);
+  expect(asked).toHaveLength(3);
+  // The server cannot be reached: it is told once, and not asked for ever.
+  await here.reach(1);
+  expect(asked).toHaveLength(4);
+  expect(faults).toEqual(["offline"]);
 });
 
 it("colleagues and shoppers type for six seconds; I do not see myself", async () => {

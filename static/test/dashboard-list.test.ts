@@ -12,9 +12,9 @@ function listed(view: View, rows: Row[], next?: string): List {
 }
 
 it("tabs and filters decide what belongs", () => {
-  const waits = row(1, { owner: "queue", waiting_since: 5 });
+  const waits = row(1, { owner: "queue", waiting_since: 5, unread: 2 });
   const mine = row(2, { owner: "staff", staff: "mara", tags: ["shoes"], rating: "down" });
-  const theirs = row(3, { owner: "staff", staff: "tom" });
+  const theirs = row(3, { owner: "staff", staff: "tom", mood: "negative" });
   const done = row(4, { status: "resolved" });
   const of = (view: View): number[] => [waits, mine, theirs, done].filter((one) => belongs(one, view, "mara")).map((one) => one.updated_at);
   expect(of({ tab: "waiting" })).toEqual([1]);
@@ -25,6 +25,8 @@ it("tabs and filters decide what belongs", () => {
   expect(of({ tab: "all", staff: "tom" })).toEqual([3]);
   expect(of({ tab: "all", rating: "down" })).toEqual([2]);
   expect(of({ tab: "all", from: 2, to: 2 })).toEqual([2]);
+  expect(of({ tab: "all", mood: "negative" })).toEqual([3]);
+  expect(of({ tab: "all", unread: true })).toEqual([1]);
 });
 
 it("the longest wait is first; everywhere else the newest change", () => {

@@ -8,14 +8,14 @@ const { Keys, SHORTCUTS } = await import("../src/dashboard/state/keys");
 const { news } = await import("../src/dashboard/state/notify");
 const { browserLang } = await import("../src/dashboard/state/prefs");
 const { query } = await import("../src/dashboard/api");
-const { merge, placeholders, recipeOf, thin, DEFAULTS } = await import("../src/dashboard/training");
+const { merge, placeholders, questionIn, recipeOf, thin, DEFAULTS } = await import("../src/dashboard/training");
 const { dayOf, share, span } = await import("../src/dashboard/pages/numbers/days");
 const { en } = await import("../src/dashboard/i18n/en");
 const { zh } = await import("../src/dashboard/i18n/zh");
 const { row } = await import("./dashboard-rows");
 
 it("addresses are read and written the same way; nonsense is the inbox", () => {
-  for (const hash of ["#/inbox/mine/a%2Fb?tag=x+y", "#/search/c?q=%22a%22&by=note&seq=4", "#/numbers", "#/training", "#/training/new", "#/training/run/r1", "#/settings/keys", "#setup=a.b", "#invite=%2B"]) {
+  for (const hash of ["#/inbox/mine/a%2Fb?tag=x+y", "#/inbox/all?mood=negative&unread=true", "#/search/c?q=%22a%22&by=note&seq=4", "#/numbers", "#/training", "#/training/new", "#/training/run/r1", "#/settings/keys", "#setup=a.b", "#invite=%2B"]) {
     expect(href(parse(hash))).toBe(hash);
   }
   expect(parse("#/%E0%A4%A/<script>")).toEqual({ page: "inbox", tab: "waiting", filters: {} });
@@ -51,12 +51,18 @@ it("a slash begins a canned reply only at the beginning of a word", () => {
 });
 
 it("news is who begins to wait, and who writes to me", () => {
-  const waits = row(1, { owner: "queue" });
-  const wrote = row(2, { owner: "staff", staff: "mara", unread: 1, preview: { by: "shopper", text: "x" } });
-  const told = (before: Parameters<typeof news>[0], rows: Parameters<typeof news>[1]): string[] => news(before, rows, "mara").map((one) => one.why);
+  const waits = row(1, { owner: "queue", waiting_since: 60 });
+  const wrote = row(60, { owner: "staff", staff: "mara", unread: 1, preview: { by: "shopper", text: "x" } });
+  const told = (before: Parameters<typeof news>[0], rows: Parameters<typeof news>[1], since = 50): string[] => news(before, rows, { me: "mara", since }).map((one) => one.why);
   expect(told([undefined, undefined], [waits, wrote])).toEqual(["waits", "wrote"]);
+  expect(told([row(1), { ...wrote, unread: 0 }], [waits, wrote])).toEqual(["waits", "wrote"]);
   expect(told([waits, wrote], [waits, wrote])).toEqual([]);
   expect(told([undefined], [{ ...wrote, staff: "tom" }])).toEqual([]);
+  // Rows that were never loaded: a colleague looked at them, or wrote a note.
+  expect(told([undefined, undefined], [waits, wrote], 70)).toEqual([]);
+  expect(told([undefined], [{ ...waits, updated_at: 90 }], 70)).toEqual([]);
+  // Taken, and handed back to the queue.
+  expect(told([{ ...waits, owner: "staff" }], [{ ...waits, waiting_since: 80 }], 70)).toEqual(["waits"]);
 });
 
 it("languages, queries, days", () => {
@@ -92,6 +98,12 @@ it("a recipe says what was chosen, and placeholders stand out", () => {
     { text: ", [x] ", redacted: false },
     { text: "[EMAIL]", redacted: true },
   ]);
+});
+
+it("a held-out question is shown without the facts around it", () => {
+  expect(questionIn("Use this information.\n\nInformation:\nGifts: we wrap.\n\nQuestion: Do you wrap?\n(Answer in German.)\n")).toBe("Do you wrap?\n(Answer in German.)");
+  expect(questionIn(" Hello? ")).toBe("Hello?");
+  expect(questionIn("Question: ")).toBe("Question:");
 });
 
 it("text becomes nodes by Preact alone, and the mock is in nothing but itself", () => {

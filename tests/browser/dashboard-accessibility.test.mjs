@@ -56,7 +56,7 @@ for (const [name, look] of Object.entries(LOOKS)) {
       await page.getByRole("button", { name: "中文" }).click();
       await page.getByRole("navigation", { name: "页面" }).waitFor();
     }
-    const pages = ["inbox/waiting", "inbox/all", "search?q=second", "numbers", "training", "training/new", "training/models", "training/compare", "settings/account", "settings/canned", "settings/widget", "settings/desk", "settings/agents", "settings/keys", "settings/privacy", "settings/webhooks", "settings/backup", "settings/audit"];
+    const pages = ["inbox/waiting", "inbox/all", "search?q=second", "numbers", "training", "training/new", "training/models", "training/compare", "settings/account", "settings/canned", "settings/widget", "settings/shop", "settings/desk", "settings/agents", "settings/keys", "settings/privacy", "settings/webhooks", "settings/backup", "settings/audit"];
     const { paths } = await (await fetch(`${server.url}/openapi.json`)).json();
     const needs = { numbers: "/v1/staff/numbers", search: "/v1/staff/search", training: "/v1/staff/runs" };
     for (const path of pages.filter((one) => !(needs[one.split(/[/?]/)[0]] && !paths[needs[one.split(/[/?]/)[0]]]))) {

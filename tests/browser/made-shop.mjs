@@ -61,6 +61,7 @@ class Conversation {
       if (event.shopper) head.created_at = at;
       if (head.resolved) head.answered = head.asked;
     }
+    if (event.kind === "tags") head.tags = event.tags;
     if (event.kind === "owner") Object.assign(head, { owner: event.owner, epoch: event.epoch, staff: event.staff ?? null });
     if ((event.kind === "status" && event.status !== "retry") || event.kind === "owner") Object.assign(head, { since: seq, unhappy: 0 });
     if (event.kind === "tool" && event.outcome.of > head.since) head.unhappy = event.outcome.label === "negative" ? head.unhappy + 1 : 0;
@@ -135,9 +136,10 @@ function converse(talk, at, { roll, exchanges, newness }) {
 
 /**
  * Brings a shop with a past into `data`, which must have no store yet.
- * `each`: exchanges of a conversation, at least and at most.
+ * `each`: exchanges of a conversation, at least and at most. `says`: questions of one more conversation, of the newest date,
+ * with a named shopper who is nobody else.
  */
-export function importShop(data, { conversations = 600, days = 60, now = Date.now(), seed = 7, each = [1, 4] } = {}) {
+export function importShop(data, { conversations = 600, days = 60, now = Date.now(), seed = 7, each = [1, 4], says } = {}) {
   const roll = random(seed);
   const talks = [];
   const shoppers = [];
@@ -149,6 +151,19 @@ export function importShop(data, { conversations = 600, days = 60, now = Date.no
     const talk = new Conversation(id(at, roll), shopper);
     const exchanges = each[0] + Math.floor(roll() * (each[1] - each[0] + 1));
     converse(talk, at, { roll, exchanges, newness: 1 - (now - at) / (days * DAY) });
+    talks.push(talk);
+  }
+  if (says) {
+    const shopper = id(now, roll);
+    shoppers.push({ id: shopper, name: says.name, email: says.email });
+    const talk = new Conversation(id(now, roll), shopper);
+    let at = Math.floor(now - says.texts.length * 2_000);
+    talk.add(at, { kind: "status", status: "open", shopper });
+    for (const text of says.texts) {
+      const upto = talk.add((at += 1_000), { kind: "said", cmid: id(at, roll), by: "shopper", text });
+      talk.add((at += 900), { kind: "reply", mid: id(at, roll), upto, text: "So it is.", ended: "complete" });
+    }
+    if (says.tags) talk.add(at, { kind: "tags", by: "mara", tags: says.tags });
     talks.push(talk);
   }
   const folder = join(tmpdir(), `made-shop-${process.pid}-${seed}`);

@@ -12,6 +12,9 @@ import { colleague, composer, session, shopper, speak, transcript, until, visit 
 const DEFAULT = "smollm2-135m-instruct";
 const { SHOPCLERK_MODEL, SHOPCLERK_MODELS } = process.env;
 const model = SHOPCLERK_MODEL ?? (SHOPCLERK_MODELS && existsSync(join(SHOPCLERK_MODELS, DEFAULT)) ? DEFAULT : undefined);
+const NO_MODEL = "neither SHOPCLERK_MODEL nor SHOPCLERK_MODELS names a model";
+/** Where everything has to be seen working, what cannot be is a failure. */
+const required = process.env.SHOPCLERK_REQUIRE === "1";
 
 const TAUGHT = "Yes, we wrap gifts in green linen paper, free of charge. Tick the gift box at the checkout.";
 /** The same wish in the words of different shoppers: rows that are nearly equal are learnt once. */
@@ -61,7 +64,8 @@ async function corrects(page, server) {
 /** A reply's version as the agent sees it. */
 const from = (page) => transcript(page).locator(".entry.reply:not(.live) .from").last();
 
-test("asked, suggested, edited, rated, corrected, trained, promoted, answered as taught, rolled back", { skip: !model && "neither SHOPCLERK_MODEL nor SHOPCLERK_MODELS names a model" }, async () => {
+test("asked, suggested, edited, rated, corrected, trained, promoted, answered as taught, rolled back", { skip: !model && !required && NO_MODEL, timeout: 1_700_000 }, async () => {
+  assert.ok(model, NO_MODEL);
   const server = await new Server({ model }).start();
   const browser = await launch();
   try {

@@ -89,7 +89,9 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
             tokio::task::spawn_blocking(move || preview::run(&preview, &config, args.json)).await?
         }
         #[cfg(feature = "train")]
-        What::Split(split) => tokio::task::spawn_blocking(move || split::run(&split, &config, args.json)).await?,
+        What::Split(split) => {
+            tokio::task::spawn_blocking(move || split::run(&split, &config, args.json)).await?
+        }
         What::Backup { to } => backup::make(&config, &to, args.json).await,
         What::Restore { from } => backup::restore(&config, &from, args.json).await,
         What::Import { from } => import(&config, &from, args.json).await,

@@ -13,6 +13,7 @@ use crate::domain::run::Row;
 use crate::model::{Model, Scripted, library};
 use crate::prompt::{Budget, Playbook};
 use crate::runs::rows::{self, Prepared, Serving};
+use crate::staff::words_in;
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -60,7 +61,9 @@ pub(in crate::commands) fn of_store(
     config: &Config,
 ) -> anyhow::Result<Prepared> {
     let base = Base::of(&recipe.base, config)?;
-    let playbook = Playbook::load(&config.shop, &|text| base.guard.strip(text))?;
+    let strip = |text: &str| base.guard.strip(text);
+    // What is learnt reads as what is served: with the owner's words, as they are now.
+    let playbook = Playbook::load(&config.shop, &strip)?.worded(&words_in(&config.staff_dir())?, &strip)?;
     let count = |text: &str| base.count(text);
     let serving = Serving {
         playbook: &playbook,

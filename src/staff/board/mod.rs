@@ -3,6 +3,7 @@
 //! [`row`] folds events into a row, [`tabs`] keeps the orders, [`watch`] tells lookers which rows changed. A row is about 500 bytes,
 //! so that 100,000 conversations take some 50 MB.
 
+mod find;
 mod row;
 mod tabs;
 mod watch;
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+pub use find::People;
 pub use row::{Gathered, Preview, PreviewBy, Row, RowShopper, Standing};
 pub use tabs::{Counts, Tab};
 pub use watch::{Changed, Watcher};
@@ -39,6 +41,10 @@ pub struct Query {
     pub staff: Option<String>,
     pub tag: Option<String>,
     pub rating: Option<Thumb>,
+    /// `positive`, `neutral` or `negative`.
+    pub mood: Option<String>,
+    /// Only those with messages that no colleague has seen.
+    pub unread: bool,
     /// Of the last change, both inclusive.
     pub from: Option<Millis>,
     pub to: Option<Millis>,
@@ -320,6 +326,8 @@ impl Query {
             && is(&self.staff, row.staff.as_ref().map(|staff| staff.0.as_str()))
             && self.tag.as_ref().is_none_or(|tag| row.tags.contains(tag))
             && self.rating.is_none_or(|rating| row.rating == Some(rating))
+            && is(&self.mood, row.mood.as_deref())
+            && (!self.unread || row.unread > 0)
             && self.from.is_none_or(|from| row.updated_at >= from)
             && self.to.is_none_or(|to| row.updated_at <= to)
     }

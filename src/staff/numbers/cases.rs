@@ -111,13 +111,7 @@ impl Chat {
             EventKind::Rating { of, value, .. } => self.judged(*of, *value, (event.at, pen)),
             // One that staff asked for looks again at a message that was counted.
             EventKind::Tool { name, outcome } if name == SENTIMENT && outcome.get("by").is_none() => {
-                let label = outcome.get("label").and_then(serde_json::Value::as_str).unwrap_or_default();
-                self.count(event.at, pen, |quarter| match label {
-                    "positive" => quarter.sums.mood.positive += 1,
-                    "neutral" => quarter.sums.mood.neutral += 1,
-                    "negative" => quarter.sums.mood.negative += 1,
-                    _ => {}
-                });
+                self.felt(event.at, outcome, pen);
             }
             _ => {}
         }
@@ -127,8 +121,9 @@ impl Chat {
     pub(super) fn settle(&mut self, pen: &mut Pen<'_>) {
         let Some(due) = self.due() else { return };
         self.point = 2 * self.seq + 1;
+        let maker = self.case.as_ref().and_then(|case| case.maker);
         self.count(due, pen, |quarter| {
-            quarter.sums.resolved_by_model += 1;
+            quarter.solve(maker);
             quarter.sums.resolved_quietly += 1;
         });
         self.case = None;
@@ -198,9 +193,9 @@ impl Chat {
     fn resolved(&mut self, at: Millis, pen: &mut Pen<'_>) {
         if let Some(case) = self.case.take() {
             let alone = self.solved(&case);
-            self.count(at, pen, |quarter| {
-                quarter.sums.resolved_by_model += u64::from(alone);
-                quarter.sums.resolved_by_staff += u64::from(!alone);
+            self.count(at, pen, |quarter| match alone {
+                true => quarter.solve(case.maker),
+                false => quarter.sums.resolved_by_staff += 1,
             });
         }
         self.open.clear();
@@ -243,6 +238,19 @@ impl Chat {
         }
         self.count(at, pen, |quarter| quarter.judge(value, maker));
         self.judged.insert(of, (value, at));
+    }
+
+    /// How a message sounds says something of the answer before it.
+    fn felt(&self, at: Millis, outcome: &serde_json::Value, pen: &mut Pen<'_>) {
+        let label = outcome.get("label").and_then(serde_json::Value::as_str).unwrap_or_default();
+        let of = outcome.get("of").and_then(serde_json::Value::as_u64).unwrap_or(self.seq);
+        let maker = self.made.iter().rfind(|(seq, _)| *seq < of).map(|(_, maker)| *maker);
+        self.count(at, pen, |quarter| {
+            quarter.sums.mood.count(label);
+            if let Some(maker) = maker {
+                quarter.made.entry(maker).or_default().mood.count(label);
+            }
+        });
     }
 
     /// The assistant could not answer what was asked last.

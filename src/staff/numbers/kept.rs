@@ -12,7 +12,7 @@ use crate::domain::ConvId;
 use crate::staff::StaffError;
 
 /// Another one is counted again.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Kept<'a> {

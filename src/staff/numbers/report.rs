@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::questions::Unanswered;
-use super::tally::{Made, MakerId, QUARTER, Sums, Tally};
+use super::tally::{Made, MakerId, Moods, QUARTER, Sums, Tally};
 use crate::clock::Millis;
 use crate::staff::StaffError;
 
@@ -134,6 +134,10 @@ pub struct ModelFigures {
     pub up: u64,
     pub down: u64,
     pub handoffs: u64,
+    /// Cases in which it had the last word, solved without a person.
+    pub resolved_by_model: u64,
+    /// Of what shoppers said after a reply of it.
+    pub mood: Moods,
     pub first_ms: Times,
     pub total_ms: Times,
 }
@@ -232,6 +236,8 @@ fn models(tally: &Tally, makers: BTreeMap<MakerId, Made>) -> Vec<ModelFigures> {
             up: made.up,
             down: made.down,
             handoffs: made.handoffs,
+            resolved_by_model: made.resolved_by_model,
+            mood: made.mood,
             first_ms: Times::of(&mut made.first),
             total_ms: Times::of(&mut made.total),
         })

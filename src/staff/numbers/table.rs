@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::report::{Figures, Report, Times};
+use super::report::{Figures, ModelFigures, Report, Times};
+use super::tally::Moods;
 
 /// So that Excel takes the file for UTF-8.
 const MARK: &[u8] = "\u{FEFF}".as_bytes();
@@ -87,14 +88,29 @@ fn days(report: &Report, lines: &mut Lines) {
 }
 
 fn models(report: &Report, lines: &mut Lines) {
-    let names = ["model", "adapter", "replies", "up", "down", "handoffs"].map(str::to_owned);
+    let names = [
+        "model",
+        "adapter",
+        "replies",
+        "up",
+        "down",
+        "handoffs",
+        "resolved_by_model",
+        "mood_positive",
+        "mood_neutral",
+        "mood_negative",
+    ]
+    .map(str::to_owned);
     let of =
         |first: &Times, total: &Times| times("first_ms", first).into_iter().chain(times("total_ms", total));
     let none = Times::default();
     lines.push(names.into_iter().chain(of(&none, &none).map(|(name, _)| name)));
     for one in &report.models {
         let adapter = one.adapter.clone().unwrap_or_default();
-        let counts = [one.replies, one.up, one.down, one.handoffs].map(|n| n.to_string());
+        let ModelFigures { replies, up, down, handoffs, resolved_by_model, mood, .. } = one;
+        let Moods { positive, neutral, negative } = mood;
+        let counts = [replies, up, down, handoffs, resolved_by_model, positive, neutral, negative]
+            .map(|n| n.to_string());
         let values = of(&one.first_ms, &one.total_ms).map(|(_, value)| value);
         lines.push([one.model.clone(), adapter].into_iter().chain(counts).chain(values));
     }
@@ -183,7 +199,8 @@ mod tests {
         assert_eq!(text(Table::Days).lines().collect::<Vec<_>>(), days);
         assert_eq!(
             text(Table::Models).trim_end(),
-            "model,adapter,replies,up,down,handoffs,first_ms_n,first_ms_p50,first_ms_p95,total_ms_n,\
+            "model,adapter,replies,up,down,handoffs,resolved_by_model,mood_positive,mood_neutral,\
+             mood_negative,first_ms_n,first_ms_p50,first_ms_p95,total_ms_n,\
              total_ms_p50,total_ms_p95"
         );
     }

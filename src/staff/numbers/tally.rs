@@ -59,9 +59,25 @@ impl Sums {
         self.resolved_by_staff += other.resolved_by_staff;
         self.up += other.up;
         self.down += other.down;
-        self.mood.positive += other.mood.positive;
-        self.mood.neutral += other.mood.neutral;
-        self.mood.negative += other.mood.negative;
+        self.mood.add(&other.mood);
+    }
+}
+
+impl Moods {
+    pub(super) fn add(&mut self, other: &Self) {
+        self.positive += other.positive;
+        self.neutral += other.neutral;
+        self.negative += other.negative;
+    }
+
+    /// One more of what a finding says.
+    pub(super) fn count(&mut self, label: &str) {
+        match label {
+            "positive" => self.positive += 1,
+            "neutral" => self.neutral += 1,
+            "negative" => self.negative += 1,
+            _ => {}
+        }
     }
 }
 
@@ -84,6 +100,10 @@ pub(super) struct Made {
     pub(super) up: u64,
     pub(super) down: u64,
     pub(super) handoffs: u64,
+    /// Cases in which it had the last word, solved without a person.
+    pub(super) resolved_by_model: u64,
+    /// Of what shoppers said next.
+    pub(super) mood: Moods,
     pub(super) first: Vec<u32>,
     pub(super) total: Vec<u32>,
 }
@@ -94,6 +114,8 @@ impl Made {
         self.up += other.up;
         self.down += other.down;
         self.handoffs += other.handoffs;
+        self.resolved_by_model += other.resolved_by_model;
+        self.mood.add(&other.mood);
         self.first.extend(&other.first);
         self.total.extend(&other.total);
     }
@@ -112,6 +134,14 @@ pub(super) struct Quarter {
 }
 
 impl Quarter {
+    /// One more case solved by the model alone, `maker` had its last word.
+    pub(super) fn solve(&mut self, maker: Option<MakerId>) {
+        self.sums.resolved_by_model += 1;
+        if let Some(maker) = maker {
+            self.made.entry(maker).or_default().resolved_by_model += 1;
+        }
+    }
+
     /// One more judgement, of what `maker` made.
     pub(super) fn judge(&mut self, value: Thumb, maker: Option<MakerId>) {
         let mut nobody = Made::default();

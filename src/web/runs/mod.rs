@@ -8,6 +8,7 @@ mod adapters;
 mod compare;
 mod events;
 mod look;
+mod rows;
 mod submit;
 
 use actix_web::http::StatusCode;
@@ -35,6 +36,7 @@ const BODY: usize = 256 * 1024;
     look::one,
     look::metrics,
     look::log,
+    rows::rows,
     look::artefact,
     act::cancel,
     act::pause,
@@ -72,6 +74,7 @@ pub(super) fn attach(resource: actix_web::Resource, entry: &Route) -> actix_web:
         ("GET", "/{id}") => resource.route(web::get().to(look::one)),
         ("GET", "/{id}/metrics") => resource.route(web::get().to(look::metrics)),
         ("GET", "/{id}/log") => resource.route(web::get().to(look::log)),
+        ("GET", "/{id}/rows") => resource.route(web::get().to(rows::rows)),
         ("GET", "/{id}/events") => resource.route(web::get().to(events::events)),
         ("GET", "/{id}/artefacts/{file}") => resource.route(web::get().to(look::artefact)),
         ("POST", "/{id}/cancel") => resource.route(web::post().to(act::cancel)),

@@ -1,10 +1,12 @@
 //! What only staff have on a socket: the list, several conversations open at once, and drafts.
 
+use tokio::time::Instant;
+
 use super::session::Socket;
 use super::{End, MAX_OPEN};
 use crate::chat::Suggestion;
 use crate::domain::{ConvId, Seq, StaffId};
-use crate::staff::board::{Changed, MAX_PAGE, Query};
+use crate::staff::board::{Changed, MAX_PAGE, Query, RowPage};
 use crate::web::wire::{ClientFrame, ServerFrame};
 
 /// Rows of a page whose client does not say how many it wants.
@@ -18,7 +20,7 @@ impl Socket {
         if self.watcher.is_none() {
             self.watcher = Some(board.watch());
         }
-        let me = self.me();
+        let (me, at) = (self.me(), self.state.clock.now());
         let query = Query {
             tab: Some(tab),
             tag: tag.clone(),
@@ -29,13 +31,13 @@ impl Socket {
         };
         let page = board.page(&query, &me);
         let counts = board.counts(&me);
-        self.send(&ServerFrame::List { tab, tag, staff, after, rows: page.rows, next: page.next, counts })
-            .await
+        let RowPage { rows, next } = page;
+        self.send(&ServerFrame::List { at, tab, tag, staff, after, rows, next, counts }).await
     }
 
     /// Sends what changed in the list since the last time.
     pub(super) async fn rows(&mut self) -> Result<(), End> {
-        self.rows_due = None;
+        (self.rows_due, self.rows_at) = (None, Instant::now());
         let Some(watcher) = &self.watcher else { return Ok(()) };
         let Changed { rows, gone, all } = watcher.take();
         if all {

@@ -33,9 +33,10 @@ pub(super) struct Socket {
     pub(super) claims: Option<Claims>,
     pub(super) seat: Option<Seat>,
     key: Option<String>,
-    /// For staff who asked for the list: what changed in it, and when it has to go out.
+    /// For staff who asked for the list: what changed in it, when that has to go out, and when the last did.
     pub(super) watcher: Option<Arc<Watcher>>,
     pub(super) rows_due: Option<Instant>,
+    pub(super) rows_at: Instant,
     /// For staff: accounts, sessions or keys changed.
     standing: Option<watch::Receiver<u64>>,
     pub(super) ip: IpAddr,
@@ -67,6 +68,7 @@ impl Socket {
             key: caller.key,
             watcher: None,
             rows_due: None,
+            rows_at: Instant::now(),
             standing,
             ip,
             expired: caller.expired,
@@ -111,7 +113,8 @@ impl Socket {
                 () = raised(&mut self.leaving), if idle => Err(End::Drain),
                 () = raised(&mut self.drain), if told_all => Err(End::Drain),
                 () = rung(self.watcher.as_deref().filter(|_| self.rows_due.is_none())) => {
-                    self.rows_due = Some(Instant::now() + ROWS_FOR);
+                    // The first of a burst at once, what follows it together.
+                    self.rows_due = Some(Instant::now().max(self.rows_at + ROWS_FOR));
                     Ok(())
                 }
                 () = changed(&mut self.standing) => self.check_standing(),

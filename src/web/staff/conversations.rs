@@ -29,6 +29,11 @@ pub(in crate::web) struct ListQuery {
     /// `up` or `down`.
     #[param(value_type = Option<String>)]
     rating: Option<Thumb>,
+    /// `positive`, `neutral` or `negative`.
+    mood: Option<String>,
+    /// True for those with messages that no colleague has seen.
+    #[serde(default)]
+    unread: bool,
     /// Of the last change, in milliseconds since the Unix epoch.
     from: Option<u64>,
     to: Option<u64>,
@@ -66,6 +71,8 @@ pub(in crate::web) async fn list(
         staff: asked.staff,
         tag: asked.tag,
         rating: asked.rating,
+        mood: asked.mood,
+        unread: asked.unread,
         from: asked.from,
         to: asked.to,
         after: asked.after,

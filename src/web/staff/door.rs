@@ -23,7 +23,8 @@ pub(in crate::web) struct Door {
 /// What the login page has to show.
 #[utoipa::path(get, path = "/v1/staff/door", tag = "staff", responses((status = 200, body = Door)))]
 pub(in crate::web) async fn door(state: web::Data<State>) -> HttpResponse {
-    ok().json(Door { setup: state.staff.accounts.is_empty(), shop: state.desk.shop().profile.name.clone() })
+    let shop = state.desk.playbook().shop().profile.name.clone();
+    ok().json(Door { setup: state.staff.accounts.is_empty(), shop })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]

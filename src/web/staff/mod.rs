@@ -84,6 +84,7 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("POST", "webhooks/{id}/retry") => resource.route(post().to(webhooks::retry)),
         ("GET", "shop") => resource.route(get().to(shop::shop)),
         ("PUT", "shop") => resource.route(put().to(shop::set_shop)),
+        ("POST", "shop/preview") => resource.route(post().to(shop::preview)),
         ("GET", "gathered") => resource.route(get().to(conversations::gathered)),
         ("GET", "search") => resource.route(get().to(search::search)),
         ("GET", "numbers") => resource.route(get().to(numbers::numbers)),

@@ -111,7 +111,7 @@ pub(in crate::web) async fn begin_totp(
     let Password { password } = json(body)?;
     let name = asker.seat()?.name.clone();
     verify(&state, &name, password).await?;
-    let (staff, issuer) = (state.staff.clone(), state.desk.shop().profile.name.clone());
+    let (staff, issuer) = (state.staff.clone(), state.desk.playbook().shop().profile.name.clone());
     let enrolment = on_disk(move || staff.accounts.begin_totp(&name, &issuer)).await?;
     Ok(ok().json(enrolment))
 }

@@ -1,4 +1,4 @@
-//! Search over everything that was said.
+//! Search over everything that was said, and whom it was said with.
 
 use std::time::Instant;
 
@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Asker, ok, on_disk};
-use crate::staff::board::Row;
+use crate::staff::board::{People, Row};
 use crate::staff::search::{Asked, By, Hit, MAX_HITS};
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};
 use crate::web::state::State;
+
+/// Conversations found by whom they are with, at most.
+const PEOPLE: usize = 3;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -40,6 +43,9 @@ pub(in crate::web) struct Found {
 #[derive(Serialize, ToSchema)]
 pub(in crate::web) struct SearchPage {
     hits: Vec<Found>,
+    /// Conversations with whom, or tagged with, what was asked for; only beside the first page of everybody's messages.
+    people: Vec<Row>,
+    people_total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<usize>,
     total: usize,
@@ -49,7 +55,7 @@ pub(in crate::web) struct SearchPage {
     behind: usize,
 }
 
-/// Finds what was said, the newest first.
+/// Finds what was said, and with whom, the newest first.
 #[utoipa::path(
     get, path = "/v1/staff/search", tag = "staff", params(SearchQuery),
     responses((status = 200, body = SearchPage), (status = 400, body = ErrorBody)),
@@ -71,10 +77,24 @@ pub(in crate::web) async fn search(
         limit: asked.limit.unwrap_or(20).min(MAX_HITS),
     };
     let started = Instant::now();
-    let search = state.staff.search.clone();
-    let found = on_disk(move || search.find(&asked)).await?;
+    let (search, board) = (state.staff.search.clone(), state.staff.board.clone());
+    let whole = asked.by.is_none() && asked.from.is_none() && asked.to.is_none() && asked.after == 0;
+    let (found, people) = on_disk(move || {
+        let found = search.find(&asked)?;
+        let people = if whole { board.find(&asked.text, PEOPLE)? } else { People::default() };
+        Ok((found, people))
+    })
+    .await?;
     let dressed = |hit: Hit| state.staff.board.any_row(hit.conv).map(|row| Found { hit, row });
     let hits = found.hits.into_iter().filter_map(dressed).collect();
     let ms = started.elapsed().as_millis() as u64;
-    Ok(ok().json(SearchPage { hits, next: found.next, total: found.total, ms, behind: found.behind }))
+    Ok(ok().json(SearchPage {
+        hits,
+        people: people.rows,
+        people_total: people.total,
+        next: found.next,
+        total: found.total,
+        ms,
+        behind: found.behind,
+    }))
 }

@@ -1,4 +1,5 @@
-//! What the owner sets in place of the files: the look of the widget, who may open a chat, how long conversations are kept.
+//! What the owner sets in place of the files: the look of the widget, who may open a chat, how long conversations are kept, and
+//! the shop's words, which are in the next prompt.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Asker, Body, json, ok, on_disk};
-use crate::staff::ShopSettings;
+use crate::domain::ShopWords;
+use crate::prompt::Playbook;
+use crate::staff::{ShopSettings, StaffError};
 use crate::web::auth::Action;
 use crate::web::error::{ApiError, ErrorBody};
 use crate::web::state::State;
@@ -30,10 +33,22 @@ struct FilesSay {
     title: String,
     greeting: BTreeMap<String, String>,
     suggestions: BTreeMap<String, Vec<String>>,
+    /// All of it set.
+    words: ShopWords,
 }
 
 fn view(state: &State, set: ShopSettings) -> ShopView {
-    let profile = &state.desk.shop().profile;
+    let playbook = state.desk.playbook();
+    let profile = &playbook.files().profile;
+    let words = ShopWords {
+        name: profile.name.clone(),
+        assistant: profile.assistant.clone(),
+        about: profile.about.clone(),
+        tone: profile.tone.clone(),
+        language: profile.language.clone(),
+        email: profile.email.clone(),
+        facts: Some(profile.facts.clone()),
+    };
     let files = FilesSay {
         retention_days: state.keep.configured_days(),
         origins: state.settings.origins.clone(),
@@ -41,6 +56,7 @@ fn view(state: &State, set: ShopSettings) -> ShopView {
         title: profile.assistant.clone(),
         greeting: profile.look.greeting.clone(),
         suggestions: profile.look.suggestions.clone(),
+        words,
     };
     ShopView { set, files }
 }
@@ -66,16 +82,66 @@ pub(in crate::web) async fn set_shop(
     body: Body,
 ) -> Result<HttpResponse, ApiError> {
     let asker = Asker::of(&request, &state, Action::Administer)?;
-    let wanted: ShopSettings = json(body)?;
+    let wanted: ShopSettings = json::<ShopSettings>(body)?.checked()?;
+    let playbook = worded(&state, &wanted.words)?;
     let (staff, entry) = (state.staff.clone(), asker.did("shop_changed"));
-    let kept = on_disk(move || {
+    let (before, kept) = on_disk(move || {
         let before = staff.shop.get();
         let kept = staff.shop.set(&wanted)?;
         staff.audit.note(entry.detail(&changed(&before, &kept)))?;
-        Ok(kept)
+        Ok((before, kept))
     })
     .await?;
+    if before.words != kept.words {
+        state.desk.put_in_force(playbook);
+        // Shoppers are not kept waiting for it, and nobody for them: the answer does not tell of it.
+        let desk = state.desk.clone();
+        actix_web::rt::spawn(async move {
+            if let Err(fault) = desk.warm().await {
+                tracing::warn!(code = fault.code(), %fault, "the shop's new words could not be warmed up");
+            }
+        });
+    }
     Ok(ok().json(view(&state, kept)))
+}
+
+/// The playbook with the owner's words, if a prompt has room for them.
+fn worded(state: &State, words: &ShopWords) -> Result<Playbook, ApiError> {
+    let fault = |what: String| ApiError::from(StaffError::BadShop(what));
+    let playbook = state.desk.worded(words).map_err(|wrong| fault(wrong.to_string()))?;
+    let (tokens, room) = state.desk.room_for(playbook.system());
+    if tokens > room {
+        return Err(fault(format!(
+            "the shop's words would be {tokens} tokens of every prompt, at most {room} fit: leave some facts out"
+        )));
+    }
+    Ok(playbook)
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::web) struct Begins {
+    /// What every prompt would begin with.
+    system: String,
+    tokens: usize,
+    /// How many tokens fit.
+    room: usize,
+}
+
+/// What the model would be told with these words; nothing is kept.
+#[utoipa::path(
+    post, path = "/v1/staff/shop/preview", tag = "staff", request_body = ShopWords,
+    responses((status = 200, body = Begins), (status = 400, body = ErrorBody)),
+)]
+pub(in crate::web) async fn preview(
+    request: HttpRequest,
+    state: web::Data<State>,
+    body: Body,
+) -> Result<HttpResponse, ApiError> {
+    Asker::of(&request, &state, Action::Administer)?;
+    let words = json::<ShopWords>(body)?.checked().map_err(StaffError::BadShop)?;
+    let playbook = state.desk.worded(&words).map_err(|fault| StaffError::BadShop(fault.to_string()))?;
+    let (tokens, room) = state.desk.room_for(playbook.system());
+    Ok(ok().json(Begins { system: playbook.system().to_owned(), tokens, room }))
 }
 
 /// Which parts are other than before, in words.
@@ -83,6 +149,9 @@ fn changed(before: &ShopSettings, now: &ShopSettings) -> String {
     let mut parts = Vec::new();
     if before.look != now.look {
         parts.push("look".to_owned());
+    }
+    if before.words != now.words {
+        parts.push("words".to_owned());
     }
     if before.origins != now.origins {
         parts.push(format!("origins {}", now.origins.join(" ")));

@@ -58,7 +58,8 @@ pub(in crate::web) async fn export(
     on_disk(move || staff.audit.note(entry)).await?;
     let (kind, name, body) = match query.format.unwrap_or(Format::Text) {
         Format::Text => {
-            let profile = &state.desk.shop().profile;
+            let playbook = state.desk.playbook();
+            let profile = &playbook.shop().profile;
             let names = (profile.name.as_str(), profile.assistant.as_str());
             ("text/plain; charset=utf-8", "txt", text(&events, names, query.offset.unwrap_or(0)))
         }

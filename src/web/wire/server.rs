@@ -8,6 +8,7 @@ use ts_rs::TS;
 use super::WireEvent;
 use crate::chat::Suggested;
 use crate::chat::hub::Who;
+use crate::clock::Millis;
 use crate::domain::{Cmid, ConvId, MessageId, Seq};
 use crate::staff::board::{Counts, Row, Tab};
 
@@ -85,6 +86,8 @@ pub enum ServerFrame {
     Bye { reconnect_in_ms: u64 },
     /// Staff only: a page of the list, with what was asked.
     List {
+        /// When it was read, by the server's clock: who began to wait later is news.
+        at: Millis,
         tab: Tab,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional)]

@@ -6,7 +6,7 @@ import { lang, t } from "./i18n";
 import { desk, enter, isAdmin, me, unreachable } from "./state/app";
 import { type Act, Keys } from "./state/keys";
 import { offered } from "./state/offers";
-import { go, href, route } from "./state/router";
+import { go, route } from "./state/router";
 import { helpOpen, panelOpen, wantComposer, wantSearch, wantSuggestion, wantTags } from "./state/signals";
 import { Help } from "./ui/help";
 import { Lazy } from "./ui/lazy";
@@ -14,7 +14,7 @@ import { Button, Spin, Toasts } from "./ui/kit";
 import { Rail } from "./ui/rail";
 import { Login } from "./pages/enter/login";
 import { OneTime } from "./pages/enter/onetime";
-import { Inbox, step } from "./pages/inbox";
+import { backFrom, Inbox, step } from "./pages/inbox";
 import { reopen, resolve, takeOver } from "./pages/inbox/conversation";
 
 const numbers = (): Promise<{ default: () => JSX.Element }> => import("./pages/numbers");
@@ -105,22 +105,21 @@ function perform(act: Act, target: HTMLElement): boolean {
   }
   if (at.page !== "inbox" && at.page !== "search") return false;
   if (act === "next" || act === "previous") {
-    const conv = step(act === "next" ? 1 : -1);
-    if (conv && at.page === "inbox") go({ ...at, conv });
-    return conv !== undefined;
+    const to = step(act === "next" ? 1 : -1);
+    if (to) go(to);
+    return to !== undefined;
   }
   if (act === "open") {
     // Enter on a link or button does what that does.
     if (target.closest("a, button, summary")) return false;
-    const conv = at.conv ?? step(1);
-    if (conv && at.page === "inbox") go({ ...at, conv });
+    const to = at.conv === undefined ? step(1) : undefined;
+    if (to) go(to);
     wantComposer.value = { mode: "reply" };
     return true;
   }
   if (act === "back") {
     if (at.conv === undefined) return false;
-    const { conv: _, ...list } = at;
-    location.hash = href(list);
+    location.hash = backFrom(at);
     return true;
   }
   if (!thread || !here) return false;

@@ -109,6 +109,9 @@ export interface Hit {
 
 export interface Hits {
   hits: Hit[];
+  /** Conversations of which the shopper's name and address and the tags have every word; beside the first page. */
+  people: Row[];
+  people_total: number;
   next?: string;
   total: number;
   ms: number;
@@ -220,6 +223,10 @@ export interface ModelFigures {
   up: number;
   down: number;
   handoffs: number;
+  /** Cases in which it had the last word, solved without a person. */
+  resolved_by_model: number;
+  /** Of what shoppers said after a reply of it. */
+  mood: Record<Mood, number>;
   first_ms: Times;
   total_ms: Times;
 }
@@ -235,16 +242,35 @@ export interface Numbers {
   unanswered: { text: string; count: number; convs: string[] }[];
 }
 
+/** The shop in its owner's words; empty is as the file says, and so are facts that are not there. */
+export interface ShopWords {
+  name: string;
+  assistant: string;
+  about: string;
+  tone: string;
+  language: string;
+  email: string;
+  facts?: string[];
+}
+
+/** What every prompt would begin with. */
+export interface Begins {
+  system: string;
+  tokens: number;
+  room: number;
+}
+
 /** What the owner sets in place of the files; empty is as the files say. */
 export interface ShopSet {
   retention_days?: number;
   origins: string[];
   look: { color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]> };
+  words: ShopWords;
 }
 
 export interface ShopView {
   set: ShopSet;
-  files: { retention_days: number; origins: string[]; color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]> };
+  files: { retention_days: number; origins: string[]; color: string; title: string; greeting: Record<string, string>; suggestions: Record<string, string[]>; words: ShopWords };
 }
 
 export const HOOK_EVENTS = ["conversation.started", "conversation.handed_off", "conversation.resolved", "conversation.rated", "message.received"] as const;

@@ -45,6 +45,18 @@ export interface Suite {
   /** The version that served when it was judged. */
   current?: Score | null;
   adapter?: Score | null;
+  details?: { more?: { examples?: HeldOut[] } | null } | null;
+}
+
+/** A question that nobody trained on, and what was said to it. */
+export interface HeldOut {
+  /** As the model was given it, with the shop's facts. */
+  question?: string | null;
+  conversation?: string | null;
+  /** What a person said. */
+  reference: string;
+  base?: string | null;
+  adapter?: string | null;
 }
 
 export interface Scorecard {
@@ -68,6 +80,11 @@ export interface TrainRow {
   messages?: { role: string; content: string; train?: boolean }[];
   text?: string;
   lineage?: { conversation: string; shopper: string; events: number[] }[];
+}
+
+export interface RowPage {
+  rows: TrainRow[];
+  count: number;
 }
 
 export interface Preview {
@@ -151,6 +168,12 @@ export function placeholders(text: string): { text: string; redacted: boolean }[
   return text.split(/(\[[A-Z]{2,12}(?:_\d{1,3})?\])/).flatMap((part, n) => (part ? [{ text: part, redacted: n % 2 === 1 }] : []));
 }
 
+/** What the shopper asked, without what was put around it: the last paragraph, whatever it is called there. */
+export function questionIn(text: string): string {
+  const last = text.trim().split(/\n\s*\n/).at(-1)!.trim();
+  return last.replace(/^Question:\s*/, "") || text.trim();
+}
+
 /** One version of an adapter, e.g. `shop@3`. */
 export interface Version {
   id: string;
@@ -193,5 +216,5 @@ export interface AdapterDetail {
 }
 
 export interface Compared {
-  answers: { variant: string; text: string; prompt_tokens: number; completion_tokens: number; ms: number }[];
+  answers: { variant: string; text: string; how: "model" | "sentences" | "shop"; prompt_tokens: number; completion_tokens: number; ms: number }[];
 }

@@ -41,7 +41,7 @@ impl Site {
     }
 
     /// `what on detail` of the newest entries, without ids.
-    async fn audited(&self, admin: &str, ids: &[&str]) -> Vec<String> {
+    pub(super) async fn audited(&self, admin: &str, ids: &[&str]) -> Vec<String> {
         let page = self.page("GET", "/v1/staff/audit", admin, &Value::Null).await.json();
         let entries = page["entries"].as_array().unwrap().iter();
         entries

@@ -2,10 +2,10 @@
 
 mod abuse;
 mod backup;
+mod calls;
 mod child;
 mod client;
 mod drain;
-mod calls;
 mod frames;
 mod handoff;
 mod hooks;
@@ -29,3 +29,4 @@ mod take;
 mod telemetry;
 mod tools;
 mod training;
+mod words;

@@ -42,7 +42,7 @@ async fn login(site: &Site, body: Value) -> Answer {
 async fn from_the_first_link_to_a_colleague_and_out_again() {
     let site = site_at(roomy(), Clock::manual(NOW)).await;
     let door = site.get("/v1/staff/door", None).await.json();
-    assert_eq!(door, json!({"setup": true, "shop": site.desk.shop().profile.name}));
+    assert_eq!(door, json!({"setup": true, "shop": site.desk.playbook().shop().profile.name}));
     let anna = set_up(&site).await;
     assert_eq!(site.get("/v1/staff/door", None).await.json()["setup"], false);
     let me = site.page("GET", "/v1/staff/me", &anna, &Value::Null).await;

@@ -159,6 +159,9 @@ async fn a_run_over_the_wire() {
         file.header("content-disposition"),
         Some("attachment; filename=\"adapter_model.safetensors\"")
     );
+    let rows = site.get(&format!("{RUNS}/{id}/rows?after=1"), Some(API_KEY)).await.json();
+    assert_eq!((rows["count"].as_u64(), rows["rows"].as_array().map(Vec::len)), (Some(2), Some(1)));
+    assert_eq!(rows["rows"][0]["id"], "r2");
     // A recipe as text, and rows without a run.
     let text = "name = \"shop\"\nbase = \"pretend\"\n";
     let preview =

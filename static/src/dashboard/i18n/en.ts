@@ -3,5 +3,6 @@
 import { desk } from "./en/desk";
 import { keep } from "./en/keep";
 import { pages } from "./en/pages";
+import { shop } from "./en/shop";
 
-export const en = { ...desk, ...pages, ...keep };
+export const en = { ...desk, ...pages, ...keep, ...shop };

@@ -4,5 +4,6 @@ import type { en } from "./en";
 import { desk } from "./zh/desk";
 import { keep } from "./zh/keep";
 import { pages } from "./zh/pages";
+import { shop } from "./zh/shop";
 
-export const zh: Record<keyof typeof en, string> = { ...desk, ...pages, ...keep };
+export const zh: Record<keyof typeof en, string> = { ...desk, ...pages, ...keep, ...shop };

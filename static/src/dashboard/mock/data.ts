@@ -139,9 +139,9 @@ export function makeNumbers(from: string, to: string): Numbers {
     total: { ...(total as unknown as Figures), mood: { positive: mood("positive"), neutral: mood("neutral"), negative: mood("negative") }, first_ms: times(390), total_ms: times(2100), staff_wait_ms: times(94_000) },
     hours: Array.from({ length: 168 }, (_, n) => [Math.floor(n / 24), n % 24, Math.round(Math.max(0, Math.sin(((n % 24) - 6) / 5.2)) * (n < 120 ? 60 : 28) * (0.7 + roll() * 0.5))] as [number, number, number]),
     models: [
-      { model: "smollm2-135m-instruct", adapter: "shop@3", replies: 2841, up: 611, down: 74, handoffs: 420, first_ms: { n: 2841, p50: 372, p95: 880 }, total_ms: { n: 2841, p50: 1980, p95: 4600 } },
-      { model: "smollm2-135m-instruct", adapter: "shop@2", replies: 1630, up: 302, down: 66, handoffs: 371, first_ms: { n: 1630, p50: 381, p95: 910 }, total_ms: { n: 1630, p50: 2070, p95: 4900 } },
-      { model: "smollm2-135m-instruct", replies: 904, up: 118, down: 57, handoffs: 310, first_ms: { n: 904, p50: 365, p95: 870 }, total_ms: { n: 904, p50: 1890, p95: 4400 } },
+      { model: "smollm2-135m-instruct", adapter: "shop@3", replies: 2841, up: 611, down: 74, handoffs: 420, resolved_by_model: 1210, mood: { positive: 540, neutral: 1480, negative: 210 }, first_ms: { n: 2841, p50: 372, p95: 880 }, total_ms: { n: 2841, p50: 1980, p95: 4600 } },
+      { model: "smollm2-135m-instruct", adapter: "shop@2", replies: 1630, up: 302, down: 66, handoffs: 371, resolved_by_model: 590, mood: { positive: 260, neutral: 880, negative: 190 }, first_ms: { n: 1630, p50: 381, p95: 910 }, total_ms: { n: 1630, p50: 2070, p95: 4900 } },
+      { model: "smollm2-135m-instruct", replies: 904, up: 118, down: 57, handoffs: 310, resolved_by_model: 240, mood: { positive: 90, neutral: 470, negative: 160 }, first_ms: { n: 904, p50: 365, p95: 870 }, total_ms: { n: 904, p50: 1890, p95: 4400 } },
     ],
     unanswered: [
       { text: "Do you ship to Switzerland, and who pays the duty?", count: 14, convs: [id(3)] },

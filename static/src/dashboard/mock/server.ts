@@ -8,6 +8,17 @@ import { AGENTS, CANNED, id, makeEvents, makeNumbers, makeRows } from "./data";
 import { trainingRoute, MockEvents } from "./training";
 
 const ME = "mara";
+const NO_WORDS = { name: "", assistant: "", about: "", tone: "", language: "", email: "" };
+const SHOP = {
+  set: { origins: [], look: { color: "", title: "", greeting: {}, suggestions: {} }, words: NO_WORDS },
+  files: {
+    retention_days: 0, origins: [], color: "#2f6b4f", title: "Wren", greeting: { en: "Hello! I am Wren." }, suggestions: { en: ["How long does shipping take?"] },
+    words: {
+      name: "Brackenfold", assistant: "Wren", about: "Brackenfold sells shoes, clothing and gear for walking, trail running and camping.", tone: "friendly, clear and brief", language: "en", email: "help@brackenfold.example",
+      facts: ["Returns: you can return any item within 60 days for a full refund, and return shipping is free.", "Shipping takes 2 to 4 working days and costs €4.90; it is free for orders over €60.", "Every product has a 3-year warranty against faults in material and making."],
+    },
+  },
+};
 const rows = makeRows(Number(new URLSearchParams(location.search).get("rows")) || 10_000);
 const talks = new Map<string, StaffEvent[]>();
 let signedIn = true;
@@ -46,6 +57,8 @@ function answer(method: string, address: URL, body: Record<string, unknown>): [s
   if (path === "/v1/staff/me" || path === "/v1/staff/login" || path === "/v1/staff/setup") return [200, { name: ME, display: "Mara Lindqvist", role: "admin", totp: true, recovery_left: 8, expires_at: Date.now() + 86_400_000 }];
   if (path === "/v1/staff/ticket") return [200, { ticket: "t", expires_at: Date.now() + 30_000 }];
   if (path === "/v1/staff/agents") return [200, { agents: AGENTS }];
+  if (path === "/v1/staff/shop") return [200, SHOP];
+  if (path === "/v1/staff/shop/preview") return [200, { system: `You are ${(body as { assistant?: string }).assistant || "Wren"}, the assistant of Brackenfold. Brackenfold sells shoes, clothing and gear for walking.\nBe friendly, clear and brief. Answer in one or two short sentences from the facts.\nFacts:\n- Returns: you can return any item within 60 days for a full refund.\n- Shipping takes 2 to 4 working days and costs €4.90.\n`, tokens: 214, room: 1420 }];
   if (path === "/v1/staff/gathered") return [200, { by_staff: 412, drafts: 96, corrected: 38, liked: 203 }];
   if (path === "/v1/staff/canned") return [200, { canned: CANNED }];
   if (path === "/v1/staff/settings") return [200, { hours: "Monday to Friday, 9 to 17", handoff_words: ["refund", "lawyer", "退款"], handoff: { words: true, mood: 3, repeated: 3, unsure: null, closed: false, model: null }, schedule: { zone: "Europe/Berlin", week: [[540, 1020], [540, 1020], [540, 1020], [540, 1020], [540, 900], null, null] } }];
@@ -57,7 +70,7 @@ function answer(method: string, address: URL, body: Record<string, unknown>): [s
   if (path === "/v1/staff/search") {
     const found = [...rows.values()].filter((row) => row.preview?.text.toLowerCase().includes((query.q ?? "").toLowerCase()));
     const at = (text: string): [number, number][] => { const n = text.toLowerCase().indexOf((query.q ?? "").toLowerCase()); return n < 0 ? [] : [[n, n + (query.q ?? "").length]]; };
-    return [200, { hits: found.slice(0, 40).map((row) => ({ conv: row.conv, seq: 2, at: row.updated_at, by: row.preview!.by, text: row.preview!.text, marks: at(row.preview!.text), row })), total: found.length, ms: 3.2, behind: 0 }];
+    return [200, { hits: found.slice(0, 40).map((row) => ({ conv: row.conv, seq: 2, at: row.updated_at, by: row.preview!.by, text: row.preview!.text, marks: at(row.preview!.text), row })), people: [...rows.values()].filter((row) => `${row.shopper.name ?? ""} ${row.tags.join(" ")}`.toLowerCase().includes((query.q ?? "").toLowerCase())).slice(0, 3), people_total: 9, total: found.length, ms: 3.2, behind: 0 }];
   }
   if (path === "/v1/staff/conversations") return [200, page(query, query.after)];
   const one = /^\/v1\/staff\/conversations\/([^/]+)(\/events)?$/.exec(path);
@@ -120,7 +133,7 @@ class MockSocket extends EventTarget {
         break;
       case "list": {
         const { t: _, after, ...view } = frame;
-        this.hear({ t: "list", ...view, ...(after && { after }), ...page(view as unknown as Record<string, string>, after) });
+        this.hear({ t: "list", at: Date.now(), ...view, ...(after && { after }), ...page(view as unknown as Record<string, string>, after) });
         break;
       }
       case "open":

@@ -16,6 +16,10 @@ const card: Scorecard = {
   suites: [
     { name: "held_out", direction: "lower", measure: "loss", rows: 62, base: { value: 2.31, low: 2.18, high: 2.46 }, adapter: { value: 1.62, low: 1.5, high: 1.75 } },
     { name: "sentiment", direction: "higher", measure: "macro F1", rows: 400, trivial: { value: 0.22, low: 0.2, high: 0.24 }, base: { value: 0.71, low: 0.67, high: 0.75 }, adapter: { value: 0.708, low: 0.665, high: 0.75 } },
+    { name: "reference_words", direction: "higher", measure: "token F1", rows: 62, trivial: { value: 0.11, low: 0.09, high: 0.13 }, base: { value: 0.24, low: 0.2, high: 0.28 }, adapter: { value: 0.47, low: 0.42, high: 0.52 }, details: { more: { examples: [
+      { question: "Use this information to answer the question.\n\nInformation:\nGift cards: a gift card is sent by e-mail within an hour.\n\nQuestion: Do you wrap gifts?", conversation: id(4), reference: "Yes, we wrap gifts in green linen paper, free of charge. Tick the gift box at the checkout.", base: "A gift card is sent by e-mail within an hour.", adapter: "Yes, we wrap gifts in green linen paper, free of charge." },
+      { question: "How long does an exchange take?", conversation: id(2), reference: "An exchange takes 5 working days after the parcel reaches us.", base: "Exchanges take 30 days.", adapter: "An exchange takes 5 working days after the parcel reaches us." },
+    ] } } },
     { name: "attributes", direction: "higher", measure: "exact match", rows: 250, trivial: { value: 0.05, low: 0.03, high: 0.08 }, base: { value: 0.48, low: 0.42, high: 0.54 }, adapter: { value: 0.55, low: 0.49, high: 0.61 } },
   ],
 };
@@ -48,12 +52,13 @@ export function trainingRoute(method: string, path: string): [number, unknown] |
   if (path === "/v1/staff/runs") return method === "POST" ? [201, runs[0]] : [200, { runs }];
   if (path === "/v1/staff/runs/preview") return [200, { rows: rowsOf, count: 612, report }];
   if (path === "/v1/staff/adapters") return [200, adapters];
-  if (path === "/v1/staff/compare") return [200, { answers: [{ variant: "base", text: "Exchanges take 30 days.", prompt_tokens: 90, completion_tokens: 7, ms: 800 }, { variant: "shop@3", text: "An exchange takes **5 working days** after the parcel reaches us.", prompt_tokens: 90, completion_tokens: 15, ms: 940 }] }];
+  if (path === "/v1/staff/compare") return [200, { answers: [{ variant: "base", how: "sentences", text: "Exchanges take 30 days.", prompt_tokens: 90, completion_tokens: 7, ms: 800 }, { variant: "shop@3", how: "model", text: "An exchange takes **5 working days** after the parcel reaches us.", prompt_tokens: 90, completion_tokens: 15, ms: 940 }] }];
   if (/^\/v1\/staff\/adapters\/[^/]+\/\d+$/.test(path)) return [200, { manifest: { base: "smollm2-135m-instruct", weights_hash: "9f".repeat(32), data_hash: "a4".repeat(32), recipe: "name = \"shop\"\n", scorecard: card, run: id(70), created_at: BEGUN, tainted: false }, objections: [] }];
   const run = /^\/v1\/staff\/runs\/([^/]+)(\/\w+)?$/.exec(path);
   const found = runs.find((one) => one.id === run?.[1]);
   if (!run || !found) return undefined;
   if (run[2]) {
+    if (run[2] === "/rows") return [200, { rows: rowsOf, count: 612 }];
     found.state = run[2] === "/pause" ? "paused" : run[2] === "/cancel" ? "cancelled" : "training";
     return [200, found];
   }

@@ -118,14 +118,14 @@ function makeDesk(name: string): Desk {
     keep,
     ticket,
     connect: ([protocol, token]) => new WebSocket(`${location.origin.replace(/^http/, "ws")}/v1/ws`, [protocol!, token!.replace(/^token\./, "ticket.")]),
-    page: (view, after) => get(query("/v1/staff/conversations", { ...tidy(view), after, limit: 100 })),
+    page: (view, after) => get(query("/v1/staff/conversations", { ...tidy(view), unread: view.unread ? "true" : undefined, after, limit: 100 })),
     detail: async (conv) => (!offers.value || offered("/v1/staff/conversations/{conv}") ? get(`/v1/staff/conversations/${encodeURIComponent(conv)}`) : undefined),
     events: (conv, before) => get(query(`/v1/staff/conversations/${encodeURIComponent(conv)}/events`, { before, limit: 200 })),
     newId: () => uuidv7(),
     now: Date.now,
     random: Math.random,
-    onRows: (before, rows) => {
-      for (const { row, why } of news(before, rows, name)) {
+    onRows: (before, rows, since) => {
+      for (const { row, why } of news(before, rows, { me: name, since })) {
         const looked = !document.hidden && made.open.value?.thread.conv === row.conv;
         if (looked) continue;
         chime();

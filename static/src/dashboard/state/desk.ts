@@ -1,54 +1,48 @@
 // The agent's side of the server: the list, the open conversation, and what is on its way.
 //
-// Frames and wishes meet here; what they mean is decided in list.ts and thread.ts, which know no sockets.
+// Frames and wishes meet here; what they mean is decided in list.ts and thread.ts, which know no sockets. listing.ts asks for the list.
 
 import { signal } from "@preact/signals";
-import type { Detail, Row, RowPage } from "../contract";
+import type { Detail, Row } from "../contract";
 import type { Keep } from "../../widget/keep";
 import { Link, type LinkState } from "../../widget/link";
 import { type Letter, Outbox } from "../../widget/outbox";
 import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
+import { Draw } from "./draw";
 import type { DeskHears, DeskSays } from "./frames";
-import { List, type View, isFine, sameView } from "./list";
+import type { List, View } from "./list";
+import { Listing, type ListDeps } from "./listing";
 import { Suggestions } from "./suggest";
 import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
 import { Typists } from "./typists";
 
-export interface Deps {
-  me: string;
+export interface Deps extends Omit<ListDeps, "send"> {
   keep: Keep;
   /** A one-time ticket in the place of a shopper's token. */
   ticket(): Promise<Session>;
   connect(protocols: string[]): WebSocket;
-  page(view: View, after?: string): Promise<RowPage>;
   /** undefined where the server does not tell. */
   detail(conv: string): Promise<Detail | undefined>;
   events(conv: string, before: number): Promise<{ events: StaffEvent[]; more: boolean }>;
   newId(): string;
   now(): number;
   random(): number;
-  /** Rows as they were and as they are. */
-  onRows(before: (Row | undefined)[], rows: Row[]): void;
-  onFault(code: string, message: string): void;
 }
 
-const PAGE = 100;
 const TYPING_EVERY_MS = 3_000;
-const DRAW_MS = 16;
+const SEEN_MS = 250;
 /** Conversations whose events are kept after they were left. */
 const KEPT_THREADS = 12;
 
 export class Desk {
   readonly link = signal<LinkState>("idle");
-  readonly list: List;
-  /** Grows with every change of the list. */
-  readonly listed = signal(0);
   /** The open conversation; a new wrapper with every change of it. */
   readonly open = signal<Open | undefined>(undefined);
   readonly detail = signal<Detail | undefined>(undefined);
   /** The server knows no such conversation. */
   readonly missing = signal(false);
+  readonly #listing: Listing;
   readonly #typing: Typists;
   readonly letters = signal<Letter[]>([]);
   readonly loadingEarlier = signal(false);
@@ -59,15 +53,17 @@ export class Desk {
   #sent = new Set<string>();
   #typedAt = 0;
   #seen = new Map<string, number>();
-  #drawList: ReturnType<typeof setTimeout> | undefined;
-  #drawThread: ReturnType<typeof setTimeout> | undefined;
-  #asking: string | undefined;
+  #seeing: ReturnType<typeof setTimeout> | undefined;
+  readonly #draw = new Draw(() => {
+    const thread = this.open.value?.thread;
+    if (thread) this.open.value = { thread };
+  });
   readonly #link: Link;
   readonly #outbox: Outbox;
   readonly suggestions = new Suggestions((frame) => this.send(frame));
 
   constructor(private readonly deps: Deps) {
-    this.list = new List(deps.me);
+    this.#listing = new Listing({ ...deps, send: (frame) => this.send(frame) });
     this.#typing = new Typists(() => deps.now());
     this.#outbox = new Outbox(deps.keep, () => deps.newId(), () => deps.now());
     this.#link = new Link({
@@ -101,48 +97,15 @@ export class Desk {
 
   // The list
 
-  show(view: View): void {
-    if (sameView(view, this.list.view) && (this.list.loaded || this.#asking !== undefined)) return;
-    this.list.show(view);
-    this.#touchList();
-    this.#ask();
+  readonly show = (view: View): void => this.#listing.show(view);
+  readonly more = (): void => this.#listing.more();
+
+  get list(): List {
+    return this.#listing.list;
   }
 
-  /** The next page, if there is one. */
-  more(): void {
-    if (this.list.next !== undefined && this.#asking === undefined) this.#ask(this.list.next);
-  }
-
-  #ask(after?: string): void {
-    const { view } = this.list;
-    const key = after ?? "";
-    if (!isFine(view)) {
-      const { tab, tag, staff } = view;
-      const asked = this.send({ t: "list", tab, ...(tag && { tag }), ...(staff && { staff }), ...(after && { after }), limit: PAGE });
-      this.#asking = asked ? key : undefined;
-      return;
-    }
-    this.#asking = key;
-    this.deps.page(view, after).then(
-      (page) => sameView(view, this.list.view) && this.#paged(page, after),
-      (fault: { code?: string; message?: string }) => {
-        this.#asking = undefined;
-        this.deps.onFault(fault.code ?? "other", fault.message ?? "");
-      },
-    );
-  }
-
-  #paged(page: RowPage, after?: string): void {
-    this.#asking = undefined;
-    this.list.page(page.rows, page.next ?? undefined, page.counts, after);
-    this.#touchList();
-  }
-
-  #touchList(): void {
-    this.#drawList ??= setTimeout(() => {
-      this.#drawList = undefined;
-      this.listed.value++;
-    }, DRAW_MS);
+  get listed(): Listing["listed"] {
+    return this.#listing.listed;
   }
 
   row(conv: string): Row | undefined {
@@ -198,7 +161,7 @@ export class Desk {
     try {
       const { events } = await this.deps.events(thread.conv, thread.first);
       prepend(thread, events);
-      this.#touchThread();
+      this.#draw.soon();
     } catch (fault) {
       const { code, message } = fault as { code?: string; message?: string };
       this.deps.onFault(code ?? "other", message ?? "");
@@ -207,8 +170,25 @@ export class Desk {
     }
   }
 
-  /** Everything that is shown was read by a person. */
+  /** Reads back until the event `seq` is there; whoever leaves in the meantime ends it. */
+  async reach(seq: number): Promise<void> {
+    const thread = this.open.value?.thread;
+    while (thread && this.open.value?.thread === thread && thread.first > seq) {
+      const before = thread.first;
+      await this.earlier();
+      if (thread.first === before) return;
+    }
+  }
+
+  /** Everything that is shown was read by a person. A long conversation comes event by event: it is said once for a burst. */
   seen(): void {
+    this.#seeing ??= setTimeout(() => {
+      this.#seeing = undefined;
+      this.#see();
+    }, SEEN_MS);
+  }
+
+  #see(): void {
     const thread = this.open.value?.thread;
     if (!thread || thread.asked === 0 || (this.#seen.get(thread.conv) ?? 0) >= thread.seq) return;
     if (this.send({ t: "seen", conv: thread.conv, seq: thread.seq })) this.#seen.set(thread.conv, thread.seq);
@@ -273,14 +253,6 @@ export class Desk {
     this.letters.value = conv ? this.#outbox.shown(conv) : [];
   }
 
-  #touchThread(): void {
-    this.#drawThread ??= setTimeout(() => {
-      this.#drawThread = undefined;
-      const thread = this.open.value?.thread;
-      if (thread) this.open.value = { thread };
-    }, DRAW_MS);
-  }
-
   // Frames
 
   #hello(): ClientFrame {
@@ -292,12 +264,10 @@ export class Desk {
 
   #linked(state: LinkState): void {
     this.link.value = state;
-    this.#asking = undefined;
+    this.#listing.linked(state === "online");
     this.suggestions.refused("offline");
     if (state !== "online") return;
     this.#sent.clear();
-    this.list.loaded = false;
-    this.#ask();
     this.#turned();
     this.#flush();
   }
@@ -316,26 +286,17 @@ export class Desk {
       case "welcome":
         this.#epoch = frame.epoch;
         break;
-      case "list": {
-        const { tab, tag, staff, after } = frame;
-        const { view } = this.list;
-        if (sameView({ tab, ...(tag && { tag }), ...(staff && { staff }) }, view)) this.#paged(frame, after ?? undefined);
+      case "list":
+      case "relist":
+        this.#listing.hear(frame);
         break;
-      }
-      case "rows": {
-        const before = frame.rows.map((row) => this.list.rows.get(row.conv));
-        this.list.change(frame.rows, frame.gone, frame.counts);
+      case "rows":
+        this.#listing.hear(frame);
         frame.gone.forEach((conv) => this.#kept.delete(conv));
         if (thread && frame.gone.includes(thread.conv)) [this.open.value, this.missing.value] = [{ thread: newThread(thread.conv) }, true];
-        this.#touchList();
-        this.deps.onRows(before, frame.rows);
-        break;
-      }
-      case "relist":
-        this.#ask();
         break;
       case "opened":
-        if (frame.conv === thread?.conv) this.#touchThread();
+        if (frame.conv === thread?.conv) this.#draw.soon();
         break;
       case "hb":
         if (thread && (frame.heads[thread.conv] ?? 0) > thread.seq) this.#link.resume();
@@ -378,7 +339,7 @@ export class Desk {
       this.#letters();
       this.#typing.wrote(frame.by);
     }
-    this.#touchThread();
+    this.#draw.soon();
   }
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {

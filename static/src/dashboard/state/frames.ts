@@ -13,7 +13,8 @@ export type DeskSays =
   | { t: "close"; conv: string }
   | { t: "seen"; conv: string; seq: number };
 
-export type ListFrame = { t: "list"; tab: Tab; tag?: string; staff?: string; after?: string; rows: Row[]; next?: string; counts: Counts };
+/** `at` is the server's clock. */
+export type ListFrame = { t: "list"; at: number; tab: Tab; tag?: string; staff?: string; after?: string; rows: Row[]; next?: string; counts: Counts };
 
 export type DeskHears =
   | ServerFrame

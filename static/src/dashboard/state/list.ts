@@ -2,7 +2,7 @@
 //
 // Plain data, no sockets: every frame can be tested.
 
-import type { Counts, Owner, Row, Tab, Thumb } from "../contract";
+import type { Counts, Mood, Owner, Row, Tab, Thumb } from "../contract";
 
 /** What is asked for: a tab and its filters. */
 export interface View {
@@ -11,6 +11,8 @@ export interface View {
   staff?: string;
   owner?: Owner;
   rating?: Thumb;
+  mood?: Mood;
+  unread?: boolean;
   from?: number;
   to?: number;
 }
@@ -19,12 +21,26 @@ export const sameView = (a: View, b: View): boolean => JSON.stringify(tidy(a)) =
 
 /** The view without what is not set, in one order. */
 export function tidy(view: View): View {
-  const { tab, tag, staff, owner, rating, from, to } = view;
-  return { tab, ...(tag && { tag }), ...(staff && { staff }), ...(owner && { owner }), ...(rating && { rating }), ...(from && { from }), ...(to && { to }) };
+  const { tab, tag, staff, owner, rating, mood, unread, from, to } = view;
+  return { tab, ...(tag && { tag }), ...(staff && { staff }), ...(owner && { owner }), ...(rating && { rating }), ...(mood && { mood }), ...(unread && { unread }), ...(from && { from }), ...(to && { to }) };
 }
 
 /** True if only HTTP knows these filters. */
-export const isFine = (view: View): boolean => Boolean(view.owner || view.rating || view.from || view.to);
+export const isFine = (view: View): boolean => Boolean(view.owner || view.rating || view.mood || view.unread || view.from || view.to);
+
+/** Several changes as one: the newest word on a row counts. */
+export function joined(changes: { rows: Row[]; gone: string[] }[]): { rows: Row[]; gone: string[] } {
+  const rows = new Map<string, Row>();
+  const gone = new Set<string>();
+  for (const change of changes) {
+    for (const row of change.rows) rows.set(row.conv, row);
+    for (const conv of change.gone) {
+      rows.delete(conv);
+      gone.add(conv);
+    }
+  }
+  return { rows: [...rows.values()], gone: [...gone] };
+}
 
 export function belongs(row: Row, view: View, me: string): boolean {
   const inTab: Record<Tab, boolean> = {
@@ -39,6 +55,8 @@ export function belongs(row: Row, view: View, me: string): boolean {
     (!view.staff || row.staff === view.staff) &&
     (!view.owner || row.owner === view.owner) &&
     (!view.rating || row.rating === view.rating) &&
+    (!view.mood || row.mood === view.mood) &&
+    (!view.unread || row.unread > 0) &&
     (!view.from || row.updated_at >= view.from) &&
     (!view.to || row.updated_at <= view.to)
   );

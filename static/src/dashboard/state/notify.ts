@@ -3,13 +3,20 @@
 import type { Row } from "../contract";
 import { notices, sound } from "./prefs";
 
-/** What is worth a word among rows that changed. */
-export function news(before: (Row | undefined)[], rows: Row[], me: string): { row: Row; why: "waits" | "wrote" }[] {
+/**
+ * What is worth a word among rows that changed. A row that was never loaded may have changed in anything, so that only the times
+ * tell whether somebody began to wait, or wrote, after `since`, when we began to listen.
+ */
+export function news(before: (Row | undefined)[], rows: Row[], { me, since }: { me: string; since: number }): { row: Row; why: "waits" | "wrote" }[] {
   return rows.flatMap((row, n): { row: Row; why: "waits" | "wrote" }[] => {
     const old = before[n];
-    if (row.owner === "queue" && row.status === "open" && old?.owner !== "queue") return [{ row, why: "waits" }];
+    if (row.owner === "queue" && row.status === "open") {
+      const waited = old?.owner === "queue" && old.status === "open";
+      if (!waited && (row.waiting_since ?? row.updated_at) >= since) return [{ row, why: "waits" }];
+    }
     const mine = row.owner === "staff" && row.staff === me;
-    return mine && row.preview?.by === "shopper" && row.unread > (old?.unread ?? 0) ? [{ row, why: "wrote" }] : [];
+    const unread = old ? old.unread : row.updated_at >= since ? 0 : Infinity;
+    return mine && row.preview?.by === "shopper" && row.unread > unread ? [{ row, why: "wrote" }] : [];
   });
 }
 

@@ -34,7 +34,7 @@ export function parse(hash: string): Route {
       return { page, section: first ?? "" };
     default: {
       const tab = TABS.find((one) => one === first) ?? "waiting";
-      const filters = Object.fromEntries([...query].filter(([key]) => ["tag", "staff", "owner", "rating", "from", "to"].includes(key)));
+      const filters = Object.fromEntries([...query].filter(([key]) => ["tag", "staff", "owner", "rating", "mood", "unread", "from", "to"].includes(key)));
       return { page: "inbox", tab, ...(page === "inbox" && second && { conv: second }), filters };
     }
   }

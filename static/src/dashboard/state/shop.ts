@@ -1,6 +1,6 @@
 // What the owner sets in place of the files, as the page works with it.
 
-import type { Look, ShopSet, ShopView } from "../contract";
+import type { Look, ShopSet, ShopView, ShopWords } from "../contract";
 
 /** True if conversations that are kept under `now` would be erased under `next`; 0 is for ever. */
 export function shortens(now: number, next: number): boolean {
@@ -36,6 +36,22 @@ export function withForm(set: ShopSet["look"], lang: string, form: LookForm): Sh
   };
 }
 
+/** The shop's words as their form shows them. */
+export type WordsForm = Record<"name" | "assistant" | "about" | "tone" | "language" | "email" | "facts", string>;
+
+export function wordsForm({ set, files }: ShopView): WordsForm {
+  const { facts, ...plain } = set.words;
+  return { ...plain, facts: (facts ?? files.words.facts ?? []).join("\n") };
+}
+
+/** What the form says as it is kept: facts as in the file are left to the file. */
+export function wordsOf(form: WordsForm, { files }: ShopView): ShopWords {
+  const { facts, ...plain } = Object.fromEntries(Object.entries(form).map(([key, text]) => [key, text.trim()])) as WordsForm;
+  const lines = linesOf(facts);
+  const own = lines.join("\n") !== (files.words.facts ?? []).join("\n");
+  return { ...plain, ...(own && { facts: lines }) };
+}
+
 /** The look shoppers would get in `lang`: as the server puts it together. */
 export function lookIn(view: ShopView, set: ShopSet["look"], lang: string, served: Look): Look {
   const { files } = view;
@@ -46,7 +62,7 @@ export function lookIn(view: ShopView, set: ShopSet["look"], lang: string, serve
   return {
     ...served,
     color: set.color || files.color,
-    assistant: set.title || files.title,
+    assistant: set.title || view.set.words.assistant || files.title,
     greeting: pick(set.greeting, files.greeting) ?? "",
     suggestions: pick(set.suggestions, files.suggestions) ?? [],
   };

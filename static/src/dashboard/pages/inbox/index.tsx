@@ -9,7 +9,7 @@ import { href, type Route, route } from "../../state/router";
 import { panelOpen } from "../../state/signals";
 import { Empty } from "../../ui/kit";
 import { ListColumn } from "./list";
-import { SearchColumn } from "./search";
+import { SearchColumn, stepFinds } from "./search";
 import { Conversation } from "./conversation";
 import { Panel } from "./panel";
 import { Erasing } from "./privacy";
@@ -17,13 +17,15 @@ import { Erasing } from "./privacy";
 type Here = Extract<Route, { page: "inbox" | "search" }>;
 
 export function viewOf(at: Extract<Route, { page: "inbox" }>): View {
-  const { tag, staff, owner, rating, from, to } = at.filters;
+  const { tag, staff, owner, rating, mood, unread, from, to } = at.filters;
   const filters = { ...(tag && { tag }), ...(staff && { staff }), ...(from && { from: Number(from) }), ...(to && { to: Number(to) }) };
   return {
     tab: at.tab,
     ...filters,
     ...((owner === "ai" || owner === "queue" || owner === "staff") && { owner }),
     ...((rating === "up" || rating === "down") && { rating }),
+    ...((mood === "positive" || mood === "neutral" || mood === "negative") && { mood }),
+    ...(unread === "true" && { unread: true }),
   };
 }
 
@@ -59,8 +61,10 @@ export function Inbox({ at }: { at: Here }): JSX.Element {
   );
 }
 
-/** The conversations that j and k walk through. */
-export function step(by: number): string | undefined {
+/** Where j and k lead: through the list, or through what was found. */
+export function step(by: number): Route | undefined {
   const at = route.value;
-  return at.page === "inbox" ? desk.value?.list.step(at.conv, by) : undefined;
+  if (at.page === "search") return stepFinds(at, by);
+  const conv = at.page === "inbox" ? desk.value?.list.step(at.conv, by) : undefined;
+  return at.page === "inbox" && conv !== undefined ? { ...at, conv } : undefined;
 }

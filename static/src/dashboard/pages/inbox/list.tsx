@@ -3,7 +3,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Tab } from "../../contract";
-import { compact, t } from "../../i18n";
+import { compact, known, t } from "../../i18n";
 import { desk, nameOf, people } from "../../state/app";
 import { offered } from "../../state/offers";
 import { go, goInstead, href, type Route, route, TABS } from "../../state/router";
@@ -136,6 +136,8 @@ function Filters({ at }: { at: InboxRoute }): JSX.Element {
           {fine && pick("owner", t("filter.owner"), [["ai", t("who.ai")], ["queue", t("tab.waiting")], ["staff", t("who.person")]])}
           {pick("tag", t("filter.tag"), tags.map((tag) => [tag, tag]))}
           {fine && pick("rating", t("filter.rating"), [["up", t("rating.up")], ["down", t("rating.down")]])}
+          {fine && pick("mood", t("filter.mood"), MOODS.map((mood) => [mood, t(`mood.${mood}`)]))}
+          {fine && pick("unread", t("filter.read"), [["true", t("filter.unread")]])}
           {fine && pick("from", t("filter.since"), since(at.filters.from))}
         </div>
       )}
@@ -144,6 +146,7 @@ function Filters({ at }: { at: InboxRoute }): JSX.Element {
 }
 
 const DAY = 86_400_000;
+const MOODS = ["positive", "neutral", "negative"] as const;
 
 /** Choices of a beginning, in whole days; one that came with the address is among them. */
 function since(chosen: string | undefined): [string, string][] {
@@ -157,6 +160,8 @@ function FilterChips({ at }: { at: InboxRoute }): JSX.Element {
     if (key === "staff") return nameOf(value);
     if (key === "rating") return value === "up" ? t("rating.up") : t("rating.down");
     if (key === "owner") return value === "ai" ? t("who.ai") : value === "queue" ? t("tab.waiting") : t("who.person");
+    if (key === "mood") return known(`mood.${value}`) ?? value;
+    if (key === "unread") return t("filter.unread");
     if (key === "from") return since(value).find(([one]) => one === value)?.[1] ?? value;
     return value;
   };

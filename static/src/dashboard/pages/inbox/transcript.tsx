@@ -29,11 +29,23 @@ export function Transcript({ open, mark }: { open: Open; mark: number | undefine
     const element = box.current!;
     if (atEnd.current && marked < 0) element.scrollTop = element.scrollHeight;
   });
-  useEffect(() => {
-    if (marked < 0) return;
+  // A find stays in sight while more of the conversation comes, until somebody moves away from it.
+  const left = useRef(false);
+  useLayoutEffect(() => {
+    left.current = false;
+  }, [mark]);
+  useLayoutEffect(() => {
+    if (marked < 0 || left.current) return;
     atEnd.current = false;
-    box.current?.querySelector(`[data-seq="${mark}"]`)?.scrollIntoView({ block: "center" });
-  }, [mark, marked >= 0]);
+    box.current!.querySelector(`[data-seq="${mark}"]`)?.scrollIntoView({ block: "center" });
+  });
+  const leave = (): void => {
+    left.current = true;
+  };
+  // A find may be older than what came with the conversation.
+  useEffect(() => {
+    if (mark !== undefined && thread.first > mark) void here.reach(mark);
+  }, [mark, thread.conv, thread.first]);
   useEffect(() => {
     const look = (): void => {
       if (!document.hidden && document.hasFocus()) here.seen();
@@ -58,7 +70,7 @@ export function Transcript({ open, mark }: { open: Open; mark: number | undefine
     requestAnimationFrame(() => (element.scrollTop = element.scrollHeight - below));
   };
   return (
-    <div class="transcript" ref={box} onScroll={onScroll} tabIndex={0} role="region" aria-label={t("talk.transcript")}>
+    <div class="transcript" ref={box} onScroll={onScroll} onWheel={leave} onPointerDown={leave} onKeyDown={leave} tabIndex={0} role="region" aria-label={t("talk.transcript")}>
       {(from > 0 || thread.first > 1) && <div class="earlier"><Button look="tiny" disabled={here.loadingEarlier.value} onClick={() => void earlier()}>{t("talk.earlier")}</Button></div>}
       <ol class="lines">
         {lines.map((line, n) => <Item key={line.id} line={line} before={lines[n - 1]} marked={line.seq === mark} />)}

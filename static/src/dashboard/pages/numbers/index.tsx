@@ -94,7 +94,7 @@ function All({ data, file }: { data: Numbers; file: (table: "models" | "question
       <details class="fold counted">
         <summary>{t("num.how")}</summary>
         <ul class="reasons small">
-          {(["num.how_resolved", "num.how_handoffs", "num.how_times", "num.how_questions", "num.how_kept"] as const).map((word) => <li key={word}>{t(word)}</li>)}
+          {(["num.how_resolved", "num.how_handoffs", "num.how_times", "num.how_questions", "num.how_versions", "num.how_kept"] as const).map((word) => <li key={word}>{t(word)}</li>)}
         </ul>
       </details>
     </>

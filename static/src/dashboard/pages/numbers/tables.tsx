@@ -1,7 +1,7 @@
 // What is no chart: model versions, the busiest hours, questions without an answer.
 
 import type { JSX } from "preact";
-import type { ModelFigures, Numbers } from "../../contract";
+import type { ModelFigures, Mood, Numbers } from "../../contract";
 import { number, percent, t, took, weekday } from "../../i18n";
 import { href } from "../../state/router";
 import { share } from "./days";
@@ -16,25 +16,50 @@ export function Models({ models }: { models: ModelFigures[] }): JSX.Element {
             <th scope="col">{t("num.version")}</th>
             <th scope="col" class="n">{t("num.replies")}</th>
             <th scope="col">{t("num.good")}</th>
+            <th scope="col">{t("num.alone")}</th>
+            <th scope="col">{t("num.mood_after")}</th>
             <th scope="col" class="n">{t("num.handoffs")}</th>
-            <th scope="col" class="n">{t("num.first_word")}</th>
-            <th scope="col" class="n">{t("num.whole")}</th>
+            <th scope="col" class="n" title={`${t("num.median")}, ${t("num.p95")}`}>{t("num.first_word")}</th>
+            <th scope="col" class="n" title={`${t("num.median")}, ${t("num.p95")}`}>{t("num.whole")}</th>
           </tr>
         </thead>
         <tbody>
           {models.map((one) => (
             <tr key={`${one.model}${one.adapter}`}>
-              <th scope="row" class="strong">{one.adapter ?? t("num.base")} <span class="dim small">{one.model}</span></th>
+              <th scope="row" class="strong">{one.adapter ?? t("num.base")}<span class="dim small under">{one.model}</span></th>
               <td class="n">{number(one.replies)}</td>
-              <td>{one.up + one.down > 0 ? <span class="row num"><span class="meter"><i style={{ width: `${share(one.up, one.down) * 100}%` }} /></span>{percent(share(one.up, one.down))} <span class="dim small">({number(one.up + one.down)})</span></span> : <span class="dim">–</span>}</td>
+              <td><Share part={one.up} rest={one.down} /></td>
+              <td title={t("num.alone_of", { n: number(one.resolved_by_model + one.handoffs) })}><Share part={one.resolved_by_model} rest={one.handoffs} /></td>
+              <td><MoodBar mood={one.mood} /></td>
               <td class="n">{number(one.handoffs)}</td>
-              <td class="n">{took(one.first_ms.p50)} <span class="dim small">/ {took(one.first_ms.p95)}</span></td>
-              <td class="n">{took(one.total_ms.p50)} <span class="dim small">/ {took(one.total_ms.p95)}</span></td>
+              <td class="n">{took(one.first_ms.p50)}<span class="dim small under">{took(one.first_ms.p95)}</span></td>
+              <td class="n">{took(one.total_ms.p50)}<span class="dim small under">{took(one.total_ms.p95)}</span></td>
             </tr>
           ))}
         </tbody>
       </table>
     </div>
+  );
+}
+
+/** A part of the whole, with how many the whole is. */
+function Share({ part, rest }: { part: number; rest: number }): JSX.Element {
+  if (part + rest === 0) return <span class="dim">–</span>;
+  return <span class="row num"><span class="meter"><i style={{ width: `${share(part, rest) * 100}%` }} /></span>{percent(share(part, rest))} <span class="dim small">({number(part + rest)})</span></span>;
+}
+
+const MOODS = ["positive", "neutral", "negative"] as const;
+
+/** Three parts of one bar; how many each are is said, for those who tell no green from red. */
+function MoodBar({ mood }: { mood: Record<Mood, number> }): JSX.Element {
+  const all = mood.positive + mood.neutral + mood.negative;
+  if (all === 0) return <span class="dim">–</span>;
+  const words = t("num.mood_of", { positive: number(mood.positive), neutral: number(mood.neutral), negative: number(mood.negative) });
+  return (
+    <span class="row num" role="img" aria-label={words} title={words}>
+      <span class="moods">{MOODS.map((one) => mood[one] > 0 && <i key={one} class={one} style={{ flexGrow: mood[one] }} />)}</span>
+      {percent(mood.negative / all)}
+    </span>
   );
 }
 

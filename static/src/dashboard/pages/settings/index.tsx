@@ -15,6 +15,7 @@ import { CannedReplies } from "./canned";
 import { Desk } from "./desk";
 import { Keys } from "./keys";
 import { Privacy } from "./privacy";
+import { Shop } from "./shop";
 import { Webhooks } from "./webhooks";
 import { Widget } from "./widget";
 
@@ -22,6 +23,7 @@ const SECTIONS: { name: string; word: Word; shape: Shape; admin: "admin" | "all"
   { name: "account", word: "set.account", shape: "lock", admin: "all", Draw: Account },
   { name: "canned", word: "set.canned", shape: "reply", admin: "all", Draw: CannedReplies },
   { name: "widget", word: "set.widget", shape: "screen", admin: "all", Draw: Widget },
+  { name: "shop", word: "set.shop", shape: "tag", admin: "admin", Draw: Shop },
   { name: "desk", word: "set.desk", shape: "clock", admin: "admin", Draw: Desk },
   { name: "privacy", word: "set.privacy", shape: "eye", admin: "admin", Draw: Privacy },
   { name: "agents", word: "set.agents", shape: "people", admin: "admin", Draw: Agents },

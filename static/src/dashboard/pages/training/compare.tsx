@@ -44,6 +44,7 @@ export function Compare(): JSX.Element {
     <section class="card">
       <header><h2>{t("compare.title")}</h2></header>
       <div class="in stack">
+        <p class="lead">{t("compare.lead")}</p>
         <form class="stack" onSubmit={(event) => (event.preventDefault(), void ask())}>
           <div class="form-grid">{pick(t("compare.left"), left, (value) => setPair([value, right]))}{pick(t("compare.right"), right, (value) => setPair([left, value]))}</div>
           <Field label={t("compare.question")}>{(ids) => <textarea {...ids} class="input" required rows={3} maxLength={4000} dir="auto" value={question} onInput={(event) => setQuestion(event.currentTarget.value)} />}</Field>
@@ -56,6 +57,7 @@ export function Compare(): JSX.Element {
               <article class="card" key={n}>
                 <p class="small dim row"><span class="strong grow">{one.variant === BASE ? t("num.base") : one.variant}</span><span class="num">{t("compare.cost", { n: number(one.completion_tokens), ms: took(one.ms) })}</span></p>
                 <div class="bubble" dir="auto"><Rich text={one.text} /></div>
+                <p class="small dim">{t(`compare.how_${one.how}`)}</p>
               </article>
             ))}
           </div>

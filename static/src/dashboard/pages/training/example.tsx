@@ -6,12 +6,12 @@ import { href } from "../../state/router";
 import { placeholders, type TrainRow } from "../../training";
 
 export function Example({ row }: { row: TrainRow }): JSX.Element {
-  const from = row.lineage?.[0]?.conversation;
+  const from = [...new Set((row.lineage ?? []).map((one) => one.conversation))];
   return (
     <article class="example">
       <p class="example-head">
         <span class="mono cut grow">{row.id}</span>
-        {from && <a href={href({ page: "inbox", tab: "all", conv: from, filters: {} })}>{t("train.conversation")}</a>}
+        {from.map((conv, n) => <a key={conv} href={href({ page: "inbox", tab: "all", conv, filters: {} })}>{from.length === 1 ? t("train.conversation") : t("train.conversation_n", { n: n + 1 })}</a>)}
       </p>
       {row.messages?.map((message, n) => {
         const learnt = message.role === "assistant" && message.train !== false;

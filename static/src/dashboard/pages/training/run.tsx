@@ -10,6 +10,7 @@ import { Chart } from "../../ui/chart";
 import { Button, Sheet, Spin } from "../../ui/kit";
 import { isOver, merge, type Run, type RunDetails, type StepLog, thin } from "../../training";
 import { ReportView } from "./report";
+import { RunRows } from "./rows";
 import { RunSign } from "./runs";
 import { ScorecardView } from "./scorecard";
 
@@ -54,6 +55,7 @@ export function RunPage({ id }: { id: string }): JSX.Element {
       {run.fault && <div class="fault"><p class="strong">{t("run.fault")}</p><pre class="plain small">{run.fault}</pre></div>}
       <Progress run={run} last={steps.at(-1) ?? details.last ?? undefined} steps={steps} />
       {details.scorecard && <section class="card"><header><h2>{t("score.title")}</h2></header><div class="in"><ScorecardView card={details.scorecard} /></div></section>}
+      {run.state !== "preparing" && <section class="card"><div class="in"><RunRows id={run.id} title={t("run.rows")} /></div></section>}
       <div class="two">
         {details.report !== undefined && details.report !== null && <section class="card"><header><h2>{t("train.data")}</h2></header><div class="in"><ReportView report={details.report} /></div></section>}
         <section class="card">

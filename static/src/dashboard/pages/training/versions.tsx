@@ -9,6 +9,7 @@ import { offers } from "../../state/offers";
 import { href } from "../../state/router";
 import { Button, Empty, Sheet, Spin, toast } from "../../ui/kit";
 import type { AdapterDetail, Adapters, Version } from "../../training";
+import { RunRows } from "./rows";
 import { ScorecardView } from "./scorecard";
 
 export function Versions(): JSX.Element {
@@ -118,7 +119,7 @@ function Promote({ version, onDone }: { version: Version; onDone: () => void }):
   );
 }
 
-/** Where a version comes from, down to its run. */
+/** Where a version comes from, down to the conversations it learnt from. */
 function Lineage({ id, onClose }: { id: string; onClose: () => void }): JSX.Element {
   const [detail, setDetail] = useState<AdapterDetail | undefined>();
   useEffect(() => void get<AdapterDetail>(`/v1/staff/adapters/${pathOf(id)}`).then(setDetail, (fault) => (complain(fault), onClose())), [id]);
@@ -138,6 +139,7 @@ function Lineage({ id, onClose }: { id: string; onClose: () => void }): JSX.Elem
           </dl>
           {detail.objections.length > 0 && <ul class="reasons small">{detail.objections.map((one) => <li key={one}>{one}</li>)}</ul>}
           {made.scorecard && <ScorecardView card={made.scorecard} />}
+          {made.run && <RunRows id={made.run} title={t("version.rows")} />}
           <details class="fold"><summary>{t("run.recipe")}</summary><pre class="log" tabIndex={0}>{made.recipe}</pre></details>
         </>
       )}
