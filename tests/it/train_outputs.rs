@@ -5,13 +5,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use shopclerk::domain::recipe::{Objective, Recipe};
+use shopclerk::train::lora::Lora;
 use shopclerk::train::nn::Network;
 use shopclerk::train::peft;
-use shopclerk::train::run::Outcome;
+use shopclerk::train::run::{Net, Outcome, Pass};
 
 use super::model_files_made::tiny;
 use super::train_core_export::{apart, imported};
-use super::train_core_made::options;
+use super::train_core_made::{lora, model, options, recipe_of, row};
 
 fn recipe(base: &Path) -> Recipe {
     let mut recipe =
@@ -57,4 +58,22 @@ fn a_recipe_of_plain_text_makes_an_adapter_a_merged_model_and_a_gguf_file() {
         assert!(off < most && apart(&found, &untrained) > 2.0 * most, "{}: {off}", folder.display());
     }
     assert!(!run.join(".part-gguf").exists());
+}
+
+/// B begins as zero and hides A; once it has moved, both have to learn.
+#[test]
+fn a_and_b_are_asked_for_their_gradients_when_they_have_some() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = model(dir.path(), "llama");
+    let mut net = Lora::load(&base, &recipe_of(lora())).unwrap();
+    let pass = |net: &mut Lora, step| net.backward(&[row(30, 1)], &Pass { step, first_row: 0, scale: 0.1 });
+    let fault = net.check_gradients(1).unwrap_err().to_string();
+    assert!(fault.contains("no gradient reaches its B"), "{fault}");
+    pass(&mut net, 1).unwrap();
+    net.check_gradients(1).unwrap();
+    let fault = net.check_gradients(2).unwrap_err().to_string();
+    assert!(fault.contains("no gradient reaches its A"), "{fault}");
+    net.step(1, 10).unwrap();
+    pass(&mut net, 2).unwrap();
+    net.check_gradients(2).unwrap();
 }
