@@ -133,7 +133,7 @@ function SaveAll({ pairs }: { pairs: Pair[] }): JSX.Element {
     }
     void readCanned();
   };
-  return <button type="button" class="linkish" disabled={state !== "new"} onClick={() => void save()}>{t("tools.save_all", { n: pairs.length })}</button>;
+  return <p class="save-all"><Button disabled={state !== "new"} onClick={() => void save()}>{t("tools.save_all", { n: pairs.length })}</Button></p>;
 }
 
 /** Saves a pair under the first of the shortcuts that nobody has. */
