@@ -8,7 +8,6 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::admission::Admission;
-use super::ask;
 use super::guard::Guard;
 use super::handoff::HandOffs;
 use super::hub::{Hub, Notice};

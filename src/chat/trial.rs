@@ -68,6 +68,8 @@ impl Desk {
         let usage = loop {
             match completion.answer.next().await {
                 Some(Ok(Piece::Text { text: piece, .. })) => text.push_str(&filter.pass(&piece)),
+                // It is shown what the model says by itself: nobody's look-up is run for a trial.
+                Some(Ok(Piece::ToolCall(_))) => {}
                 Some(Ok(Piece::End(usage))) => break usage,
                 Some(Err(fault)) => return Err(fault.into()),
                 None => return Err(ModelError::Incomplete.into()),

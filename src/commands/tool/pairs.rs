@@ -157,6 +157,7 @@ impl Maker<'_> {
                     Role::System => "system",
                     Role::User => "user",
                     Role::Assistant => "assistant",
+                    Role::Tool => "tool",
                 };
                 json!({ "role": role, "content": message.content })
             })

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::Board;
 use super::row::Row;
-use super::{Board, Place};
-use crate::domain::{Shopper, ShopperId};
+use crate::clock::Millis;
+use crate::domain::{ConvId, Shopper, ShopperId};
 use crate::staff::StaffError;
 use crate::staff::search::words;
 
@@ -63,7 +64,7 @@ impl Board {
         })?;
         let (found, total) = {
             let state = self.lock();
-            let mut found: Vec<Place> = Vec::new();
+            let mut found: Vec<(Millis, ConvId)> = Vec::new();
             for (conv, card) in state.cards.iter().filter(|(_, card)| card.spoken) {
                 let by_name = card.row.shopper.id.and_then(|id| named.get(&id)).copied().unwrap_or(0);
                 let by_tag = wanted.found(card.row.tags.iter().map(String::as_str));

@@ -100,7 +100,7 @@ async fn whole(state: &State, conv: ConvId) -> Result<(Seq, Value), ApiError> {
     let item = QaItem { turns, count, ..QaItem::default() };
     let made = state.tools.qa(&item).await.map_err(|fault| refuse(None, &fault))?.pairs;
     let known = known(state, conv)?;
-    let redactor = redactor(state.desk.shop(), &Settings::default())
+    let redactor = redactor(state.desk.playbook().shop(), &Settings::default())
         .map_err(|fault| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string()))?;
     let all = made.len();
     let pairs: Vec<Value> = public(&redactor, &item.turns, &known, made)
