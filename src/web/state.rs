@@ -7,6 +7,7 @@ use super::auth::extract::ApiKey;
 use super::auth::tickets::Tickets;
 use super::auth::{Identities, Tokens};
 use super::limits::Limits;
+use super::socket::Sessions;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ pub struct State {
     pub identities: Identities,
     pub api_key: Option<ApiKey>,
     pub limits: Limits,
+    pub(super) sessions: Sessions,
     /// True once the server is going down. Every socket holds a receiver, so that the drain knows when the last is gone.
     pub drain: watch::Sender<bool>,
     pub metrics: Option<PrometheusHandle>,
@@ -52,6 +54,7 @@ impl State {
             identities,
             api_key: api_key.as_deref().map(ApiKey::new),
             limits: Limits::new(&settings),
+            sessions: Sessions::new(settings.sockets_per_session),
             drain: watch::Sender::new(false),
             metrics,
             runs,

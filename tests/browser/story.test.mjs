@@ -3,15 +3,12 @@
 // was taught and says so, and is rolled back. Takes some minutes: a real training run.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { launch, lines, Server, staff } from "./harness.mjs";
+import { launch, lines, realModel, Server, staff } from "./harness.mjs";
 import { colleague, composer, session, shopper, speak, transcript, until, visit } from "./dashboard-kit.mjs";
 
-const DEFAULT = "smollm2-135m-instruct";
-const { SHOPCLERK_MODEL, SHOPCLERK_MODELS } = process.env;
-const model = SHOPCLERK_MODEL ?? (SHOPCLERK_MODELS && existsSync(join(SHOPCLERK_MODELS, DEFAULT)) ? DEFAULT : undefined);
+const model = realModel();
 
 const TAUGHT = "Yes, we wrap gifts in green linen paper, free of charge. Tick the gift box at the checkout.";
 /** The same wish in the words of different shoppers: rows that are nearly equal are learnt once. */

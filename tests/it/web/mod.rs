@@ -2,6 +2,9 @@
 
 mod abuse;
 mod backup;
+mod beats;
+mod chaos;
+mod child;
 mod frames;
 mod handoff;
 mod hooks;
@@ -10,8 +13,10 @@ mod keep;
 mod memory;
 mod numbers;
 mod openai;
+mod proxy;
 mod resume;
 mod rights;
+mod sessions;
 mod site;
 mod slow;
 mod staff_door;

@@ -31,6 +31,8 @@ export interface Deps {
   /** Rows as they were and as they are. */
   onRows(before: (Row | undefined)[], rows: Row[]): void;
   onFault(code: string, message: string): void;
+  /** The server ended a connection it had welcomed, for good: what we may do has changed. */
+  onClosed(): void;
 }
 
 const PAGE = 100;
@@ -55,6 +57,7 @@ export class Desk {
   #epoch: string | undefined;
   /** The conversation that the newest hello asked for. */
   #greeted: string | undefined;
+  #welcomed = false;
   #kept = new Map<string, Thread>();
   #sent = new Set<string>();
   #typedAt = 0;
@@ -294,7 +297,9 @@ export class Desk {
     this.link.value = state;
     this.#asking = undefined;
     this.suggestions.refused("offline");
+    if (state === "closed" && this.#welcomed) this.deps.onClosed();
     if (state !== "online") return;
+    this.#welcomed = true;
     this.#sent.clear();
     this.list.loaded = false;
     this.#ask();
