@@ -52,7 +52,7 @@ impl Desk {
     }
 
     /// From now on `outlet` hears of `conv`; the number of its newest event, 0 for a conversation that is not there.
-    pub fn listen(&self, conv: ConvId, outlet: &Outlet) -> Result<Seq, DeskError> {
+    pub fn attach(&self, conv: ConvId, outlet: &Outlet) -> Result<Seq, DeskError> {
         self.0.hub.attach(conv, outlet);
         Ok(self.0.store.head(conv)?.unwrap_or_default().seq)
     }
@@ -60,7 +60,7 @@ impl Desk {
     /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
     /// that nothing falls between; what comes twice has a number, or an offset, to tell it by.
     pub fn subscribe(&self, conv: ConvId, after: Seq, outlet: &Outlet) -> Result<Replay, DeskError> {
-        let head = self.listen(conv, outlet)?;
+        let head = self.attach(conv, outlet)?;
         let reset = after > head || head - after > REPLAY as u64;
         let from = if reset { head.saturating_sub(REPLAY as u64) } else { after };
         let events = self.0.store.events(conv, from, PAGE)?;

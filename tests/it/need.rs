@@ -43,6 +43,7 @@ pub(crate) fn golden(file: &str) -> String {
 }
 
 /// A golden file too large for the repository; a plain clone has none.
+#[cfg(any(feature = "llm", feature = "train"))]
 pub(crate) fn shared_golden(file: &str) -> Option<PathBuf> {
     let shared = std::env::var_os("SHOPCLERK_SHARED")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
@@ -75,6 +76,7 @@ pub(crate) fn tmpfs(folder: &Path, options: &str) -> bool {
 }
 
 /// A Python (`SHOPCLERK_PYTHON`) that has the package `tensorboard`, which `make test` installs.
+#[cfg(feature = "train")]
 pub(crate) fn tensorboard() -> Option<PathBuf> {
     let python = python_with(&["tensorboard"]);
     if python.is_none() {
@@ -84,6 +86,7 @@ pub(crate) fn tensorboard() -> Option<PathBuf> {
 }
 
 /// A Python with PyTorch and PEFT. These are gigabytes, so that even `make test` does without; the golden numbers stay.
+#[cfg(feature = "train")]
 pub(crate) fn peft() -> Option<PathBuf> {
     let python = python_with(&["torch", "transformers", "peft"]);
     if python.is_none() {
@@ -92,6 +95,7 @@ pub(crate) fn peft() -> Option<PathBuf> {
     python
 }
 
+#[cfg(feature = "train")]
 fn python_with(packages: &[&str]) -> Option<PathBuf> {
     let python = PathBuf::from(std::env::var_os("SHOPCLERK_PYTHON")?);
     let script = format!(

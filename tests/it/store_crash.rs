@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::process::Command as Process;
 
 use shopclerk::clock::Clock;
 use shopclerk::domain::{Cmid, ConvId, EventKind, Seq};

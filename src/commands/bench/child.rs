@@ -95,6 +95,12 @@ impl Child {
         Ok(child)
     }
 
+    /// The same shop in a new process, whose memory nothing was done with yet.
+    pub(super) async fn restart(mut self, model: &Model) -> anyhow::Result<Self> {
+        self.process.kill().await.context("cannot end the server")?;
+        Self::start_in(self.data, model).await
+    }
+
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {

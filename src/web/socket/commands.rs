@@ -120,7 +120,7 @@ impl Socket {
                 refused = Some(denied);
                 continue;
             }
-            match self.state.desk.listen(point.conv, &self.outlet) {
+            match self.state.desk.attach(point.conv, &self.outlet) {
                 Ok(head) => {
                     heads.insert(point.conv, head);
                     followed.push(point);

@@ -60,7 +60,7 @@ impl Socket {
             let message = format!("close a conversation first: {MAX_OPEN} are open");
             return self.refuse("too_many_open", message).await;
         }
-        match self.state.desk.listen(conv, &self.outlet) {
+        match self.state.desk.attach(conv, &self.outlet) {
             Ok(0) => {
                 self.state.desk.leave(conv, &self.outlet);
                 let fault = crate::domain::Refusal::Unknown;

@@ -13,7 +13,7 @@ use crate::web::auth::extract::Caller;
 
 /// Whose sockets are counted together. Programs of the shop are not: they have an address, and its limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Session {
+pub(super) enum Session {
     Shopper(ShopperId),
     Seat(Hashed),
 }
@@ -32,13 +32,13 @@ type Open = HashMap<Session, VecDeque<Arc<Notify>>>;
 
 /// All of them.
 #[derive(Debug)]
-pub struct Sessions {
+pub(in crate::web) struct Sessions {
     open: Arc<Mutex<Open>>,
     most: usize,
 }
 
 impl Sessions {
-    pub fn new(most: usize) -> Self {
+    pub(in crate::web) fn new(most: usize) -> Self {
         Self { open: Arc::default(), most }
     }
 

@@ -11,7 +11,7 @@ use super::site::PATIENCE;
 pub(super) struct Server {
     process: tokio::process::Child,
     pub(super) address: std::net::SocketAddr,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 /// A shopper's session.
@@ -24,7 +24,16 @@ pub(super) struct Session {
 impl Server {
     /// With limits that a test does not meet by accident.
     pub(super) async fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// The same shop in a new process, whose memory nothing was done with yet.
+    pub(super) async fn restart(mut self) -> Self {
+        self.process.kill().await.unwrap();
+        Self::start_in(self.data).await
+    }
+
+    async fn start_in(data: tempfile::TempDir) -> Self {
         let many = "10000000";
         let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_shopclerk"))
             .arg("--data")
@@ -48,7 +57,7 @@ impl Server {
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = timeout(Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
         let address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
-        Self { process, address, _data: data }
+        Self { process, address, data }
     }
 
     /// Resident now, and the most it ever was, in KiB.
@@ -60,6 +69,12 @@ impl Server {
             line.split_whitespace().nth(1).unwrap().parse().unwrap()
         };
         (field("VmRSS:"), field("VmHWM:"))
+    }
+
+    /// The most it ever was is what it is now.
+    pub(super) fn forget_peak(&self) {
+        let id = self.process.id().unwrap();
+        fs_err::write(format!("/proc/{id}/clear_refs"), "5").unwrap();
     }
 
     async fn answer(&self, method: &str, path: &str) -> String {

@@ -71,7 +71,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn connection(client: TcpStream, server: SocketAddr, mut rng: StdRng, wild: bool, count: Arc<Count>) {
+async fn connection(client: TcpStream, server: SocketAddr, mut rng: StdRng, count: Arc<Count>) {
     let Ok(server) = TcpStream::connect(server).await else { return };
     let which = if rng.random_bool(LASTING) { 0 } else { rng.random_range(1..FATES.len()) };
     let fate = FATES[which];

@@ -62,4 +62,8 @@ async fn whoever_is_blocked_is_shown_the_door_until_that_is_over() {
     let mut back = site.greeted(&session).await;
     back.until("welcome").await;
     lives(&site, &session, &mut back).await;
+    // Who was erased is not forbidden anything: a new session, to a new conversation.
+    let shopper = path.trim_end_matches("/block");
+    assert_eq!(site.page("DELETE", shopper, &admin, &Value::Null).await.status, 200);
+    assert_eq!(back.end().await, 4001, "erased");
 }

@@ -15,8 +15,9 @@ use crate::commands::bench::Figure;
 const CLIENTS: usize = 64;
 /// The most bytes each of them sends.
 const SENT: usize = 8 << 20;
-/// Long messages of a client that talks.
+/// Long messages of a client that talks, and how often it then asks for all of them: some megabytes of answers.
 const MESSAGES: usize = 20;
+const HELLOS: usize = 20;
 /// A hostile client that is not read from gives up then.
 const TIRED: Duration = Duration::from_secs(4);
 
@@ -33,7 +34,9 @@ struct Way {
 enum Talks {
     /// It asks for none.
     Never,
+    /// It asks for its whole history, over and over, and reads it.
     Reads,
+    /// It asks for the same, and reads nothing.
     StopsReading,
 }
 
@@ -62,7 +65,7 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
             figures.push(figure(&name, grown, "KiB", None, "<= 256", grown <= 256.0));
             continue;
         }
-        // The same messages, read: what is kept of them anyway.
+        // The same, read: what answering costs anyway.
         let read = growth(&talker("a reader", Talks::Reads)).await?;
         figures.push(figure(&name, grown, "KiB", Some(read), "<= 256", grown <= 256.0));
     }
@@ -72,8 +75,13 @@ pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
 /// KiB that the server's peak memory grows by, per client. Each time a fresh server: what one leaves in the allocator must
 /// not hide what the next takes.
 async fn growth(way: &Way) -> anyhow::Result<f64> {
-    let server = Child::start(&Model::Scripted).await?;
+    let mut server = Child::start(&Model::Scripted).await?;
     let shoppers = super::in_turns(CLIENTS, |_| server.shopper()).await?;
+    if way.talks != Talks::Never {
+        futures_util::future::try_join_all(shoppers.iter().map(|shopper| converse(&server, shopper))).await?;
+        // What was needed to talk is not there to be used again.
+        server = server.restart(&Model::Scripted).await?;
+    }
     let before = server.memory()?;
     let attacks = shoppers.iter().map(|shopper| attack(&server, shopper, way));
     futures_util::future::try_join_all(attacks).await?;
@@ -92,7 +100,7 @@ async fn attack(server: &Child, shopper: &super::Shopper, way: &Way) -> anyhow::
     let stream = socket.connect(server.address).await?;
     let mut wire = Wire::over(stream, server.address, shopper).await?;
     if way.talks != Talks::Never {
-        return talk(wire, shopper, way.talks).await;
+        return look_back(wire, shopper, way.talks).await;
     }
     // The server may hang up at any byte: that is what it should do.
     let _ = timeout(TIRED, async {
@@ -106,18 +114,22 @@ async fn attack(server: &Child, shopper: &super::Shopper, way: &Way) -> anyhow::
     Ok(())
 }
 
-/// Sends long messages, and reads what comes of them, or does not.
-async fn talk(mut wire: Wire, shopper: &super::Shopper, talks: Talks) -> anyhow::Result<()> {
-    wire.hello(shopper).await?;
+/// Long messages, and the answers to them.
+async fn converse(server: &Child, shopper: &super::Shopper) -> anyhow::Result<()> {
+    let mut wire = server.greeted(shopper).await?;
     let text = "x".repeat(3_900);
     for _ in 0..MESSAGES {
-        let cmid = uuid::Uuid::now_v7();
-        let say = format!(r#"{{"t":"say","conv":"{}","cmid":"{cmid}","text":"{text}"}}"#, shopper.conv);
-        // A server that does not read on either is one that defends itself.
-        if timeout(TIRED, wire.send(&say)).await.is_err() {
-            break;
-        }
-        while talks == Talks::Reads && !wire.next().await?.contains(r#""t":"ack""#) {}
+        wire.ask(&text).await?;
+    }
+    Ok(())
+}
+
+/// Asks for the whole history over and over, and reads it, or does not.
+async fn look_back(mut wire: Wire, shopper: &super::Shopper, talks: Talks) -> anyhow::Result<()> {
+    wire.hello(shopper).await?;
+    let hello = format!(r#"{{"t":"hello","resume":[{{"conv":"{}","seq":0}}]}}"#, shopper.conv);
+    for _ in 0..HELLOS {
+        wire.send(&hello).await?;
     }
     if talks == Talks::StopsReading {
         tokio::time::sleep(TIRED).await;
