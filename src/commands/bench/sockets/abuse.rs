@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 use tokio::time::timeout;
@@ -59,7 +60,7 @@ fn talker(name: &'static str, talks: Talks) -> Way {
 pub(super) async fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for way in ways() {
-        let grown = growth(&way).await?;
+        let grown = growth(&way).await.with_context(|| format!("with {}", way.name))?;
         let name = format!("peak memory per hostile client: {}", way.name);
         if way.talks == Talks::Never {
             figures.push(figure(&name, grown, "KiB", None, "<= 256", grown <= 256.0));
@@ -78,13 +79,14 @@ async fn growth(way: &Way) -> anyhow::Result<f64> {
     let mut server = Child::start(&Model::Scripted).await?;
     let shoppers = super::in_turns(CLIENTS, |_| server.shopper()).await?;
     if way.talks != Talks::Never {
-        futures_util::future::try_join_all(shoppers.iter().map(|shopper| converse(&server, shopper))).await?;
+        let talks = shoppers.iter().map(|shopper| converse(&server, shopper));
+        futures_util::future::try_join_all(talks).await.context("while they talked")?;
         // What was needed to talk is not there to be used again.
         server = server.restart(&Model::Scripted).await?;
     }
     let before = server.memory()?;
     let attacks = shoppers.iter().map(|shopper| attack(&server, shopper, way));
-    futures_util::future::try_join_all(attacks).await?;
+    futures_util::future::try_join_all(attacks).await.context("during the attack")?;
     let grown = server.memory()?.peak.saturating_sub(before.resident);
     anyhow::ensure!(
         server.request("GET", "/healthz", "").await?.starts_with("HTTP/1.1 200"),
