@@ -56,7 +56,7 @@ licences: ## What may be in the binary, with cargo-deny if it is there
 	fi; \
 	cargo deny --locked check bans licenses sources || { code=$$?; [ $$code = 1 ] || exit $$code; \
 	  echo "NOT CHECKED: licences, bans, sources (the packages of Cargo.lock are not all here)"; }; \
-	if cargo deny --locked fetch db >/dev/null 2>&1; then cargo deny --locked check --disable-fetch advisories; \
+	if cargo deny --locked fetch db >/dev/null 2>&1; then cargo deny --locked check advisories; \
 	else echo "NOT CHECKED: advisories (their database at github.com/rustsec cannot be reached from here)"; fi
 
 venv: ## A Python with what tests read our output with

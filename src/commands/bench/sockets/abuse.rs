@@ -17,7 +17,7 @@ const CLIENTS: usize = 64;
 /// The most bytes each of them sends.
 const SENT: usize = 8 << 20;
 /// Long messages of a client that talks, and how often it then asks for all of them: some megabytes of answers.
-const MESSAGES: usize = 20;
+const MESSAGES: usize = 40;
 const HELLOS: usize = 20;
 /// A hostile client that is not read from gives up then.
 const TIRED: Duration = Duration::from_secs(4);
@@ -116,12 +116,14 @@ async fn attack(server: &Child, shopper: &super::Shopper, way: &Way) -> anyhow::
     Ok(())
 }
 
-/// Long messages, and the answers to them.
+/// Long messages, to a person: the model has nothing to do with what is measured.
 async fn converse(server: &Child, shopper: &super::Shopper) -> anyhow::Result<()> {
     let mut wire = server.greeted(shopper).await?;
     let text = "x".repeat(3_900);
+    wire.send(&format!(r#"{{"t":"person","conv":"{}"}}"#, shopper.conv)).await?;
     for _ in 0..MESSAGES {
-        wire.ask(&text).await?;
+        wire.say(&text).await?;
+        while !wire.next().await?.contains(r#""t":"ack""#) {}
     }
     Ok(())
 }
