@@ -26,6 +26,9 @@ use crate::tools::Toolbox;
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Unsent bytes the kernel takes for one peer, beyond what is on its way. Without this a reader that stops is given megabytes.
 const UNSENT: u32 = 64 * 1024;
+/// Bytes the kernel keeps of what one peer sends; what it has is read at once. Grown by itself it would be megabytes. A client
+/// 100 ms away still sends half a megabyte a second.
+const RECEIVED: usize = 16 * 1024;
 /// Bytes of an answer that wait in this process, besides the piece that made them too many.
 const WRITE_BUFFER: usize = 16 * 1024;
 /// How long peers have to take their goodbye.
@@ -111,9 +114,10 @@ fn bound_silence(connection: &dyn Any, held: &mut Extensions) {
         let socket = socket2::SockRef::from(stream);
         let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
         let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        let _ = socket.set_recv_buffer_size(RECEIVED);
     }
     #[cfg(not(target_os = "linux"))]
-    let _ = (stream, USER_TIMEOUT, UNSENT);
+    let _ = (stream, USER_TIMEOUT, UNSENT, RECEIVED);
 }
 
 impl Running {

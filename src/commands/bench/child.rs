@@ -181,6 +181,12 @@ impl Child {
             .context("the server does not say how many sockets are open")
     }
 
+    /// The most it ever was is what it is now.
+    pub(super) fn forget_peak(&self) -> anyhow::Result<()> {
+        let id = self.process.id().context("the server has ended")?;
+        Ok(fs_err::write(format!("/proc/{id}/clear_refs"), "5")?)
+    }
+
     pub(super) fn memory(&self) -> anyhow::Result<Memory> {
         let id = self.process.id().context("the server has ended")?;
         let status = fs_err::read_to_string(format!("/proc/{id}/status"))?;

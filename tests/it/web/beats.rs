@@ -76,7 +76,7 @@ async fn upgraded(site: &Site, token: &str) -> TcpStream {
     stream
 }
 
-/// A peer that vanished without a word is found by the kernel; asked of the very sockets the server holds.
+/// A peer that vanished without a word is found by the kernel, which keeps little for it; asked of the very sockets the server holds.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_kernel_is_told_how_long_a_peer_may_be_silent() {
@@ -97,4 +97,6 @@ async fn the_kernel_is_told_how_long_a_peer_may_be_silent() {
         .expect("the server's end of the connection");
     assert_eq!(ours.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
     assert_eq!(ours.tcp_notsent_lowat().unwrap(), 64 * 1024);
+    // Linux counts its own overhead in: it doubles what it is told.
+    assert_eq!(ours.recv_buffer_size().unwrap(), 2 * 64 * 1024);
 }
