@@ -27,7 +27,7 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Unsent bytes the kernel takes for one peer, beyond what is on its way. Without this a reader that stops is given megabytes.
 const UNSENT: u32 = 64 * 1024;
 /// Bytes the kernel keeps of what one peer sends; what it has is read at once. Grown by itself it would be megabytes. A client
-/// 100 ms away still sends half a megabyte a second.
+/// 100 ms away still sends 160 KiB a second.
 const RECEIVED: usize = 16 * 1024;
 /// Bytes of an answer that wait in this process, besides the piece that made them too many.
 const WRITE_BUFFER: usize = 16 * 1024;

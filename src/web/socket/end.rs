@@ -1,6 +1,6 @@
 //! How a socket ends: what its standing is worth, which code is said, and how far the client is waited for.
 
-use actix_ws::{AggregatedMessageStream, CloseCode, CloseReason, ProtocolError};
+use actix_ws::{CloseCode, CloseReason, MessageStream, ProtocolError};
 use tokio::time::timeout;
 
 use super::session::Socket;
@@ -55,7 +55,7 @@ impl Socket {
     }
 
     /// Says goodbye as far as the client still listens.
-    pub(super) async fn finish(mut self: Box<Self>, end: End, mut messages: Box<AggregatedMessageStream>) {
+    pub(super) async fn finish(mut self: Box<Self>, end: End, mut messages: Box<MessageStream>) {
         let Some((code, reason)) = end.close() else { return };
         if end == End::Drain {
             let _ = self.flush_all().await;

@@ -9,6 +9,7 @@ mod end;
 mod follow;
 mod list;
 mod out;
+mod parts;
 mod session;
 mod sessions;
 mod upgrade;

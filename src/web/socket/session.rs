@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::web;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, ProtocolError};
+use actix_ws::{Message, MessageStream, ProtocolError};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::end::fault_end;
 use super::follow::{Follow, Outgoing, Piece, Step};
 use super::out::Out;
+use super::parts::{Part, Parts};
 use super::sessions::{Member, Session};
 use super::{End, INBOX, INBOX_BYTES, MISSES, ROWS_FOR, code};
 use crate::chat::Suggesting;
@@ -22,7 +23,7 @@ use crate::staff::board::Watcher;
 use crate::telemetry::metric;
 use crate::web::auth::extract::Caller;
 use crate::web::auth::{Claims, Principal};
-use crate::web::guard::VerdictCell;
+use crate::web::guard::{MAX_FRAME, VerdictCell};
 use crate::web::state::State;
 use crate::web::wire::{ClientFrame, ServerFrame, Viewer, WireEvent};
 
@@ -53,6 +54,7 @@ pub(super) struct Socket {
     /// When the next heartbeat is due, or the client has to have said `hello`.
     beat: Instant,
     missed: u8,
+    parts: Parts,
 }
 
 impl Socket {
@@ -84,16 +86,13 @@ impl Socket {
             greeted: false,
             beat: Instant::now() + state.settings.hello_within(),
             missed: 0,
+            parts: Parts::default(),
             state,
         }
     }
 
     /// Runs until either side ends it.
-    pub(super) async fn run(
-        mut self: Box<Self>,
-        mut messages: Box<AggregatedMessageStream>,
-        verdict: VerdictCell,
-    ) {
+    pub(super) async fn run(mut self: Box<Self>, mut messages: Box<MessageStream>, verdict: VerdictCell) {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);
@@ -103,7 +102,7 @@ impl Socket {
         metrics::gauge!(metric::CONNECTIONS).decrement(1.0);
     }
 
-    async fn live(&mut self, messages: &mut AggregatedMessageStream, verdict: &VerdictCell) -> End {
+    async fn live(&mut self, messages: &mut MessageStream, verdict: &VerdictCell) -> End {
         if let Err(end) = self.check_standing() {
             return end;
         }
@@ -134,18 +133,25 @@ impl Socket {
 
     async fn heard(
         &mut self,
-        message: Option<Result<AggregatedMessage, ProtocolError>>,
+        message: Option<Result<Message, ProtocolError>>,
         verdict: &VerdictCell,
     ) -> Result<(), End> {
         self.missed = 0;
         match message {
             None => Err(End::Gone),
             Some(Err(fault)) => Err(fault_end(&fault, verdict)),
-            Some(Ok(AggregatedMessage::Text(text))) => self.text(&text).await,
-            Some(Ok(AggregatedMessage::Binary(_))) => Err(End::Close(code::UNSUPPORTED, "text frames only")),
-            Some(Ok(AggregatedMessage::Ping(bytes))) => self.out.pong(&bytes).await,
-            Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
-            Some(Ok(AggregatedMessage::Close(reason))) => {
+            Some(Ok(Message::Text(text))) => self.text(&text).await,
+            Some(Ok(Message::Binary(_))) => Err(End::Close(code::UNSUPPORTED, "text frames only")),
+            Some(Ok(Message::Ping(bytes))) => self.out.pong(&bytes).await,
+            Some(Ok(Message::Pong(_) | Message::Nop)) => Ok(()),
+            Some(Ok(Message::Continuation(item))) => match self.parts.take(item) {
+                Part::More => Ok(()),
+                Part::Whole(text) => self.text(&text).await,
+                Part::TooLong => self.refuse("bad_frame", format!("longer than {MAX_FRAME} bytes")).await,
+                Part::Binary => Err(End::Close(code::UNSUPPORTED, "text frames only")),
+                Part::NotText => Err(End::Close(code::INVALID_UTF8, "invalid UTF-8")),
+            },
+            Some(Ok(Message::Close(reason))) => {
                 self.out.close_back(reason).await;
                 Err(End::Gone)
             }

@@ -14,7 +14,7 @@ use crate::web::address;
 use crate::web::auth::extract::{Caller, protocols};
 use crate::web::auth::{Action, Principal, Resource};
 use crate::web::error::ApiError;
-use crate::web::guard::{Guarded, MAX_FRAME, MAX_MESSAGE, VerdictCell};
+use crate::web::guard::{Guarded, MAX_FRAME, VerdictCell};
 use crate::web::limits::{Kind, SocketPlace};
 use crate::web::origin::{self, Origin};
 use crate::web::state::State;
@@ -55,10 +55,7 @@ pub(crate) async fn open(
         .map_err(|_| {
             ApiError::bad_request("not_a_websocket", "this address speaks WebSocket (RFC 6455, version 13)")
         })?;
-    let messages = messages
-        .max_frame_size(MAX_FRAME as usize)
-        .aggregate_continuations()
-        .max_continuation_size(MAX_MESSAGE as usize);
+    let messages = messages.max_frame_size(MAX_FRAME as usize);
     if let Some(held) = request.conn_data::<Held>() {
         held.0.set(Some(place));
     }
