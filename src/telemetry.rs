@@ -7,6 +7,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 pub mod metric {
     /// Gauge: open WebSockets.
     pub const CONNECTIONS: &str = "shopclerk_connections";
+    /// Counter: WebSockets that ended, by the code the server said (label `code`; `none` where the client went first).
+    pub const SOCKETS_ENDED: &str = "shopclerk_sockets_ended_total";
     /// Gauge: replies waiting for the model.
     pub const QUEUE_LENGTH: &str = "shopclerk_queue_length";
     /// Gauge: replies being generated.

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::suggest::Suggestion;
 use crate::domain::{ConvId, Event, MessageId, StaffId};
@@ -51,11 +51,34 @@ pub enum Who {
     Ai,
 }
 
+impl Notice {
+    /// Bytes it keeps in memory while it waits, about.
+    fn weight(&self) -> usize {
+        let text = match self {
+            Self::Event(event) => event.kind.text_bytes(),
+            Self::Delta(delta) => delta.text.len(),
+            Self::Suggestion(piece) => piece.text.len(),
+            Self::Gone(_) | Self::Queued { .. } | Self::Typing { .. } => 0,
+        };
+        text + WEIGHT
+    }
+}
+
+/// What a notice weighs besides its text.
+const WEIGHT: usize = 256;
+
+/// What both ends of a listener's queue know.
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: AtomicUsize,
+    overflowed: AtomicBool,
+}
+
 /// The receiving end of one listener.
 #[derive(Debug)]
 pub struct Inbox {
     queue: mpsc::Receiver<Notice>,
-    overflowed: Arc<AtomicBool>,
+    waiting: Arc<Waiting>,
 }
 
 impl Inbox {
@@ -64,7 +87,9 @@ impl Inbox {
         if self.overflowed() {
             return None;
         }
-        self.queue.recv().await
+        let notice = self.queue.recv().await?;
+        self.waiting.bytes.fetch_sub(notice.weight(), Ordering::AcqRel);
+        Some(notice)
     }
 
     /// True if there is nothing to hear right now.
@@ -74,7 +99,7 @@ impl Inbox {
 
     /// True if the listener was cut off because it did not keep up.
     pub fn overflowed(&self) -> bool {
-        self.overflowed.load(Ordering::Acquire)
+        self.waiting.overflowed.load(Ordering::Acquire)
     }
 }
 
@@ -83,30 +108,33 @@ impl Inbox {
 pub struct Outlet {
     id: u64,
     queue: mpsc::Sender<Notice>,
-    overflowed: Arc<AtomicBool>,
+    waiting: Arc<Waiting>,
+    bytes: usize,
 }
 
 impl Outlet {
-    /// An outlet and its inbox, which holds at most `capacity` notices.
-    pub fn new(capacity: usize) -> (Self, Inbox) {
+    /// An outlet and its inbox, which holds at most `capacity` notices, and at most `bytes` in them unless it is a single one.
+    pub fn new(capacity: usize, bytes: usize) -> (Self, Inbox) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (sender, queue) = mpsc::channel(capacity);
-        let overflowed = Arc::new(AtomicBool::new(false));
-        let outlet =
-            Self { id: NEXT.fetch_add(1, Ordering::Relaxed), queue: sender, overflowed: overflowed.clone() };
-        (outlet, Inbox { queue, overflowed })
+        let waiting = Arc::<Waiting>::default();
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        (Self { id, queue: sender, waiting: waiting.clone(), bytes }, Inbox { queue, waiting })
     }
 
     /// False once the listener is gone or cut off.
     pub(super) fn tell(&self, notice: Notice) -> bool {
-        if self.overflowed.load(Ordering::Acquire) {
+        if self.waiting.overflowed.load(Ordering::Acquire) {
             return false;
         }
-        match self.queue.try_send(notice) {
+        let weight = notice.weight();
+        let before = self.waiting.bytes.fetch_add(weight, Ordering::AcqRel);
+        let fits = before == 0 || before + weight <= self.bytes;
+        match if fits { self.queue.try_send(notice) } else { Err(TrySendError::Full(notice)) } {
             Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.overflowed.store(true, Ordering::Release);
+            Err(TrySendError::Closed(_)) => false,
+            Err(TrySendError::Full(_)) => {
+                self.waiting.overflowed.store(true, Ordering::Release);
                 false
             }
         }
@@ -161,5 +189,35 @@ impl Hub {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<ConvId, Vec<Outlet>>> {
         self.listeners.lock().expect("no code panics while it holds the listeners. This is a bug.")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn piece(text: &str) -> Notice {
+        let (conv, mid) = (ConvId(uuid::Uuid::nil()), MessageId(uuid::Uuid::nil()));
+        Notice::Delta(Arc::new(Delta { conv, mid, off: 0, text: text.into() }))
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_lags_in_bytes_is_cut_off_whole() {
+        let (outlet, mut inbox) = Outlet::new(100, 2_000);
+        let long = piece(&"x".repeat(5_000));
+        assert!(outlet.tell(long.clone()), "a single one may be longer");
+        assert_eq!(inbox.next().await, Some(long));
+        let short = piece(&"x".repeat(600));
+        for _ in 0..10 {
+            assert!(
+                outlet.tell(short.clone()) && outlet.tell(short.clone()),
+                "those that are read make room"
+            );
+            assert!(inbox.next().await.is_some() && inbox.next().await.is_some());
+        }
+        assert!(outlet.tell(short.clone()) && outlet.tell(short.clone()));
+        assert!(!outlet.tell(short.clone()) && inbox.overflowed());
+        assert_eq!(inbox.next().await, None, "not even what came before");
+        assert!(!outlet.tell(piece("")));
     }
 }

@@ -9,12 +9,17 @@ use crate::domain::{ConvId, Event, Seq, Shopper, ShopperId, StaffId};
 
 /// How many events are replayed to a listener; who is further behind reads the history.
 const REPLAY: usize = 1_000;
+/// How many of them at a time. A listener may have a thousand long ones to catch up with, and may stop reading after the first.
+const PAGE: usize = 8;
 
 /// What a listener missed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Replay {
     pub head: Seq,
+    /// The next of them, or the first page of the newest.
     pub events: Vec<Event>,
+    /// More were missed: ask again after the last of `events`. What follows is set only where there are no more.
+    pub more: bool,
     /// The reply in the making, from its first character.
     pub partial: Option<Delta>,
     /// The place in the line for the model.
@@ -46,19 +51,27 @@ impl Desk {
         self.0.limits.block(shoppers);
     }
 
+    /// From now on `outlet` hears of `conv`; the number of its newest event, 0 for a conversation that is not there.
+    pub fn attach(&self, conv: ConvId, outlet: &Outlet) -> Result<Seq, DeskError> {
+        self.0.hub.attach(conv, outlet);
+        Ok(self.0.store.head(conv)?.unwrap_or_default().seq)
+    }
+
     /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
     /// that nothing falls between; what comes twice has a number, or an offset, to tell it by.
     pub fn subscribe(&self, conv: ConvId, after: Seq, outlet: &Outlet) -> Result<Replay, DeskError> {
-        self.0.hub.attach(conv, outlet);
-        let head = self.0.store.head(conv)?.unwrap_or_default().seq;
+        let head = self.attach(conv, outlet)?;
         let reset = after > head || head - after > REPLAY as u64;
         let from = if reset { head.saturating_sub(REPLAY as u64) } else { after };
-        let events = self.0.store.events(conv, from, REPLAY)?;
+        let events = self.0.store.events(conv, from, PAGE)?;
+        if events.last().is_some_and(|last| last.seq < head) {
+            return Ok(Replay { head, events, more: true, partial: None, queued: None, reset });
+        }
         let (partial, queued) = match self.0.lives.get(conv) {
             Some(live) => live.so_far(conv),
             None => (None, None),
         };
-        Ok(Replay { head, events, partial, queued, reset })
+        Ok(Replay { head, events, more: false, partial, queued, reset })
     }
 
     /// `outlet` hears of `conv` no more.

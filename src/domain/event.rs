@@ -70,6 +70,22 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Bytes of what somebody, or a tool, wrote.
+    pub fn text_bytes(&self) -> usize {
+        match self {
+            Self::Said { text, .. }
+            | Self::Reply { text, .. }
+            | Self::Note { text, .. }
+            | Self::Summary { text }
+            | Self::Correction { text, .. }
+            | Self::Draft { text, .. } => text.len(),
+            Self::Tool { outcome, .. } => outcome.to_string().len(),
+            Self::Rating { comment, .. } => comment.as_ref().map_or(0, String::len),
+            Self::Tags { tags, .. } => tags.as_slice().iter().map(|tag| tag.len()).sum(),
+            Self::Status { .. } | Self::Owner { .. } => 0,
+        }
+    }
+
     /// True for what only the shop's side may read.
     pub fn is_private(&self) -> bool {
         match self {

@@ -11,6 +11,7 @@ use actix_web::{App, HttpServer, web};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::time::timeout;
 
+use super::socket::Held;
 use super::state::State;
 use super::{Settings, routes, runs, staff, trace};
 use crate::chat::Desk;
@@ -23,6 +24,13 @@ use crate::tools::Toolbox;
 
 /// How long a peer may leave sent data unacknowledged: a reader that is gone or never reads is cut by the kernel.
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Unsent bytes the kernel takes for one peer, beyond what is on its way. Without this a reader that stops is given megabytes.
+const UNSENT: u32 = 64 * 1024;
+/// Bytes the kernel keeps of what one peer sends; what it has is read at once. Grown by itself it would be megabytes. A client
+/// 100 ms away still sends 160 KiB a second.
+const RECEIVED: usize = 16 * 1024;
+/// Bytes of an answer that wait in this process, besides the piece that made them too many.
+const WRITE_BUFFER: usize = 16 * 1024;
 /// How long peers have to take their goodbye.
 const GOODBYE: Duration = Duration::from_secs(10);
 /// Limiters forget quiet addresses this often.
@@ -70,6 +78,7 @@ pub fn serve(parts: Parts, listener: TcpListener) -> std::io::Result<Running> {
     })
     .workers(workers)
     .on_connect(bound_silence)
+    .h1_write_buffer_size(WRITE_BUFFER)
     .client_request_timeout(Duration::from_secs(5))
     .client_disconnect_timeout(Duration::from_secs(1))
     // A small frame after another one must not wait for the peer's acknowledgement (40 ms).
@@ -96,11 +105,19 @@ async fn sweep(state: web::Data<State>) {
     }
 }
 
-fn bound_silence(connection: &dyn Any, _: &mut Extensions) {
-    if let Some(stream) = connection.downcast_ref::<TcpStream>() {
-        // Not every platform has it; the heartbeat still finds those who are gone.
-        let _ = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(USER_TIMEOUT));
+fn bound_silence(connection: &dyn Any, held: &mut Extensions) {
+    held.insert(Held::default());
+    let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
+    // Not every platform has these; the heartbeat still finds those who are gone.
+    #[cfg(target_os = "linux")]
+    {
+        let socket = socket2::SockRef::from(stream);
+        let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+        let _ = socket.set_tcp_notsent_lowat(UNSENT);
+        let _ = socket.set_recv_buffer_size(RECEIVED);
     }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, USER_TIMEOUT, UNSENT, RECEIVED);
 }
 
 impl Running {

@@ -1,5 +1,7 @@
 //! Where the server listens and whom it trusts; the `[web]` table of the configuration.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,6 +25,12 @@ pub struct Settings {
     pub renew_days: u64,
     /// Sockets one address may hold.
     pub sockets_per_address: usize,
+    /// Sockets one session (a shopper's, or a login of the staff) may hold: a tab is one. The oldest makes room for the newest.
+    pub sockets_per_session: usize,
+    /// Milliseconds within which a client has to say `hello`.
+    pub hello_within_ms: u64,
+    /// Milliseconds between two heartbeats; a client that leaves two in a row unanswered is let go.
+    pub heartbeat_ms: u64,
     /// Requests one address may make in a minute.
     pub requests_per_minute: u32,
     /// Sessions one address may begin in a minute.
@@ -47,6 +55,9 @@ impl Default for Settings {
             token_minutes: 60,
             renew_days: 30,
             sockets_per_address: 20,
+            sockets_per_session: 8,
+            hello_within_ms: 10_000,
+            heartbeat_ms: 25_000,
             requests_per_minute: 1_200,
             sessions_per_minute: 60,
             upgrades_per_minute: 120,
@@ -57,6 +68,14 @@ impl Default for Settings {
 }
 
 impl Settings {
+    pub(super) fn hello_within(&self) -> Duration {
+        Duration::from_millis(self.hello_within_ms)
+    }
+
+    pub(super) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.heartbeat_ms)
+    }
+
     /// What cannot work, each with its key and its fix.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
@@ -95,6 +114,14 @@ impl Settings {
         ] {
             if value == 0 {
                 faults.push(format!("{key}: 0 would refuse everybody; use 1 or more"));
+            }
+        }
+        if self.sockets_per_session == 0 {
+            faults.push("sockets_per_session: 0 would end every socket at once; use 1 or more".to_owned());
+        }
+        for (key, value) in [("hello_within_ms", self.hello_within_ms), ("heartbeat_ms", self.heartbeat_ms)] {
+            if !(100..=3_600_000).contains(&value) {
+                faults.push(format!("{key}: {value} is not between 100 and 3600000 (an hour)"));
             }
         }
         if self.token_minutes == 0 {

@@ -7,6 +7,7 @@ use super::auth::extract::ApiKey;
 use super::auth::tickets::Tickets;
 use super::auth::{Identities, Tokens};
 use super::limits::Limits;
+use super::socket::Sessions;
 use super::{Parts, Settings};
 use crate::chat::Desk;
 use crate::clock::Clock;
@@ -29,6 +30,7 @@ pub struct State {
     pub identities: Identities,
     pub api_key: Option<ApiKey>,
     pub limits: Limits,
+    pub(super) sessions: Sessions,
     /// True once the server is going down: nobody new comes in.
     pub leaving: watch::Sender<bool>,
     /// True once everybody has to go. Every socket holds a receiver, so that the drain knows when the last is gone.
@@ -55,6 +57,7 @@ impl State {
             api_key: api_key.as_deref().map(ApiKey::new),
             limits: Limits::new(&settings),
             leaving: watch::Sender::new(false),
+            sessions: Sessions::new(settings.sockets_per_session),
             drain: watch::Sender::new(false),
             metrics,
             runs,

@@ -62,6 +62,7 @@ function desk(change: Partial<Deps> = {}): Desk {
     random: () => 0,
     onRows: () => {},
     onFault: (code) => void faults.push(code),
+    onClosed: () => void faults.push("closed"),
     ...change,
   });
 }
@@ -96,6 +97,19 @@ it("connects with a ticket of its own each time, says hello, and asks for the li
   expect(wire.take()).toEqual([{ t: "hello", resume: [] }, { t: "list", tab: "waiting", limit: 100 }]);
   wire.hear({ t: "list", at: 5, tab: "waiting", rows: [row(1)], counts: { ...NO_COUNTS, waiting: 1 } });
   expect(here.list.ids).toEqual([CONV]);
+});
+
+it("a connection that ends for good after its welcome is told; one that never had one is not", async () => {
+  const here = desk();
+  here.start();
+  await vi.advanceTimersByTimeAsync(0);
+  wires.at(-1)!.drop(4003);
+  expect([here.link.value, faults]).toEqual(["closed", []]);
+  const other = desk();
+  other.start();
+  const wire = await online(other);
+  wire.drop(4003);
+  expect([other.link.value, faults]).toEqual(["closed", ["closed"]]);
 });
 
 it("a conversation opened between hello and welcome is asked for; the one that hello named is left", async () => {

@@ -127,6 +127,38 @@ describe("a connection", () => {
     expect(renewed()).toBe(1);
   });
 
+  it("whose place newer tabs took waits until somebody looks at it", async () => {
+    const { link, last, sockets, states, tick } = set();
+    link.start();
+    await tick();
+    last().open();
+    last().say(welcome);
+    last().end(4009);
+    await tick(24 * 3_600_000);
+    expect([sockets.length, states.at(-1)]).toEqual([1, "lost"]);
+    link.wake();
+    await tick();
+    expect(sockets).toHaveLength(2);
+    last().open();
+    last().say(welcome);
+    // From here on it is a connection like any other.
+    last().end(1006);
+    await tick(1_000);
+    expect(sockets).toHaveLength(3);
+  });
+
+  it("of somebody who was blocked is not made again", async () => {
+    const { link, last, sockets, states, tick } = set();
+    link.start();
+    await tick();
+    last().open();
+    last().say(welcome);
+    last().end(4003);
+    link.wake();
+    await tick(3_600_000);
+    expect([sockets.length, states.at(-1)]).toEqual([1, "closed"]);
+  });
+
   it("that is refused twice before a welcome asks for a new token", async () => {
     const { link, last, tick, renewed } = set();
     link.start();

@@ -30,6 +30,15 @@ export function binary() {
   return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
 }
 
+/** The model of tests that need a real one; `undefined` where there is none, which is a failure under `make test`. */
+export function realModel() {
+  const { SHOPCLERK_MODEL, SHOPCLERK_MODELS, SHOPCLERK_REQUIRE } = process.env;
+  const name = "smollm2-135m-instruct";
+  const model = SHOPCLERK_MODEL ?? (SHOPCLERK_MODELS && existsSync(join(SHOPCLERK_MODELS, name)) ? name : undefined);
+  if (!model && SHOPCLERK_REQUIRE === "1") throw new Error("no model: run `shopclerk model pull` and set SHOPCLERK_MODELS");
+  return model;
+}
+
 /** Limits that many tests from one address would meet. */
 const ROOMY = {
   SHOPCLERK__CHAT__MESSAGES_PER_MINUTE: "100000",

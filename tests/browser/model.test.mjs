@@ -2,14 +2,10 @@
 // the folder with the default one.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { chat, launch, lines, openChat, profile, seen, Server, until } from "./harness.mjs";
+import { chat, launch, lines, openChat, profile, realModel, seen, Server, until } from "./harness.mjs";
 
-const DEFAULT = "smollm2-135m-instruct";
-const { SHOPCLERK_MODEL, SHOPCLERK_MODELS } = process.env;
-const model = SHOPCLERK_MODEL ?? (SHOPCLERK_MODELS && existsSync(join(SHOPCLERK_MODELS, DEFAULT)) ? DEFAULT : undefined);
+const model = realModel();
 
 test("a real model answers the question on the demo shop's page", { skip: !model && "neither SHOPCLERK_MODEL nor SHOPCLERK_MODELS names a model" }, async () => {
   const server = await new Server({ model }).start();

@@ -3,18 +3,12 @@
 // was taught and says so, and is rolled back. Takes some minutes: a real training run.
 
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { launch, lines, Server, staff } from "./harness.mjs";
+import { launch, lines, realModel, Server, staff } from "./harness.mjs";
 import { colleague, composer, session, shopper, speak, transcript, until, visit } from "./dashboard-kit.mjs";
 
-const DEFAULT = "smollm2-135m-instruct";
-const { SHOPCLERK_MODEL, SHOPCLERK_MODELS } = process.env;
-const model = SHOPCLERK_MODEL ?? (SHOPCLERK_MODELS && existsSync(join(SHOPCLERK_MODELS, DEFAULT)) ? DEFAULT : undefined);
-const NO_MODEL = "neither SHOPCLERK_MODEL nor SHOPCLERK_MODELS names a model";
-/** Where everything has to be seen working, what cannot be is a failure. */
-const required = process.env.SHOPCLERK_REQUIRE === "1";
+const model = realModel();
 
 const TAUGHT = "Yes, we wrap gifts in green linen paper, free of charge. Tick the gift box at the checkout.";
 /** The same wish in the words of different shoppers: rows that are nearly equal are learnt once. */
@@ -64,8 +58,7 @@ async function corrects(page, server) {
 /** A reply's version as the agent sees it. */
 const from = (page) => transcript(page).locator(".entry.reply:not(.live) .from").last();
 
-test("asked, suggested, edited, rated, corrected, trained, promoted, answered as taught, rolled back", { skip: !model && !required && NO_MODEL, timeout: 1_700_000 }, async () => {
-  assert.ok(model, NO_MODEL);
+test("asked, suggested, edited, rated, corrected, trained, promoted, answered as taught, rolled back", { skip: !model && "no model", timeout: 1_700_000 }, async () => {
   const server = await new Server({ model }).start();
   const browser = await launch();
   try {

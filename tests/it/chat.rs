@@ -68,7 +68,7 @@ impl Shop {
     pub(crate) async fn visit(&self) -> Visit<'_> {
         let shopper = ShopperId(Uuid::new_v4());
         let conv = self.desk.open(shopper).await.unwrap();
-        let (outlet, inbox) = Outlet::new(4096);
+        let (outlet, inbox) = Outlet::new(4096, usize::MAX);
         let replay = self.desk.subscribe(conv, 0, &outlet).unwrap();
         assert_eq!(replay.head, 1);
         Visit { desk: &self.desk, conv, shopper, inbox, outlet }
@@ -232,7 +232,7 @@ async fn a_newcomer_in_the_middle_gets_the_text_so_far() {
     let mut visit = shop.visit().await;
     visit.say("[[long 400]] [[slow 3]]").await;
     visit.first_delta().await;
-    let (outlet, mut inbox) = Outlet::new(4096);
+    let (outlet, mut inbox) = Outlet::new(4096, usize::MAX);
     let replay = shop.desk.subscribe(visit.conv, 0, &outlet).unwrap();
     assert_eq!(replay.events.len(), 2);
     let mut text = replay.partial.expect("a reply in the making").text.to_string();
@@ -303,7 +303,7 @@ async fn what_a_stop_left_open_is_answered_once_after_the_start() {
     drop(visit);
     let shop = shop.reopen(settings).await;
     assert!(shop.desk.owns(shopper, conv).unwrap());
-    let (outlet, mut inbox) = Outlet::new(8192);
+    let (outlet, mut inbox) = Outlet::new(8192, usize::MAX);
     shop.desk.subscribe(conv, 0, &outlet).unwrap();
     while let Some(notice) = tokio::time::timeout(Duration::from_secs(20), inbox.next()).await.unwrap() {
         if matches!(&notice, Notice::Event(e) if matches!(e.kind, EventKind::Reply { .. })) {

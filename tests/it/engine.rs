@@ -1,6 +1,4 @@
-//! The real model. Without it (`SHOPCLERK_MODELS`) each of these says so and is counted as skipped.
-
-use std::path::PathBuf;
+//! The real model. Without it (`SHOPCLERK_MODELS`) each of these says that it was skipped.
 
 use futures_util::StreamExt;
 use serde::Deserialize;
@@ -9,6 +7,8 @@ use shopclerk::model::engine::Engine;
 use shopclerk::model::settings::Quantise;
 use shopclerk::model::{Model, ModelError, Settings};
 use tokio::sync::{Mutex, OnceCell};
+
+use super::need;
 
 /// One model for all tests; it answers one question at a time anyway.
 async fn engine() -> Option<&'static Engine> {
@@ -19,31 +19,9 @@ async fn engine() -> Option<&'static Engine> {
 /// Tests that count what the engine keeps must not run beside others.
 pub(crate) static ALONE: Mutex<()> = Mutex::const_new(());
 
-pub(crate) fn folder() -> Option<PathBuf> {
-    let models = std::env::var_os("SHOPCLERK_MODELS")?;
-    Some(PathBuf::from(models).join("smollm2-135m-instruct")).filter(|folder| folder.is_dir())
-}
-
 async fn load(settings: Settings) -> Option<Engine> {
-    let Some(folder) = folder() else {
-        println!("skipped: no model; set SHOPCLERK_MODELS");
-        return None;
-    };
+    let folder = need::model()?;
     Some(Engine::load(&folder, "smollm2-135m-instruct", &settings).await.unwrap())
-}
-
-pub(crate) fn shared_path(file: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("SHOPCLERK_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    Some(shared.join(file)).filter(|path| path.is_file())
-}
-
-fn shared(file: &str) -> Option<String> {
-    let text = shared_path(file).and_then(|path| fs_err::read_to_string(path).ok());
-    if text.is_none() {
-        println!("skipped: no shared data ({file})");
-    }
-    text
 }
 
 pub(crate) fn ask(text: &str) -> Prompt {
@@ -210,12 +188,8 @@ struct Rendered {
 /// Logits of float32 weights against transformers' (golden/README.md: 2e-2 absolute).
 #[test]
 fn logits_equal_those_of_transformers() {
-    let (Some(logits), Some(rendered)) = (shared("golden/logits.json"), shared("golden/chat_render.json"))
-    else {
-        return;
-    };
-    let golden: Vec<Golden> = serde_json::from_str(&logits).unwrap();
-    let rendered: Vec<Rendered> = serde_json::from_str(&rendered).unwrap();
+    let golden: Vec<Golden> = serde_json::from_str(&need::golden("logits.json")).unwrap();
+    let rendered: Vec<Rendered> = serde_json::from_str(&need::golden("chat_render.json")).unwrap();
     let runtime = runtime();
     runtime.block_on(async {
         let _alone = ALONE.lock().await;

@@ -1,7 +1,7 @@
 //! Likelihoods through the real engine: PEFT's loss on the golden conversations, and no difference by cache or by quantisation's
 //! path.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use shopclerk::domain::run::Manifest;
@@ -9,6 +9,8 @@ use shopclerk::model::adapters::{Base, Bundle, CONFIG, Registry, WEIGHTS};
 use shopclerk::model::engine::Engine;
 use shopclerk::model::settings::Quantise;
 use shopclerk::model::{Model, ModelError, Opening, Passage, Settings};
+
+use super::need;
 
 #[derive(Deserialize)]
 struct Rendered {
@@ -22,18 +24,10 @@ struct Golden {
     adapter: Bundle,
 }
 
-fn model() -> Option<PathBuf> {
-    let models = std::env::var_os("SHOPCLERK_MODELS")?;
-    Some(PathBuf::from(models).join("smollm2-135m-instruct")).filter(|folder| folder.is_dir())
-}
-
 fn golden(model: &Path) -> Option<Golden> {
-    let shared = std::env::var_os("SHOPCLERK_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
-        .join("golden");
-    let rendered = fs_err::read_to_string(shared.join("chat_render.json")).ok()?;
-    let run: serde_json::Value =
-        serde_json::from_str(&fs_err::read_to_string(shared.join("lora_run.json")).unwrap()).unwrap();
+    let run = need::shared_golden("lora_run.json")?;
+    let shared = run.parent()?;
+    let run: serde_json::Value = serde_json::from_str(&fs_err::read_to_string(&run).unwrap()).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let peft = dir.path().join("peft");
     fs_err::create_dir(&peft).unwrap();
@@ -57,7 +51,7 @@ fn golden(model: &Path) -> Option<Golden> {
     };
     let id = registry.publish(&peft, manifest).unwrap();
     Some(Golden {
-        rendered: serde_json::from_str(&rendered).unwrap(),
+        rendered: serde_json::from_str(&need::golden("chat_render.json")).unwrap(),
         loss: run["steps"][0]["loss"].as_f64().unwrap(),
         adapter: registry.check(&id, Some(&base)).unwrap(),
     })
@@ -82,8 +76,8 @@ async fn loss(engine: &Engine, golden: &Golden, adapter: Option<&str>) -> f64 {
 
 #[test]
 fn likelihoods_are_pefts() {
-    let Some(model) = model() else { return println!("skipped: no model; set SHOPCLERK_MODELS") };
-    let Some(golden) = golden(&model) else { return println!("skipped: no shared data") };
+    let Some(model) = need::model() else { return };
+    let Some(golden) = golden(&model) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         for (quantise, tolerance) in [(Quantise::None, 1e-3), (Quantise::Q8_0, 0.05)] {

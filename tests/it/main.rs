@@ -24,6 +24,7 @@ mod model_files_hub;
 mod model_files_made;
 #[cfg(feature = "import")]
 mod model_files_pull;
+mod need;
 mod rows;
 mod rows_erase;
 mod runs;

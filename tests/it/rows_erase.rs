@@ -8,9 +8,9 @@ use shopclerk::domain::{Command, Event, Opening, Shopper};
 use shopclerk::runs::rows::forget::{self, Forgotten, forget};
 use shopclerk::store::{Erasure, Settings, Store, StoreError, Whose};
 
+use super::need;
 use super::store::{check_fold, conv, open, say, settings, shopper};
 use super::store_child::{child, lines};
-use super::store_crash::strace_works;
 use super::store_damage::copy;
 
 const SECRET: &str = "the secret of shopper one";
@@ -173,8 +173,7 @@ async fn a_stop_in_the_middle_is_finished_by_the_next_opening() {
 /// SIGKILL at system calls of the real thing: afterwards the shopper is there as before, or gone without a trace.
 #[tokio::test]
 async fn erasing_survives_kill_9_at_any_system_call() {
-    if !strace_works() {
-        println!("skipped: strace is missing or may not attach here");
+    if !need::strace() {
         return;
     }
     let home = tempfile::tempdir().unwrap();

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use std::process::Command as Process;
 
 use shopclerk::clock::Clock;
 use shopclerk::domain::{Cmid, Command, ConvId, Ended, EventKind, MessageId, Seq};
 use shopclerk::store::Store;
 use uuid::Uuid;
 
+use super::need;
 use super::store::{check_fold, check_replies, settings};
 use super::store_child::{Ack, WRITERS, child, conv_of, lines, message, soak};
 use super::store_damage::copy;
@@ -95,12 +95,6 @@ async fn nothing_acknowledged_is_lost_by_kill_9() {
     println!("{rounds} kills, {total} acknowledged messages, none lost");
 }
 
-/// True if strace can do its work here.
-pub(crate) fn strace_works() -> bool {
-    let output = Process::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
-    output.is_ok_and(|o| o.status.success())
-}
-
 /// Runs a writer of `count` messages with one fault injected. Returns its lines and whether it ended by itself.
 pub(crate) fn with_fault(dir: &Path, call: &str, fault: &str, count: u32) -> (Vec<String>, bool) {
     let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{fault}"));
@@ -122,8 +116,7 @@ const CALLS: [&str; 9] =
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_at_any_system_call() {
-    if !strace_works() {
-        println!("skipped: {} sweeps: strace is missing or may not attach here", CALLS.len());
+    if !need::strace() {
         return;
     }
     // A store that is made, and one whose index is made again from the journal.
@@ -165,8 +158,7 @@ async fn nothing_acknowledged_is_lost_at_any_system_call() {
 
 #[tokio::test]
 async fn a_disk_that_fails_stops_the_store_and_loses_nothing() {
-    if !strace_works() {
-        println!("skipped: 1 sweep of disk errors: strace is missing or may not attach here");
+    if !need::strace() {
         return;
     }
     let mut hits = 0;

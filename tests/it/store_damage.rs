@@ -7,6 +7,7 @@ use shopclerk::clock::Clock;
 use shopclerk::domain::{Command, Event, EventKind, Opening};
 use shopclerk::store::{HOLE, Settings, Store, StoreError, StoreHealth};
 
+use super::need;
 use super::store::{conv, open, say, settings, shopper};
 use super::store_child::{Seen, read, soak};
 
@@ -164,10 +165,7 @@ struct SmallDisk(tempfile::TempDir);
 impl SmallDisk {
     fn new(mib: u64) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let size = format!("size={mib}m");
-        let mounted =
-            Process::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()).output();
-        mounted.is_ok_and(|o| o.status.success()).then(|| Self(dir))
+        need::tmpfs(dir.path(), &format!("size={mib}m")).then(|| Self(dir))
     }
 
     fn fill(&self) -> PathBuf {
@@ -186,10 +184,7 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_disk_that_fills_up_loses_nothing() {
-    let Some(disk) = SmallDisk::new(48) else {
-        println!("skipped: 1 test of a full disk: mounting a tmpfs needs root");
-        return;
-    };
+    let Some(disk) = SmallDisk::new(48) else { return };
     let dir = disk.0.path().join("store");
     let small = Settings { ballast_mib: 12, segment_mib: 4, ..settings() };
     let store = Store::open(&dir, &small, Clock::System).unwrap();
@@ -220,10 +215,7 @@ async fn a_disk_that_fills_up_loses_nothing() {
 
 #[tokio::test]
 async fn near_a_full_disk_messages_are_refused_until_there_is_room() {
-    let Some(disk) = SmallDisk::new(48) else {
-        println!("skipped: 1 test of the free-space floor: mounting a tmpfs needs root");
-        return;
-    };
+    let Some(disk) = SmallDisk::new(48) else { return };
     let dir = disk.0.path().join("store");
     let store = Store::open(&dir, &Settings { min_free_mib: 6, ..settings() }, Clock::System).unwrap();
     store.commit(conv(1), Command::Open(Opening { shopper: shopper(1) })).await.unwrap();

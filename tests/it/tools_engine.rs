@@ -12,7 +12,7 @@ use shopclerk::model::{Settings, SharedModel};
 use shopclerk::prompt;
 use shopclerk::tools::{self, ExtractItem, QaItem, SentimentItem, Tool, ToolError, Toolbox, Workers};
 
-use super::engine::folder;
+use super::need;
 
 const PIECES: [&str; 28] = [
     "red",
@@ -70,7 +70,7 @@ fn text(rng: &mut StdRng, n: usize) -> String {
 
 /// The tools with the adapters that ship, as `serve` has them.
 async fn toolbox() -> Option<(Toolbox, Adapters)> {
-    let folder = folder()?;
+    let folder = need::model()?;
     let engine = Engine::load(&folder, "smollm2-135m-instruct", &Settings::default()).await.unwrap();
     let model: SharedModel = Arc::new(engine);
     let own = tempfile::tempdir().unwrap();
@@ -116,10 +116,7 @@ struct Seen {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_text_the_form_holds() {
-    let Some((tools, adapters)) = toolbox().await else {
-        println!("skipped: the default model is not there");
-        return;
-    };
+    let Some((tools, adapters)) = toolbox().await else { return };
     for tool in [Tool::Extract, Tool::Sentiment] {
         let doer = tools.doer(tool, "").await.unwrap();
         assert_eq!(doer.adapter, Some(format!("{}@1", tool.name())), "its own adapter does the work");

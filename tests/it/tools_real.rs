@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{self, Message};
 
-use super::engine::folder;
+use super::need;
 
 const KEY: &str = "sk-of-a-test";
 /// A cold start loads the model and two adapters.

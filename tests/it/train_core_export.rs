@@ -151,10 +151,7 @@ fn case(name: &str, base: &Path, adapter: Option<&Path>, network: &Network) -> V
 
 #[test]
 fn python_peft_gives_the_same_logits() {
-    let Some(python) = std::env::var_os("SHOPCLERK_PEFT_PYTHON") else {
-        println!("skipped: no Python with torch, transformers and peft; `make peft` makes one");
-        return;
-    };
+    let Some(python) = super::need::peft() else { return };
     let dir = tempfile::tempdir().unwrap();
     let mut cases = Vec::new();
     let models = std::env::var_os("SHOPCLERK_MODELS").map(PathBuf::from);

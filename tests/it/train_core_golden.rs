@@ -1,6 +1,6 @@
-//! The trainer's network against PyTorch and PEFT: the numbers of `shared/golden` on the real model.
+//! The trainer's network against PyTorch and PEFT: the golden numbers on the real model.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 use shopclerk::domain::recipe::{LoraRecipe, TrainRecipe};
@@ -8,28 +8,7 @@ use shopclerk::train::example::Example;
 use shopclerk::train::nn::{AdamW, Network, Options, Pass};
 use shopclerk::train::peft;
 
-fn folder() -> Option<PathBuf> {
-    let models = std::env::var_os("SHOPCLERK_MODELS")?;
-    Some(PathBuf::from(models).join("smollm2-135m-instruct")).filter(|folder| folder.is_dir())
-}
-
-/// The model's folder and the golden one, if both are here.
-fn places() -> Option<(PathBuf, PathBuf)> {
-    let shared = std::env::var_os("SHOPCLERK_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let golden = Some(shared.join("golden")).filter(|golden| golden.is_dir());
-    if golden.is_none() {
-        println!("skipped: no shared data (golden)");
-    }
-    if folder().is_none() {
-        println!("skipped: no model; set SHOPCLERK_MODELS");
-    }
-    Some((folder()?, golden?))
-}
-
-fn json<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
-    serde_json::from_str(&fs_err::read_to_string(path).unwrap()).unwrap()
-}
+use super::need;
 
 /// A PEFT folder of the golden configuration and the tensors of `file`.
 fn adapter(golden: &Path, file: &str) -> peft::AdapterFile {
@@ -59,9 +38,9 @@ struct Logits {
 
 #[test]
 fn logits_are_the_golden_ones() {
-    let Some((folder, golden)) = places() else { return };
+    let Some(folder) = need::model() else { return };
     let network = network(&folder, &options());
-    for expected in json::<Vec<Logits>>(&golden.join("logits.json")) {
+    for expected in serde_json::from_str::<Vec<Logits>>(&need::golden("logits.json")).unwrap() {
         let logits = network.logits(&expected.ids).unwrap();
         let mut order: Vec<usize> = (0..logits.len()).collect();
         order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
@@ -102,16 +81,19 @@ fn off(found: &[f32], expected: &[f32]) -> f64 {
 
 #[test]
 fn six_steps_are_those_of_peft() {
-    let Some((folder, golden)) = places() else { return };
-    let rows: Vec<Example> = json::<Vec<Rendered>>(&golden.join("chat_render.json"))
+    let Some(golden) = need::shared_golden("lora_run.json") else { return };
+    let (Some(folder), Some(golden)) = (need::model(), golden.parent()) else { return };
+    let rows: Vec<Example> = serde_json::from_str::<Vec<Rendered>>(&need::golden("chat_render.json"))
+        .unwrap()
         .into_iter()
         .map(|row| Example { ids: row.ids, targets: row.mask.iter().map(|mark| *mark == 1).collect() })
         .collect();
-    let run: Golden = json(&golden.join("lora_run.json"));
+    let run: Golden =
+        serde_json::from_str(&fs_err::read_to_string(golden.join("lora_run.json")).unwrap()).unwrap();
     for recompute in [false, true] {
         let mut network = network(&folder, &Options { recompute, ..options() });
         let base = network.base_checksum();
-        network.adapter_mut().set_tensors(adapter(&golden, "lora_init.safetensors").tensors).unwrap();
+        network.adapter_mut().set_tensors(adapter(golden, "lora_init.safetensors").tensors).unwrap();
         let train = TrainRecipe { weight_decay: 0.01, ..TrainRecipe::default() };
         let mut adam = AdamW::new(&train, 1.0);
         for (step, expected) in run.steps.iter().enumerate() {
@@ -120,7 +102,7 @@ fn six_steps_are_those_of_peft() {
             let loss = network.backward(&rows, &pass).unwrap();
             assert_eq!(loss.targets, run.target_tokens);
             if step == 0 {
-                let mut gradients = adapter(&golden, "lora_grad_step0.safetensors").tensors;
+                let mut gradients = adapter(golden, "lora_grad_step0.safetensors").tensors;
                 assert_eq!(gradients.len(), 12);
                 for (module, pair) in network.adapter().pairs() {
                     for (side, found) in [("A", &pair.grad_a), ("B", &pair.grad_b)] {
@@ -146,7 +128,7 @@ fn six_steps_are_those_of_peft() {
         // where gradients are tiny: each matrix gets more room than all of them together.
         let found = network.adapter().tensors();
         let (mut all_found, mut all_expected) = (Vec::new(), Vec::new());
-        for (name, expected) in adapter(&golden, "lora_after_6.safetensors").tensors {
+        for (name, expected) in adapter(golden, "lora_after_6.safetensors").tensors {
             let off = off(&found[&name].numbers, &expected.numbers);
             assert!(off < 1e-2, "{name}: {off} off");
             all_found.extend(&found[&name].numbers);

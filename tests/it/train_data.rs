@@ -43,16 +43,8 @@ fn masks_equal_the_golden_ones() {
         ids: Vec<u32>,
         mask: Vec<u8>,
     }
-    let shared = std::env::var_os("SHOPCLERK_SHARED")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
-    let models = std::env::var_os("SHOPCLERK_MODELS").map(PathBuf::from).unwrap_or_default();
-    let folder = models.join("smollm2-135m-instruct");
-    let (Ok(text), true) = (fs_err::read_to_string(shared.join("golden/chat_render.json")), folder.is_dir())
-    else {
-        println!("skipped: no golden numbers or no model; set SHOPCLERK_SHARED and SHOPCLERK_MODELS");
-        return;
-    };
-    let golden: Vec<Golden> = serde_json::from_str(&text).unwrap();
+    let Some(folder) = super::need::model() else { return };
+    let golden: Vec<Golden> = serde_json::from_str(&super::need::golden("chat_render.json")).unwrap();
     assert_eq!(golden.len(), 3);
     let encoder = Encoder::load(&folder, 0).unwrap();
     for chat in golden {

@@ -110,10 +110,7 @@ fn a_full_disk_is_told_and_nothing_is_lost() {
 /// Read by TensorBoard itself; `make test` makes a Python that has it.
 #[test]
 fn the_real_tensorboard_reads_the_event_files() {
-    let Some(python) = std::env::var_os("SHOPCLERK_PYTHON") else {
-        println!("skipped: no Python; set SHOPCLERK_PYTHON to one with the package tensorboard");
-        return;
-    };
+    let Some(python) = super::need::tensorboard() else { return };
     let dir = tempfile::tempdir().unwrap();
     let (base, whole) = whole(dir.path());
     let folder = run_folder(&dir.path().join("broken"), &recipe(&base), 40);

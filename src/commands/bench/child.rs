@@ -95,6 +95,12 @@ impl Child {
         Ok(child)
     }
 
+    /// The same shop in a new process, whose memory nothing was done with yet.
+    pub(super) async fn restart(mut self, model: &Model) -> anyhow::Result<Self> {
+        self.process.kill().await.context("cannot end the server")?;
+        Self::start_in(self.data, model).await
+    }
+
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
         let started = Instant::now();
         while started.elapsed() < Duration::from_secs(30) {
@@ -173,6 +179,12 @@ impl Child {
             })
             .map(|n| n as u64)
             .context("the server does not say how many sockets are open")
+    }
+
+    /// The most it ever was is what it is now.
+    pub(super) fn forget_peak(&self) -> anyhow::Result<()> {
+        let id = self.process.id().context("the server has ended")?;
+        Ok(fs_err::write(format!("/proc/{id}/clear_refs"), "5")?)
     }
 
     pub(super) fn memory(&self) -> anyhow::Result<Memory> {

@@ -1,5 +1,7 @@
 //! What a client says, turned into calls of the desk.
 
+use std::collections::BTreeMap;
+
 use super::End;
 use super::follow::Follow;
 use super::session::Socket;
@@ -8,6 +10,13 @@ use crate::domain::{ConvId, Email, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
+
+/// What is left to read after a page.
+#[derive(Debug, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    More,
+}
 
 impl Socket {
     /// Does what `frame` asks for, or says why not.
@@ -100,19 +109,22 @@ impl Socket {
         // Numbers of another epoch may mean other events in this store.
         let ours = self.state.desk.epoch().to_owned();
         let restored = epoch.is_some_and(|theirs| theirs != ours);
-        let mut replays = Vec::with_capacity(resume.len());
+        let mut heads = BTreeMap::new();
+        let mut followed = Vec::with_capacity(resume.len());
         let mut refused = None;
         for point in resume {
-            if replays.iter().any(|(known, _): &(ResumePoint, Replay)| known.conv == point.conv) {
+            if heads.contains_key(&point.conv) {
                 continue;
             }
             if let Err(denied) = self.may(Action::Read, point.conv) {
                 refused = Some(denied);
                 continue;
             }
-            let seq = if restored { 0 } else { point.seq };
-            match self.state.desk.subscribe(point.conv, seq, &self.outlet) {
-                Ok(replay) => replays.push((point, replay)),
+            match self.state.desk.attach(point.conv, &self.outlet) {
+                Ok(head) => {
+                    heads.insert(point.conv, head);
+                    followed.push(point);
+                }
                 Err(fault) => {
                     self.greet();
                     self.refuse(fault.code(), fault.to_string()).await?;
@@ -120,15 +132,16 @@ impl Socket {
             }
         }
         self.greet();
-        let heads = replays.iter().map(|(point, replay)| (point.conv, replay.head)).collect();
         self.send(&ServerFrame::Welcome { epoch: ours, heads }).await?;
         if let Some(denied) = refused {
             self.deny(denied, None).await?;
         }
-        for (point, mut replay) in replays {
-            replay.reset |= (restored && point.seq > 0) || point.seq > replay.head;
-            self.start_following(point.conv, point.seq);
-            self.deliver(point.conv, replay).await?;
+        for ResumePoint { conv, seq } in followed {
+            self.start_following(conv, if restored { 0 } else { seq });
+            if restored && seq > 0 {
+                self.send(&ServerFrame::Reset { conv }).await?;
+            }
+            self.catch_up(conv).await?;
         }
         Ok(())
     }
@@ -143,16 +156,21 @@ impl Socket {
         }
     }
 
-    /// Reads on from the last event the client was sent.
+    /// Reads on from the last event the client was sent, a page at a time: a long history is never in memory whole.
     pub(super) async fn catch_up(&mut self, conv: ConvId) -> Result<(), End> {
-        let Some(last) = self.follow(conv).map(|f| f.last) else { return Ok(()) };
-        match self.state.desk.subscribe(conv, last, &self.outlet) {
-            Ok(replay) => self.deliver(conv, replay).await,
-            Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
+        loop {
+            let Some(last) = self.follow(conv).map(|f| f.last) else { return Ok(()) };
+            let replay = match self.state.desk.subscribe(conv, last, &self.outlet) {
+                Ok(replay) => replay,
+                Err(fault) => return self.refuse(fault.code(), fault.to_string()).await,
+            };
+            if self.deliver(conv, replay).await? == Rest::Nothing {
+                return Ok(());
+            }
         }
     }
 
-    pub(super) async fn deliver(&mut self, conv: ConvId, replay: Replay) -> Result<(), End> {
+    async fn deliver(&mut self, conv: ConvId, replay: Replay) -> Result<Rest, End> {
         if replay.reset {
             // What comes next are the newest events, from wherever they begin.
             let before = replay.events.first().map_or(replay.head, |first| first.seq - 1);
@@ -164,19 +182,22 @@ impl Socket {
         for event in &replay.events {
             // A replay holds every number after the one it was asked for: a hole in it cannot be filled by asking again.
             if self.follow(conv).is_some_and(|f| event.seq > f.last + 1) {
-                break;
+                return Ok(Rest::Nothing);
             }
             Box::pin(self.event(event)).await?;
+        }
+        if replay.more {
+            return Ok(Rest::More);
         }
         if let Some(partial) = &replay.partial
             && let Some(piece) = self.follow(conv).and_then(|f| f.partial(partial))
         {
             self.piece(conv, piece).await?;
         }
-        match replay.queued {
-            Some(position) => self.send(&ServerFrame::Queued { conv, position }).await,
-            None => Ok(()),
+        if let Some(position) = replay.queued {
+            self.send(&ServerFrame::Queued { conv, position }).await?;
         }
+        Ok(Rest::Nothing)
     }
 
     fn may(&self, action: Action, conv: ConvId) -> Result<(), Denied> {

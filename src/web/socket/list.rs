@@ -62,16 +62,16 @@ impl Socket {
             let message = format!("close a conversation first: {MAX_OPEN} are open");
             return self.refuse("too_many_open", message).await;
         }
-        match self.state.desk.subscribe(conv, seq, &self.outlet) {
-            Ok(replay) if replay.head == 0 => {
+        match self.state.desk.attach(conv, &self.outlet) {
+            Ok(0) => {
                 self.state.desk.leave(conv, &self.outlet);
                 let fault = crate::domain::Refusal::Unknown;
                 self.refuse(fault.code(), fault.to_string()).await
             }
-            Ok(replay) => {
+            Ok(head) => {
                 self.start_following(conv, seq);
-                self.send(&ServerFrame::Opened { conv, head: replay.head }).await?;
-                self.deliver(conv, replay).await
+                self.send(&ServerFrame::Opened { conv, head }).await?;
+                self.catch_up(conv).await
             }
             Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
         }

@@ -5,25 +5,28 @@
 //! conversation.
 
 mod commands;
+mod end;
 mod follow;
 mod list;
+mod out;
+mod parts;
 mod session;
+mod sessions;
 mod upgrade;
 
-pub(super) use upgrade::open;
+pub(super) use sessions::Sessions;
+pub(super) use upgrade::{Held, open};
 
 use std::time::Duration;
 
-/// A client that has not said `hello` by then is let go.
-pub(super) const HELLO_WITHIN: Duration = Duration::from_secs(10);
-/// Between two heartbeats.
-pub(super) const BEAT: Duration = Duration::from_secs(25);
 /// Heartbeats in a row a client may leave unanswered.
 pub(super) const MISSES: u8 = 2;
 /// The longest one frame may wait for a reader.
 pub(super) const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// Notices that may wait for one socket.
 pub(super) const INBOX: usize = 256;
+/// What those may keep in memory, in bytes.
+pub(super) const INBOX_BYTES: usize = 64 * 1024;
 /// Pieces of a reply are gathered this long, or up to [`BATCH_PIECES`]: the size of single words tells too much, and
 /// costs a packet each.
 pub(super) const BATCH_FOR: Duration = Duration::from_millis(50);
@@ -43,7 +46,7 @@ pub(super) enum End {
     Drain,
     /// Close with a code and a reason.
     Close(u16, &'static str),
-    /// The client does not read: nothing more can be said.
+    /// The client does not read.
     Stuck,
 }
 
@@ -56,6 +59,8 @@ pub(super) mod code {
     pub(crate) const PROTOCOL: u16 = 1002;
     pub(crate) const UNSUPPORTED: u16 = 1003;
     pub(crate) const TOKEN_EXPIRED: u16 = 4001;
+    pub(crate) const FORBIDDEN: u16 = 4003;
     pub(crate) const SLOW: u16 = 4008;
+    pub(crate) const REPLACED: u16 = 4009;
     pub(crate) const RATE_LIMITED: u16 = 4029;
 }

@@ -5,12 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::web;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, ProtocolError, Session};
+use actix_ws::{Message, MessageStream, ProtocolError};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
+use super::end::fault_end;
 use super::follow::{Follow, Outgoing, Piece, Step};
-use super::{BEAT, End, HELLO_WITHIN, INBOX, MISSES, ROWS_FOR, SEND_WITHIN, code};
+use super::out::Out;
+use super::parts::{Part, Parts};
+use super::sessions::{Member, Session};
+use super::{End, INBOX, INBOX_BYTES, MISSES, ROWS_FOR, code};
 use crate::chat::Suggesting;
 use crate::chat::hub::{Inbox, Notice, Outlet, Who};
 use crate::domain::{ConvId, Event};
@@ -19,30 +23,32 @@ use crate::staff::board::Watcher;
 use crate::telemetry::metric;
 use crate::web::auth::extract::Caller;
 use crate::web::auth::{Claims, Principal};
-use crate::web::guard::{Verdict, VerdictCell};
+use crate::web::guard::{MAX_FRAME, VerdictCell};
 use crate::web::state::State;
 use crate::web::wire::{ClientFrame, ServerFrame, Viewer, WireEvent};
 
 /// Both directions of one socket.
 pub(super) struct Socket {
     pub(super) state: web::Data<State>,
-    session: Session,
-    inbox: Inbox,
+    pub(super) out: Out,
+    pub(super) inbox: Inbox,
     pub(super) outlet: Outlet,
     pub(super) principal: Principal,
     pub(super) claims: Option<Claims>,
     pub(super) seat: Option<Seat>,
-    key: Option<String>,
+    pub(super) key: Option<String>,
+    /// Its place among the sockets of its session.
+    member: Option<Member>,
     /// For staff who asked for the list: what changed in it, when that has to go out, and when the last did.
     pub(super) watcher: Option<Arc<Watcher>>,
     pub(super) rows_due: Option<Instant>,
     pub(super) rows_at: Instant,
-    /// For staff: accounts, sessions or keys changed.
+    /// For staff: accounts, sessions or keys changed. For shoppers: who is blocked may have.
     standing: Option<watch::Receiver<u64>>,
     pub(super) ip: IpAddr,
-    expired: bool,
+    pub(super) expired: bool,
     leaving: watch::Receiver<bool>,
-    drain: watch::Receiver<bool>,
+    pub(super) drain: watch::Receiver<bool>,
     pub(super) follows: Vec<Follow>,
     /// For staff: the draft that was asked for last.
     pub(super) suggesting: Option<Suggesting>,
@@ -50,18 +56,23 @@ pub(super) struct Socket {
     /// When the next heartbeat is due, or the client has to have said `hello`.
     beat: Instant,
     missed: u8,
+    parts: Parts,
 }
 
 impl Socket {
-    pub(super) fn new(state: web::Data<State>, session: Session, caller: Caller, ip: IpAddr) -> Self {
-        let (outlet, inbox) = Outlet::new(INBOX);
+    pub(super) fn new(state: web::Data<State>, out: Out, caller: Caller, ip: IpAddr) -> Self {
+        let (outlet, inbox) = Outlet::new(INBOX, INBOX_BYTES);
         let (leaving, drain) = (state.leaving.subscribe(), state.drain.subscribe());
-        let lasting = caller.seat.is_some() || caller.key.is_some();
-        let standing = lasting.then(|| state.staff.accounts.changes());
+        let standing = if caller.claims.is_some() {
+            Some(state.staff.team.changes())
+        } else {
+            (caller.seat.is_some() || caller.key.is_some()).then(|| state.staff.accounts.changes())
+        };
         Self {
-            session,
+            out,
             inbox,
             outlet,
+            member: Session::of(&caller).map(|session| state.sessions.enter(session)),
             principal: caller.principal,
             claims: caller.claims,
             seat: caller.seat,
@@ -77,29 +88,27 @@ impl Socket {
             follows: Vec::new(),
             suggesting: None,
             greeted: false,
-            beat: Instant::now() + HELLO_WITHIN,
+            beat: Instant::now() + state.settings.hello_within(),
             missed: 0,
+            parts: Parts::default(),
             state,
         }
     }
 
     /// Runs until either side ends it.
-    pub(super) async fn run(
-        mut self: Box<Self>,
-        mut messages: Box<AggregatedMessageStream>,
-        verdict: VerdictCell,
-    ) {
+    pub(super) async fn run(mut self: Box<Self>, mut messages: Box<MessageStream>, verdict: VerdictCell) {
         metrics::gauge!(metric::CONNECTIONS).increment(1.0);
         let end = self.live(&mut messages, &verdict).await;
         self.state.desk.unsubscribe(&self.outlet);
         self.leave_all();
+        metrics::counter!(metric::SOCKETS_ENDED, "code" => end.label()).increment(1);
         Box::pin(self.finish(end, messages)).await;
         metrics::gauge!(metric::CONNECTIONS).decrement(1.0);
     }
 
-    async fn live(&mut self, messages: &mut AggregatedMessageStream, verdict: &VerdictCell) -> End {
-        if self.expired {
-            return End::Close(code::TOKEN_EXPIRED, "token expired");
+    async fn live(&mut self, messages: &mut MessageStream, verdict: &VerdictCell) -> End {
+        if let Err(end) = self.check_standing() {
+            return end;
         }
         loop {
             let due = self.due();
@@ -118,6 +127,7 @@ impl Socket {
                     Ok(())
                 }
                 () = changed(&mut self.standing) => self.check_standing(),
+                () = replaced(self.member.as_ref()) => Err(End::Close(code::REPLACED, "replaced")),
                 () = sleep_until(due) => Box::pin(self.tick()).await,
             };
             if let Err(end) = step {
@@ -126,51 +136,32 @@ impl Socket {
         }
     }
 
-    /// Says goodbye as far as the client still listens.
-    async fn finish(mut self: Box<Self>, end: End, mut messages: Box<AggregatedMessageStream>) {
-        let (code, reason) = match end {
-            End::Gone | End::Stuck => return,
-            End::Drain => {
-                let _ = self.flush_all().await;
-                let bye = ServerFrame::Bye { reconnect_in_ms: rand::random_range(500..8_000) };
-                if self.send(&bye).await.is_err() {
-                    return;
-                }
-                (code::RESTART, "restart")
-            }
-            End::Close(code, reason) => (code, reason),
-        };
-        let reason = CloseReason { code: CloseCode::from(code), description: Some(reason.to_owned()) };
-        if !matches!(timeout(SEND_WITHIN, self.session.close(Some(reason))).await, Ok(Ok(()))) {
-            return;
-        }
-        // What still arrives is read for a moment: closing on unread bytes would reset the connection, and the client
-        // would never see why.
-        let _ = timeout(SEND_WITHIN, async { while let Some(Ok(_)) = messages.recv().await {} }).await;
-    }
-
     fn due(&self) -> Instant {
         self.follows.iter().filter_map(Follow::due).chain(self.rows_due).fold(self.beat, Instant::min)
     }
 
     async fn heard(
         &mut self,
-        message: Option<Result<AggregatedMessage, ProtocolError>>,
+        message: Option<Result<Message, ProtocolError>>,
         verdict: &VerdictCell,
     ) -> Result<(), End> {
         self.missed = 0;
         match message {
             None => Err(End::Gone),
             Some(Err(fault)) => Err(fault_end(&fault, verdict)),
-            Some(Ok(AggregatedMessage::Text(text))) => self.text(&text).await,
-            Some(Ok(AggregatedMessage::Binary(_))) => Err(End::Close(code::UNSUPPORTED, "text frames only")),
-            Some(Ok(AggregatedMessage::Ping(bytes))) => {
-                let sent = timeout(SEND_WITHIN, self.session.pong(&bytes)).await;
-                sent_or_end(sent)
-            }
-            Some(Ok(AggregatedMessage::Pong(_))) => Ok(()),
-            Some(Ok(AggregatedMessage::Close(reason))) => {
-                let _ = timeout(SEND_WITHIN, self.session.clone().close(reason)).await;
+            Some(Ok(Message::Text(text))) => self.text(&text).await,
+            Some(Ok(Message::Binary(_))) => Err(End::Close(code::UNSUPPORTED, "text frames only")),
+            Some(Ok(Message::Ping(bytes))) => self.out.pong(&bytes).await,
+            Some(Ok(Message::Pong(_) | Message::Nop)) => Ok(()),
+            Some(Ok(Message::Continuation(item))) => match self.parts.take(item) {
+                Part::More => Ok(()),
+                Part::Whole(text) => self.text(&text).await,
+                Part::TooLong => self.refuse("bad_frame", format!("longer than {MAX_FRAME} bytes")).await,
+                Part::Binary => Err(End::Close(code::UNSUPPORTED, "text frames only")),
+                Part::NotText => Err(End::Close(code::INVALID_UTF8, "invalid UTF-8")),
+            },
+            Some(Ok(Message::Close(reason))) => {
+                self.out.close_back(reason).await;
                 Err(End::Gone)
             }
         }
@@ -183,23 +174,6 @@ impl Socket {
             Ok(_) => Err(End::Close(code::POLICY, "say hello first")),
             Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
         }
-    }
-
-    /// Ends the socket once what opened it no longer would.
-    fn check_standing(&self) -> Result<(), End> {
-        if self.claims.as_ref().is_some_and(|claims| self.state.tokens.is_expired(claims)) {
-            return Err(End::Close(code::TOKEN_EXPIRED, "token expired"));
-        }
-        let accounts = &self.state.staff.accounts;
-        if let Some(seat) = &self.seat
-            && accounts.seat(&seat.session).is_none_or(|now| now.role != seat.role)
-        {
-            return Err(End::Close(code::TOKEN_EXPIRED, "session ended"));
-        }
-        if self.key.as_ref().is_some_and(|key| !accounts.has_key(key)) {
-            return Err(End::Close(code::TOKEN_EXPIRED, "key ended"));
-        }
-        Ok(())
     }
 
     async fn told(&mut self, notice: Option<Notice>) -> Result<(), End> {
@@ -281,7 +255,7 @@ impl Socket {
             return Ok(());
         }
         if !self.greeted {
-            return Err(End::Close(code::POLICY, "no hello within 10 s"));
+            return Err(End::Close(code::POLICY, "no hello in time"));
         }
         self.check_standing()?;
         if let Some(seat) = &self.seat {
@@ -292,17 +266,17 @@ impl Socket {
             return Err(End::Gone);
         }
         self.missed += 1;
-        self.beat = now + BEAT;
+        self.beat = now + self.state.settings.heartbeat();
         let heads = self.heads();
         self.send(&ServerFrame::Hb { heads }).await?;
-        sent_or_end(timeout(SEND_WITHIN, self.session.ping(b"")).await)
+        self.out.ping().await
     }
 
     /// From now on the heart beats.
     pub(super) fn greet(&mut self) {
         if !self.greeted {
             self.greeted = true;
-            self.beat = Instant::now() + BEAT;
+            self.beat = Instant::now() + self.state.settings.heartbeat();
         }
     }
 
@@ -322,7 +296,7 @@ impl Socket {
         self.follows.iter_mut().find(|f| f.conv == conv)
     }
 
-    async fn flush_all(&mut self) -> Result<(), End> {
+    pub(super) async fn flush_all(&mut self) -> Result<(), End> {
         let pieces: Vec<(ConvId, Outgoing)> =
             self.follows.iter_mut().filter_map(|f| f.flush().map(|piece| (f.conv, piece))).collect();
         for (conv, piece) in pieces {
@@ -346,17 +320,7 @@ impl Socket {
     }
 
     pub(super) async fn send_text(&mut self, text: String) -> Result<(), End> {
-        sent_or_end(timeout(SEND_WITHIN, self.session.text(text)).await)
-    }
-}
-
-type Sent = Result<Result<(), actix_ws::Closed>, tokio::time::error::Elapsed>;
-
-fn sent_or_end(sent: Sent) -> Result<(), End> {
-    match sent {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(_)) => Err(End::Gone),
-        Err(_) => Err(End::Stuck),
+        self.out.text(text).await
     }
 }
 
@@ -384,19 +348,10 @@ async fn changed(standing: &mut Option<watch::Receiver<u64>>) {
     std::future::pending().await
 }
 
-fn fault_end(fault: &ProtocolError, verdict: &VerdictCell) -> End {
-    match verdict.get() {
-        Some(Verdict::TooBig) => return End::Close(code::TOO_BIG, "too big"),
-        Some(Verdict::Flood) => return End::Close(code::RATE_LIMITED, "too many frames"),
-        Some(Verdict::Malformed) => return End::Close(code::PROTOCOL, "not RFC 6455"),
-        None => {}
-    }
-    match fault {
-        ProtocolError::Overflow => End::Close(code::TOO_BIG, "too big"),
-        ProtocolError::Io(io) if io.kind() == std::io::ErrorKind::InvalidData => {
-            End::Close(code::INVALID_UTF8, "invalid UTF-8")
-        }
-        ProtocolError::Io(_) => End::Gone,
-        _ => End::Close(code::PROTOCOL, "not RFC 6455"),
+/// Never for those who are not counted.
+async fn replaced(member: Option<&Member>) {
+    match member {
+        Some(member) => member.replaced().await,
+        None => std::future::pending().await,
     }
 }

@@ -1,20 +1,28 @@
 //! From an HTTP request to a socket: every refusal happens here, before a frame is read.
 
+use actix_web::body::MessageBody;
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 use futures_util::Stream;
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 
+use super::out::{Meter, Metered, Out};
 use super::session::Socket;
 use crate::web::address;
 use crate::web::auth::extract::{Caller, protocols};
 use crate::web::auth::{Action, Principal, Resource};
 use crate::web::error::ApiError;
-use crate::web::guard::{Guarded, MAX_FRAME, MAX_MESSAGE, VerdictCell};
-use crate::web::limits::Kind;
+use crate::web::guard::{Guarded, MAX_FRAME, VerdictCell};
+use crate::web::limits::{Kind, SocketPlace};
 use crate::web::origin::{self, Origin};
 use crate::web::state::State;
 use crate::web::wire::{SUBPROTOCOL, TICKET_PREFIX};
+
+/// What a connection holds to its end: a client that does not read keeps it after its socket was given up.
+#[derive(Default)]
+pub(in crate::web) struct Held(Cell<Option<SocketPlace>>);
 
 /// `GET /v1/ws`.
 pub(crate) async fn open(
@@ -47,17 +55,16 @@ pub(crate) async fn open(
         .map_err(|_| {
             ApiError::bad_request("not_a_websocket", "this address speaks WebSocket (RFC 6455, version 13)")
         })?;
-    let messages = messages
-        .max_frame_size(MAX_FRAME as usize)
-        .aggregate_continuations()
-        .max_continuation_size(MAX_MESSAGE as usize);
+    let messages = messages.max_frame_size(MAX_FRAME as usize);
+    if let Some(held) = request.conn_data::<Held>() {
+        held.0.set(Some(place));
+    }
+    let meter = Rc::new(Meter::default());
+    let out = Out { session, meter: meter.clone() };
     // Boxed: moved by value they would be in the task several times over.
-    let (socket, messages) = (Box::new(Socket::new(state, session, caller, ip)), Box::new(messages));
-    actix_web::rt::spawn(async move {
-        socket.run(messages, verdict).await;
-        drop(place);
-    });
-    Ok(response)
+    let (socket, messages) = (Box::new(Socket::new(state, out, caller, ip)), Box::new(messages));
+    actix_web::rt::spawn(socket.run(messages, verdict));
+    Ok(response.map_body(|_, body| Metered { body, meter }.boxed()))
 }
 
 /// Somebody with a cookie also needs a ticket of that very session: a page can open a socket without reading an answer.

@@ -1,7 +1,7 @@
 // The connection: opened, kept alive, opened again. It knows frames and waits, and nothing about what they mean.
 
 import { Backoff } from "./backoff";
-import { Refused, type Session } from "./session";
+import type { Refused, Session } from "./session";
 import { type ClientFrame, type ServerFrame, SUBPROTOCOL, TOKEN_PREFIX } from "../wire";
 
 /** `closed`: the server will not talk to this page. */
@@ -24,6 +24,8 @@ const OPEN_MS = 10_000;
 const SILENCE_MS = 60_000;
 /** After a pause (a sleeping phone) a connection that was silent for this long is not trusted. */
 const STALE_MS = 30_000;
+/** As good as never: eleven days. */
+const NEVER_MS = 1e9;
 
 export class Link {
   state: LinkState = "idle";
@@ -68,7 +70,6 @@ export class Link {
   /** Leaves the present connection, if any, and makes a new one: for another session. */
   restart(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#detach();
     this.#session = undefined;
     this.state = "connecting";
@@ -102,8 +103,9 @@ export class Link {
       session = renew ? await this.wires.renew(this.#session) : await this.wires.session();
     } catch (error) {
       if (attempt !== this.#attempt) return;
-      if (error instanceof Refused && error.status === 403) return this.#set("closed");
-      return this.#later(error instanceof Refused ? error.retryAfter : undefined);
+      // Anything else that goes wrong has neither.
+      const { status, retryAfter } = error as Partial<Refused>;
+      return status === 403 ? this.#set("closed") : this.#later(retryAfter);
     }
     if (attempt !== this.#attempt) return;
     this.#session = session;
@@ -142,9 +144,7 @@ export class Link {
   }
 
   #check(): void {
-    const now = this.wires.now();
-    const tooLate = this.state === "online" ? SILENCE_MS : OPEN_MS;
-    if (now - this.#heardAt > tooLate) this.#drop();
+    if (this.wires.now() - this.#heardAt > (this.state === "online" ? SILENCE_MS : OPEN_MS)) this.#drop();
   }
 
   #drop(): void {
@@ -166,11 +166,12 @@ export class Link {
   }
 
   #closed(code: number): void {
-    const welcomed = this.state === "online";
     this.#detach();
     this.#backoff.lived(this.wires.now() - this.#openedAt);
-    if (!welcomed) this.#unwelcome++;
+    if (this.state !== "online") this.#unwelcome++;
     if (code === 4003) return this.#set("closed");
+    // Newer tabs took our place: coming back by ourselves would take one of theirs. Whoever looks at this tab wakes it.
+    if (code === 4009) this.#comeBackIn = NEVER_MS;
     if (code === 4001) {
       this.#set("lost");
       const stale = this.#session;
@@ -179,12 +180,12 @@ export class Link {
         () => this.#later(),
       );
     }
-    this.#later(this.#comeBackIn === undefined ? undefined : this.#comeBackIn / 1000);
+    this.#later();
   }
 
   #later(seconds?: number): void {
+    const wait = this.#comeBackIn ?? (seconds === undefined ? this.#backoff.next() : seconds * 1000);
     this.#comeBackIn = undefined;
-    const wait = seconds === undefined ? this.#backoff.next() : seconds * 1000;
     this.#set("lost");
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#open(), wait);

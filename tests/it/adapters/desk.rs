@@ -53,7 +53,7 @@ struct Reply {
 impl<'a> Visit<'a> {
     async fn new(desk: &'a Desk) -> Self {
         let conv = desk.open(ShopperId(Uuid::new_v4())).await.unwrap();
-        let (outlet, inbox) = Outlet::new(4096);
+        let (outlet, inbox) = Outlet::new(4096, usize::MAX);
         desk.subscribe(conv, 0, &outlet).unwrap();
         Self { desk, conv, inbox, _outlet: outlet }
     }

@@ -1,6 +1,6 @@
 //! The real model with real adapters: what PEFT computes is served, the base stays clean, memory comes back.
 //!
-//! Without the model (`SHOPCLERK_MODELS`) and the golden files each test says so and is counted as skipped.
+//! Without the model (`SHOPCLERK_MODELS`) and the golden files each test says that it was skipped.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use shopclerk::model::engine::Engine;
 use shopclerk::model::settings::Quantise;
 use shopclerk::model::{Model, ModelError, Settings};
 
-use crate::engine::{ALONE, answer, ask, folder, resident_mib, runtime, shared_path};
+use crate::engine::{ALONE, answer, ask, resident_mib, runtime};
+use crate::need;
 
 /// The base model, and a folder to publish into.
 struct Real {
@@ -25,10 +26,7 @@ struct Real {
 
 impl Real {
     fn new() -> Option<Self> {
-        let (Some(base), Some(peft)) = (folder(), shared_path("golden/lora_after_6.safetensors")) else {
-            println!("skipped: no model (SHOPCLERK_MODELS) or no golden adapter");
-            return None;
-        };
+        let (base, peft) = (need::model()?, need::shared_golden("lora_after_6.safetensors")?);
         Some(Self { base, peft, dir: tempfile::tempdir().unwrap() })
     }
 
@@ -119,15 +117,14 @@ fn top(logits: &[f32]) -> usize {
 }
 
 /// "Where is my parcel?" as the template renders it, and a few tokens of an answer.
-fn ids() -> Option<Vec<u32>> {
-    let text = fs_err::read_to_string(shared_path("golden/chat_render.json")?).unwrap();
-    let rendered: serde_json::Value = serde_json::from_str(&text).unwrap();
-    Some(serde_json::from_value(rendered[0]["ids"].clone()).unwrap())
+fn ids() -> Vec<u32> {
+    let rendered: serde_json::Value = serde_json::from_str(&need::golden("chat_render.json")).unwrap();
+    serde_json::from_value(rendered[0]["ids"].clone()).unwrap()
 }
 
 #[test]
 fn an_adapter_serves_the_logits_of_a_merge_by_hand_and_the_base_stays_clean() {
-    let (Some(real), Some(ids)) = (Real::new(), ids()) else { return };
+    let (Some(real), ids) = (Real::new(), ids()) else { return };
     let runtime = runtime();
     runtime.block_on(async {
         let _alone = ALONE.lock().await;

@@ -167,9 +167,10 @@ async fn a_shopper_is_given_out_and_erased_everywhere() {
     );
 
     // Erased: the answer, the store, the list, the search, the files.
-    site.page("POST", &format!("/v1/staff/shoppers/{text}/block"), &admin, &json!({"reason": "rude"})).await;
     let mut socket = site.greeted(&session).await;
     socket.until("welcome").await;
+    site.page("POST", &format!("/v1/staff/shoppers/{text}/block"), &admin, &json!({"reason": "rude"})).await;
+    assert_eq!(socket.end().await, 4003, "a blocked shopper's socket ends");
     let mut agent = site.agent(&admin).await;
     agent.send(&json!({"t": "list", "tab": "all"})).await;
     assert_eq!(agent.until("list").await["rows"].as_array().unwrap().len(), 2);
@@ -179,7 +180,6 @@ async fn a_shopper_is_given_out_and_erased_everywhere() {
         shown(&erased, &ids),
         r#"200 {"conversations":1,"rows":1,"runs":["r1"],"adapters":["shop@1"]}"#
     );
-    assert_eq!(socket.end().await, 4001, "the shopper's socket ends");
     let gone = loop {
         let rows = agent.until("rows").await;
         if rows["gone"].as_array().is_some_and(|gone| !gone.is_empty()) {

@@ -2,7 +2,10 @@
 
 mod abuse;
 mod backup;
+mod beats;
+mod bytes;
 mod calls;
+mod chaos;
 mod child;
 mod client;
 mod drain;
@@ -16,8 +19,10 @@ mod memory;
 mod mood;
 mod numbers;
 mod openai;
+mod proxy;
 mod resume;
 mod rights;
+mod sessions;
 mod site;
 mod slow;
 mod staff_door;

@@ -137,6 +137,7 @@ function makeDesk(name: string): Desk {
       }
     },
     onFault: (code, message) => complain(new Fault(code, 400, message)),
+    onClosed: () => void enter(),
   });
   return made;
 }

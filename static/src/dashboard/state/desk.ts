@@ -28,6 +28,8 @@ export interface Deps extends Omit<ListDeps, "send"> {
   newId(): string;
   now(): number;
   random(): number;
+  /** The server ended a connection it had welcomed, for good: what we may do has changed. */
+  onClosed(): void;
 }
 
 const TYPING_EVERY_MS = 3_000;
@@ -49,6 +51,7 @@ export class Desk {
   #epoch: string | undefined;
   /** The conversation that the newest hello asked for. */
   #greeted: string | undefined;
+  #welcomed = false;
   #kept = new Map<string, Thread>();
   #sent = new Set<string>();
   #typedAt = 0;
@@ -266,7 +269,9 @@ export class Desk {
     this.link.value = state;
     this.#listing.linked(state === "online");
     this.suggestions.refused("offline");
+    if (state === "closed" && this.#welcomed) this.deps.onClosed();
     if (state !== "online") return;
+    this.#welcomed = true;
     this.#sent.clear();
     this.#turned();
     this.#flush();
