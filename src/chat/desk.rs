@@ -16,12 +16,13 @@ use super::hub::{Hub, Notice};
 use super::limits::{Limits, Who as Asker};
 use super::live::Lives;
 use super::mood;
+use super::summary;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, Shopper, ShopperId,
-    Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Reason, Refusal, Said, Seq, ShopperId, Speaker,
+    StaffId, Thumb,
 };
 use crate::model::adapters::Adapters;
 use crate::model::{Health, SharedModel};
@@ -86,8 +87,12 @@ pub(super) struct Inner {
     pub(super) guard: Guard,
     /// Where the open question of a conversation came from, for the limits.
     pub(super) addresses: Mutex<HashMap<ConvId, IpAddr>>,
+    /// Held while what is known of a shopper changes; which one its id says.
+    pub(super) profiles: [tokio::sync::Mutex<()>; 32],
     /// Where shoppers' messages go whose mood is read.
     pub(super) mood: OnceLock<mood::Feed>,
+    /// Where conversations go that are summed up for a person.
+    pub(super) summaries: OnceLock<summary::Feed>,
     /// What brings a person besides being asked for one.
     pub(super) rules: RwLock<Arc<HandOffs>>,
     pub(super) runtime: Handle,
@@ -111,7 +116,9 @@ impl Desk {
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             addresses: Mutex::default(),
+            profiles: Default::default(),
             mood: OnceLock::new(),
+            summaries: OnceLock::new(),
             rules: RwLock::default(),
             store,
             model,
@@ -148,6 +155,9 @@ impl Desk {
                 inner.hub.publish(event.conv, Notice::Event(Arc::new(event.clone())));
                 if let Some(feed) = inner.mood.get() {
                     mood::hear(feed, event);
+                }
+                if let Some(feed) = inner.summaries.get() {
+                    summary::hear(feed, event);
                 }
             }
             Self(inner.clone()).hear_mood(committed);
@@ -189,12 +199,6 @@ impl Desk {
     /// True if the conversation is this shopper's.
     pub fn owns(&self, shopper: ShopperId, conv: ConvId) -> Result<bool, DeskError> {
         Ok(self.0.store.head(conv)?.is_some_and(|head| head.shopper == Some(shopper)))
-    }
-
-    /// Keeps what the shop vouched for, beside what the shopper said.
-    pub async fn remember(&self, mut shopper: Shopper) -> Result<(), DeskError> {
-        shopper.contact = self.0.store.shopper(shopper.id)?.and_then(|known| known.contact);
-        Ok(self.0.store.remember_shopper(shopper).await?)
     }
 
     /// Puts a message on the disk; the answer, if the model owes one, comes by subscription. Sending the same `cmid` again
@@ -282,6 +286,22 @@ impl Desk {
     pub async fn take(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {
         let cut = self.silence(conv);
         self.run(conv, Command::Take { by, cut }).await
+    }
+
+    /// A colleague gets it from whoever answers now, if that is still `from`; nothing more of the model's answer reaches anybody.
+    pub async fn assign(
+        &self,
+        conv: ConvId,
+        to: StaffId,
+        from: Option<StaffId>,
+        by: StaffId,
+    ) -> Result<(), DeskError> {
+        // What comes too late must not cost a shopper the answer being made.
+        if self.head(conv)?.is_some_and(|head| head.staff != from) {
+            return Err(Refusal::NotOwner.into());
+        }
+        let cut = self.silence(conv);
+        self.run(conv, Command::Assign { to, from, by, cut }).await
     }
 
     pub async fn release(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {

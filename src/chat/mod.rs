@@ -8,6 +8,7 @@ mod ask;
 mod complete;
 mod desk;
 mod error;
+mod gist;
 mod guard;
 mod handoff;
 pub mod hub;
@@ -17,7 +18,9 @@ mod live;
 mod mood;
 mod ratings;
 mod settings;
+mod shopper;
 mod suggest;
+mod summary;
 mod teach;
 mod turn;
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Summary};
 use crate::domain::handoff::Reason;
 
 fn id(n: u128) -> Uuid {
@@ -189,7 +189,7 @@ fn only_a_reply_that_exists_can_be_corrected() {
     let conv = crate::domain::ConvId(id(1));
     let text = Said::parse("You have 30 days.").expect("text");
     let event = |seq, kind| Event { conv, seq, at: 0, kind };
-    assert_eq!(Replied::of(&event(1, EventKind::Summary { text: "x".into() })), None);
+    assert_eq!(Replied::of(&event(1, EventKind::Summary(Summary::default()))), None);
     let mut chat = Driver::opened();
     chat.ask(10);
     let job = chat.begin(100).expect("begins");
@@ -249,7 +249,10 @@ fn a_message_that_brings_a_person_does_so_in_one_step_and_says_why() {
     chat.run(by_a_word(11)).expect("handed off");
     let why = Some(HandOff { reason: Reason::Word, away: true });
     assert!(matches!(chat.log[before], EventKind::Said { .. }));
-    assert_eq!(chat.log[before + 1], EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why });
+    assert_eq!(
+        chat.log[before + 1],
+        EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why, by: None }
+    );
     assert!(!chat.head.awaits_model(), "the model owes nothing");
     assert_eq!(chat.finish(job, Ended::Complete), Err(Refusal::NothingToDo));
     // With a person at it, the same words are only a message.

@@ -52,6 +52,7 @@ pub struct Playbook {
     unknown: String,
     small_talk: Vec<String>,
     choice: String,
+    summary: Template,
 }
 
 impl Playbook {
@@ -65,6 +66,7 @@ impl Playbook {
         let unknown = Template::load("unknown", &settings.prompts)?;
         let small_talk = Template::load("small_talk", &settings.prompts)?;
         let choice = Template::load("choice", &settings.prompts)?;
+        let summary = Template::load("summary", &settings.prompts)?;
         let mut hash = Sha256::new();
         for part in [system.source(), turn.source(), &serde_json::to_string(&shop).unwrap_or_default()] {
             hash.update(part.as_bytes());
@@ -78,11 +80,13 @@ impl Playbook {
             unknown: unknown.render(&values)?,
             small_talk: small_talk.render(&values)?.lines().map(escape).collect(),
             choice: strip(&choice.render(&values)?),
+            summary,
             turn,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
             shop,
         };
         playbook.ask("Hello", &[])?;
+        playbook.sum_up(&[])?;
         Ok(playbook)
     }
 
@@ -150,6 +154,30 @@ impl Playbook {
     /// Asks who should answer `text`, the assistant or a person.
     pub fn choice(&self, text: &str) -> Vec<Message> {
         vec![Message::new(Role::System, self.choice.as_str()), Message::new(Role::User, text)]
+    }
+
+    /// Asks for a summary of the conversation, within `room` tokens: the oldest turns are left out first. `None` if nothing
+    /// was said.
+    pub fn summary(
+        &self,
+        events: &[Event],
+        room: usize,
+        count: &dyn Fn(&str) -> usize,
+    ) -> Option<Vec<Message>> {
+        let turns = history::turns(events);
+        (0..turns.len())
+            .filter_map(|skip| self.sum_up(&turns[skip..]).ok())
+            .find(|asked| count(asked) + 8 <= room)
+            .map(|asked| vec![Message::new(Role::User, asked)])
+    }
+
+    fn sum_up(&self, turns: &[Turn]) -> Result<String, PromptError> {
+        let who = |turn: &Turn| if turn.role == Role::User { "Customer" } else { "Shop" };
+        let turns: Vec<_> =
+            turns.iter().map(|turn| serde_json::json!({ "who": who(turn), "text": turn.text })).collect();
+        let language = language::name(&self.shop.profile.language);
+        self.summary
+            .render(serde_json::json!({ "shop": self.shop.profile, "turns": turns, "language": language }))
     }
 
     /// A prompt that begins as all others do.

@@ -4,7 +4,7 @@ use super::End;
 use super::follow::Follow;
 use super::session::Socket;
 use crate::chat::{DeskError, Replay, Say};
-use crate::domain::{ConvId, Email, Said, Seq, Speaker, StaffId, Tags};
+use crate::domain::{ConvId, Email, Page, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
@@ -72,8 +72,15 @@ impl Socket {
                 self.state.staff.board.touch(conv);
                 return Ok(Some(ServerFrame::Contact { conv, email: email.into_string() }));
             }
+            ClientFrame::Page { conv, address, title } => {
+                let page = Page::parse(&address, title.as_deref(), self.state.clock.now())?;
+                if desk.visits(conv, page).await? {
+                    self.state.staff.board.touch(conv);
+                }
+            }
             ClientFrame::Typing { conv } => desk.typing(conv, self.principal.staff().cloned()),
             ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
+            ClientFrame::Assign { conv, staff, from } => self.assign(conv, staff, from).await?,
             ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
             ClientFrame::Note { conv, text } => desk.note(conv, self.staff(), Said::parse(&text)?).await?,
             ClientFrame::Correct { conv, seq, text } => {
@@ -219,10 +226,12 @@ pub(super) fn action_of(frame: &ClientFrame) -> Action {
         | ClientFrame::Rate { .. }
         | ClientFrame::Person { .. }
         | ClientFrame::Assistant { .. }
-        | ClientFrame::Contact { .. } => Action::Choose,
+        | ClientFrame::Contact { .. }
+        | ClientFrame::Page { .. } => Action::Choose,
         // Only staff have drafts.
         ClientFrame::Say { draft: Some(_), .. }
         | ClientFrame::Take { .. }
+        | ClientFrame::Assign { .. }
         | ClientFrame::Release { .. }
         | ClientFrame::Note { .. }
         | ClientFrame::Correct { .. }

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Asker, Body, nothing, ok, on_disk};
-use crate::domain::{ConvId, Owner, Refusal, Seq, ShopperId, Thumb};
+use crate::domain::{ConvId, Owner, Page, Refusal, Seq, ShopperId, Thumb};
 use crate::staff::board::{Counts, Gathered, MAX_PAGE, Query, Row, Standing, Tab};
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};
-use crate::web::shopper;
 use crate::web::state::State;
 use crate::web::wire::{Viewer, WireEvent};
+use crate::web::{origin, shopper};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -94,6 +94,29 @@ pub(in crate::web) struct ShopperView {
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<u64>,
     conversations: usize,
+    /// Where they were last, as their browser said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<PageView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::web) struct PageView {
+    /// `http` or `https`, without a login and without what is behind `#`.
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// Since when.
+    at: u64,
+    /// True for a page of the shop's own origins: only that may become a link.
+    own: bool,
+}
+
+impl PageView {
+    fn of(page: Page, request: &HttpRequest, state: &State) -> Self {
+        let own = page.origin().is_some_and(|origin| origin::is_shops(request, state, &origin));
+        let Page { address, title, at } = page;
+        Self { address, title, at, own }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -124,6 +147,7 @@ pub(in crate::web) async fn one(
     others.reverse();
     others.truncate(MAX_PAGE);
     let known = state.desk.shopper(id)?;
+    let page = known.as_ref().and_then(|known| known.page.clone());
     let shopper = ShopperView {
         id,
         name: row.shopper.name.clone(),
@@ -134,6 +158,7 @@ pub(in crate::web) async fn one(
         blocked: row.shopper.blocked,
         created_at: known.map(|known| known.created_at),
         conversations,
+        page: page.map(|page| PageView::of(page, &request, &state)),
     };
     Ok(ok().json(Conversation { row, shopper, others }))
 }

@@ -48,6 +48,8 @@ export interface Row {
   seq: number;
   owner: Owner;
   staff?: string;
+  /** Which colleague gave it to `staff`. */
+  given_by?: string;
   status: "open" | "resolved";
   waiting_since?: number;
   unread: number;
@@ -79,6 +81,8 @@ export interface Shopper extends RowShopper {
   external?: string;
   created_at?: number;
   conversations: number;
+  /** Where they were last, as their browser said. */
+  page?: { address: string; title?: string; at: number; own: boolean };
 }
 
 export interface Detail {

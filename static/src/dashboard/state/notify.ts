@@ -4,11 +4,12 @@ import type { Row } from "../contract";
 import { notices, sound } from "./prefs";
 
 /** What is worth a word among rows that changed. */
-export function news(before: (Row | undefined)[], rows: Row[], me: string): { row: Row; why: "waits" | "wrote" }[] {
-  return rows.flatMap((row, n): { row: Row; why: "waits" | "wrote" }[] => {
+export function news(before: (Row | undefined)[], rows: Row[], me: string): { row: Row; why: "waits" | "wrote" | "given" }[] {
+  return rows.flatMap((row, n): { row: Row; why: "waits" | "wrote" | "given" }[] => {
     const old = before[n];
     if (row.owner === "queue" && row.status === "open" && old?.owner !== "queue") return [{ row, why: "waits" }];
     const mine = row.owner === "staff" && row.staff === me;
+    if (mine && row.given_by && row.given_by !== me && row.status === "open" && (old?.staff !== me || old.given_by !== row.given_by)) return [{ row, why: "given" }];
     return mine && row.preview?.by === "shopper" && row.unread > (old?.unread ?? 0) ? [{ row, why: "wrote" }] : [];
   });
 }
