@@ -26,7 +26,7 @@ use crate::domain::{
 };
 use crate::model::adapters::Adapters;
 use crate::model::{Health, SharedModel};
-use crate::prompt::{Playbook, Shop};
+use crate::prompt::{Orders, Playbook, Shop};
 use crate::store::{Committed, Store, StoreHealth};
 
 /// What a desk is made of.
@@ -345,6 +345,11 @@ impl Desk {
 
     pub fn shop(&self) -> &Shop {
         self.0.playbook.shop()
+    }
+
+    /// The shop's orders; who may see which is for the caller to say.
+    pub fn orders(&self) -> &Orders {
+        self.0.playbook.orders()
     }
 
     pub fn model(&self) -> &SharedModel {

@@ -8,12 +8,14 @@ mod facts;
 mod front;
 mod history;
 mod language;
+pub mod orders;
 mod playbook;
 mod settings;
 pub mod shop;
 mod template;
 mod tools;
 
+pub use orders::Orders;
 pub use playbook::{Budget, Playbook, PromptError};
 pub use settings::Settings;
 pub use shop::Shop;

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::facts::{self, Facts};
 use super::history::{self, Turn};
 use super::template::Template;
-use super::{Settings, Shop, language};
+use super::{Orders, Settings, Shop, language};
 use crate::domain::Event;
 use crate::domain::prompt::{Message, Role};
 
@@ -44,6 +44,7 @@ impl PromptError {
 /// Everything that is needed to turn a conversation into a prompt.
 pub struct Playbook {
     shop: Shop,
+    orders: Orders,
     facts: Facts,
     turn: Template,
     system: String,
@@ -75,6 +76,7 @@ impl Playbook {
         let values = serde_json::json!({ "shop": shop.profile });
         let playbook = Self {
             facts: Facts::of(&shop),
+            orders: Orders::load(&settings.folder)?,
             system: strip(&system.render(&values)?),
             not_understood: not_understood.render(&values)?,
             unknown: unknown.render(&values)?,
@@ -92,6 +94,10 @@ impl Playbook {
 
     pub fn shop(&self) -> &Shop {
         &self.shop
+    }
+
+    pub fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     /// The first 16 hex digits of the SHA-256 of the templates and the shop's words.

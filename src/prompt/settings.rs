@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The folder with `shop.toml`, `policies/*.md` and `products.json`; empty means the demo shop in the binary.
+    /// The folder with `shop.toml`, `policies/*.md`, `products.json` and, if there are any, `orders.json`; empty means the demo shop in the binary.
     pub folder: PathBuf,
     /// A folder whose templates replace the built-in ones of the same name.
     pub prompts: PathBuf,

@@ -152,16 +152,16 @@ fn policy(id: &str, text: &str) -> Result<Policy, String> {
 }
 
 /// A folder on the disk, or the demo shop.
-struct Files<'a> {
-    folder: &'a Path,
+pub(super) struct Files<'a> {
+    pub(super) folder: &'a Path,
 }
 
 impl Files<'_> {
-    fn is_demo(&self) -> bool {
+    pub(super) fn is_demo(&self) -> bool {
         self.folder.as_os_str().is_empty()
     }
 
-    fn place(&self, name: &str) -> String {
+    pub(super) fn place(&self, name: &str) -> String {
         if self.is_demo() {
             format!("demo-shop/{name}")
         } else {
@@ -169,7 +169,7 @@ impl Files<'_> {
         }
     }
 
-    fn read(&self, name: &str) -> Result<String, PromptError> {
+    pub(super) fn read(&self, name: &str) -> Result<String, PromptError> {
         if self.is_demo() {
             let file =
                 Demo::get(name).ok_or_else(|| PromptError::new(self.place(name), "there is no such file"))?;
