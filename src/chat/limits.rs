@@ -69,13 +69,15 @@ impl Limits {
         *self.blocked.write().unwrap_or_else(PoisonError::into_inner) = shoppers;
     }
 
+    pub(super) fn is_blocked(&self, shopper: ShopperId) -> bool {
+        self.blocked.read().unwrap_or_else(PoisonError::into_inner).contains(&shopper)
+    }
+
     /// Counts one message of each of `who`, or says how long to wait.
     pub(super) fn admit(&self, who: &[Who]) -> Result<(), DeskError> {
-        let blocked = self.blocked.read().unwrap_or_else(PoisonError::into_inner);
-        if who.iter().any(|one| matches!(one, Who::Shopper(shopper) if blocked.contains(shopper))) {
+        if who.iter().any(|one| matches!(one, Who::Shopper(shopper) if self.is_blocked(*shopper))) {
             return Err(DeskError::Blocked);
         }
-        drop(blocked);
         for one in who {
             let (limiter, allowance) = match one {
                 Who::Shopper(_) => (&self.shoppers, self.shopper_tokens),

@@ -46,6 +46,11 @@ impl Desk {
         self.0.limits.block(shoppers);
     }
 
+    /// Whether this shopper is refused.
+    pub fn is_blocked(&self, shopper: ShopperId) -> bool {
+        self.0.limits.is_blocked(shopper)
+    }
+
     /// From now on `outlet` hears of `conv`; returns what it missed since `after`. Listening starts before reading, so
     /// that nothing falls between; what comes twice has a number, or an offset, to tell it by.
     pub fn subscribe(&self, conv: ConvId, after: Seq, outlet: &Outlet) -> Result<Replay, DeskError> {

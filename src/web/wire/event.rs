@@ -111,13 +111,12 @@ pub enum WireKind {
     Summary {
         text: String,
         /// What was found out, in the conversation's own words; for a mood or a reason its stable name.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(
-            as = "Option<Vec<serde_json::Value>>",
             optional,
             type = "{ about: \"question\" | \"product\" | \"attribute\" | \"mood\" | \"reason\", name?: string, text: string }[]"
         )]
-        points: Vec<Point>,
+        points: Option<Vec<Point>>,
     },
     /// Staff only: what the model should have said in its reply `of`.
     Correction { of: Seq, staff: String, text: String },
@@ -193,7 +192,8 @@ impl WireKind {
             }
             EventKind::Note { by, text } => Self::Note { staff: by.0.clone(), text: text.clone() },
             EventKind::Summary(Summary { text, points }) => {
-                Self::Summary { text: text.clone(), points: points.clone() }
+                let points = (!points.is_empty()).then(|| points.clone());
+                Self::Summary { text: text.clone(), points }
             }
             EventKind::Correction { of, by, text } => {
                 Self::Correction { of: *of, staff: by.0.clone(), text: text.clone() }

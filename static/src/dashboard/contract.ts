@@ -83,6 +83,18 @@ export interface Shopper extends RowShopper {
   conversations: number;
   /** Where they were last, as their browser said. */
   page?: { address: string; title?: string; at: number; own: boolean };
+  /** Only of a shopper whom the shop vouched for. */
+  orders?: Order[];
+}
+
+export interface Order {
+  id: string;
+  /** `YYYY-MM-DD` */
+  placed: string;
+  status: "received" | "packed" | "shipped" | "delivered" | "returned" | "cancelled";
+  items: { name: string; quantity: number }[];
+  total: string;
+  tracking?: string;
 }
 
 export interface Detail {

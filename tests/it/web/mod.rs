@@ -1,7 +1,10 @@
 //! The server as a client sees it: bytes over TCP, the scripted model, a store in a temporary folder.
 
 mod abuse;
+mod assign;
 mod backup;
+mod beside;
+mod blocked;
 mod frames;
 mod handoff;
 mod hooks;
@@ -19,6 +22,7 @@ mod staff_list;
 mod staff_tools;
 mod start;
 mod suggest;
+mod summary;
 mod take;
 mod tools;
 mod training;

@@ -32,6 +32,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) desk: Desk,
+    pub(super) tools: Toolbox,
     pub(super) staff: Staff,
     pub(super) keep: Keep,
     pub(super) store: Store,
@@ -127,7 +128,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
     let running = web::serve(
         web::Parts {
             desk: desk.clone(),
-            tools,
+            tools: tools.clone(),
             staff: staff.clone(),
             keep: keep.clone(),
             hooks,
@@ -141,7 +142,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         listener,
     )
     .unwrap();
-    Site { address, desk, staff, keep, store, runs, clock, running, folder }
+    Site { address, desk, tools, staff, keep, store, runs, clock, running, folder }
 }
 
 /// Webhooks that may go to this machine, and try again soon.

@@ -13,6 +13,7 @@ import type { Open, Reply } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Avatar, Button, minute, toast } from "../../ui/kit";
 import { MoodChart } from "./mood";
+import { Orders } from "./orders";
 import { PrivacyActs } from "./privacy";
 import { byWord } from "./row";
 import { Summary } from "./summary";
@@ -58,6 +59,7 @@ export function Panel(): JSX.Element | null {
         </Section>
       )}
       <Summary open={open} />
+      {detail?.shopper.orders && <Section title={t("panel.orders")}><Orders orders={detail.shopper.orders} /></Section>}
       <Section title={t("panel.tags")}><Tags open={open} /></Section>
       {thread.moods.length > 0 && <Section title={t("panel.mood")}><MoodChart points={thread.moods} /></Section>}
       <Attributes open={open} />
