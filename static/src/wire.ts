@@ -64,7 +64,15 @@ reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model",
 /**
  * Nobody is there now: an address may be left with `contact`.
  */
-away?: boolean, by?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, points?: { about: "question" | "product" | "attribute" | "mood" | "reason", name?: string, text: string }[], } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
+away?: boolean, 
+/**
+ * Staff only: which colleague gave it to `staff`.
+ */
+by?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, 
+/**
+ * What was found out, in the conversation's own words; for a mood or a reason its stable name.
+ */
+points?: { about: "question" | "product" | "attribute" | "mood" | "reason", name?: string, text: string }[], } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
 
 /**
  * Which side wrote a message.
@@ -83,7 +91,15 @@ reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model",
 /**
  * Nobody is there now: an address may be left with `contact`.
  */
-away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, points?: { about: "question" | "product" | "attribute" | "mood" | "reason", name?: string, text: string }[], } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
+away?: boolean, 
+/**
+ * Staff only: which colleague gave it to `staff`.
+ */
+by?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, 
+/**
+ * What was found out, in the conversation's own words; for a mood or a reason its stable name.
+ */
+points?: { about: "question" | "product" | "attribute" | "mood" | "reason", name?: string, text: string }[], } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
 
 /**
  * Where a reply came from; staff only.
@@ -115,7 +131,11 @@ export type Row = { conv: string, seq: number, owner: "ai" | "queue" | "staff",
 /**
  * Who answers, while that is a person.
  */
-staff?: string, status: Standing, 
+staff?: string, 
+/**
+ * Which colleague gave it to `staff`.
+ */
+given_by?: string, status: Standing, 
 /**
  * Since when the shopper waits for a person.
  */

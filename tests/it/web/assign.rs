@@ -46,7 +46,7 @@ async fn a_colleague_gets_it_and_knows_from_whom() {
     shopper.until("welcome").await;
     let mut anna = colleague(&site, "anna", &session).await;
     let mut bob = colleague(&site, "bob", &session).await;
-    shopper.say(&session.conv, "[[slow 1]] [[long 2000]]").await;
+    shopper.say(&session.conv, "[[slow 20]] [[long 150]]").await;
     shopper.until("delta").await;
     anna.send(&assign(&session, "bob", None)).await;
     let given = outcome(&mut bob).await;
@@ -77,7 +77,6 @@ async fn a_colleague_gets_it_and_knows_from_whom() {
     anna.say(&session.conv, "Too late").await;
     assert_eq!(anna.until("error").await["code"], "not_owner");
     bob.send(&assign(&session, "anna", Some("bob"))).await;
-    assert_eq!(outcome(&mut anna).await["staff"], "bob", "the event before");
     assert_eq!(outcome(&mut anna).await["staff"], "anna");
     anna.say(&session.conv, "Here I am").await;
     anna.until("ack").await;
@@ -109,7 +108,7 @@ async fn what_cannot_be_is_refused_and_costs_the_shopper_no_answer() {
     shopper.until("welcome").await;
     let mut anna = colleague(&site, "anna", &session).await;
     site.staff.accounts.invite("nina", "Nina", Role::Agent).unwrap();
-    shopper.say(&session.conv, "[[slow 1]] [[long 300]]").await;
+    shopper.say(&session.conv, "[[slow 5]] [[long 100]]").await;
     shopper.until("delta").await;
     for (staff, from, code) in [
         ("nobody", None, "no_such_colleague"),

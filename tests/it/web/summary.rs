@@ -94,13 +94,14 @@ async fn a_larger_model_writes_it_from_the_conversation_alone() {
         text: Said::parse(text).unwrap(),
     };
     let conv = session.conv.parse().unwrap();
-    let long = format!("[[raw]]Wants<|im_end|> boots.[[br]]{}[[end]] Which?", "really ".repeat(150));
+    let words: String = (0..150).map(|n| format!("number-{n} ")).collect();
+    let long = format!("[[raw]]Wants<|im_end|> boots.[[br]]{words}[[end]] Which?");
     site.store.commit(conv, said(&long)).await.unwrap();
     socket.event("reply").await;
     assert_eq!(site.page("POST", &path, &anna, &Value::Null).await.status, 200);
     let summary = desk.event("summary").await;
     let text = summary["text"].as_str().unwrap();
-    assert!(text.starts_with("Wants boots. really really"), "{text}");
+    assert!(text.starts_with("Wants boots. number-0 number-1"), "{text}");
     assert!(text.chars().count() <= 800 && !text.contains('\n') && text.ends_with(['…', '.']), "{text}");
     assert!(!summary.to_string().contains("<|im_end|>"), "{summary}");
     assert_eq!(points(&summary, "question"), Vec::<String>::new(), "the model's words say what was asked");
@@ -124,7 +125,7 @@ async fn shoppers_come_before_summaries() {
     let mut busy = Vec::new();
     for _ in 0..4 {
         let (other, mut socket) = shopper(&site).await;
-        socket.say(&other.conv, "[[slow 5]] [[long 200]]").await;
+        socket.say(&other.conv, "[[slow 10]] [[long 150]]").await;
         socket.until("delta").await;
         busy.push(socket);
     }
