@@ -186,6 +186,7 @@ export const desk = {
   "talk.reopen": "Open again",
   "talk.assign": "Assign to a colleague",
   "talk.assign_to": "Who answers from now on",
+  "talk.assign_nobody": "Nobody else has an account yet.",
   "talk.answers_now": "answers now",
   "talk.resolved_toast": "Resolved",
   "talk.more": "More",

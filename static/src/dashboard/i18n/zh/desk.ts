@@ -188,6 +188,7 @@ export const desk: Record<keyof typeof words, string> = {
   "talk.reopen": "重新打开",
   "talk.assign": "分配给同事",
   "talk.assign_to": "从现在起由谁回复",
+  "talk.assign_nobody": "目前没有其他同事的账号。",
   "talk.answers_now": "正在回复",
   "talk.resolved_toast": "已解决",
   "talk.more": "更多",

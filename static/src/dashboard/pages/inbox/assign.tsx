@@ -1,8 +1,9 @@
 // Whom a conversation can be given to.
 
 import type { JSX } from "preact";
+import { useEffect } from "preact/hooks";
 import { t } from "../../i18n";
-import { desk, people } from "../../state/app";
+import { desk, people, readPeople } from "../../state/app";
 import { Icon } from "../../ui/icon";
 import { Avatar, toast } from "../../ui/kit";
 
@@ -12,12 +13,12 @@ function team(me: string): { name: string; display: string }[] {
   return people.value.filter((one) => one.state === "active").sort((a, b) => own(a.name) - own(b.name) || a.display.localeCompare(b.display));
 }
 
-/** True if there is anybody to give it to. */
-export const canAssign = (me: string): boolean => team(me).some((one) => one.name !== me);
-
 export function Team({ onDone }: { onDone: () => void }): JSX.Element {
   const here = desk.value!;
   const { thread } = here.open.value!;
+  const all = team(here.me);
+  // Somebody may have joined since.
+  useEffect(() => void readPeople(), []);
   const holder = thread.owner === "staff" ? thread.staff : undefined;
   const give = (staff: string): void => {
     onDone();
@@ -27,13 +28,14 @@ export function Team({ onDone }: { onDone: () => void }): JSX.Element {
   return (
     <div class="menu end team" role="group" aria-label={t("talk.assign_to")}>
       <p class="small dim">{t("talk.assign_to")}</p>
-      {team(here.me).map(({ name, display }) => (
+      {all.map(({ name, display }) => (
         <button key={name} type="button" disabled={name === holder} onClick={() => give(name)}>
           <Avatar small kind="staff" name={display} />
           <span class="cut grow" dir="auto">{display}{name === here.me && <span class="dim"> · {t("who.you")}</span>}</span>
           {name === holder && <><Icon shape="check" /><span class="sr">{t("talk.answers_now")}</span></>}
         </button>
       ))}
+      {all.length < 2 && <p class="small dim">{t("talk.assign_nobody")}</p>}
     </div>
   );
 }

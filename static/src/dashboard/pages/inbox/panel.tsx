@@ -95,7 +95,8 @@ function Mail({ to }: { to: string }): JSX.Element {
 
 /** Where the shopper is. Their browser says so: only a page of the shop's own becomes a link. */
 function Page({ address, title, own, at }: NonNullable<Shopper["page"]>): JSX.Element {
-  const plain = address.replace(/^https?:\/\//, "");
+  // On the shop's own pages its name goes without saying.
+  const plain = own ? address.replace(/^https?:\/\/[^/]+/, "") : address.replace(/^https?:\/\//, "");
   return (
     <>
       {own && /^https?:\/\//.test(address) ? <a href={address} target="_blank" rel="noopener noreferrer" title={address}>{title ?? plain}</a> : <span title={address}>{title ?? plain}</span>}
