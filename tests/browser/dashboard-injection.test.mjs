@@ -90,7 +90,9 @@ test("as everything else an outsider fills: name, e-mail, customer number, page 
     const one = await session(server, { sub, name: cut(text, 200), email: cut(text, 200) });
     await visitor(page, one, { address: `https://shop.example/${text}?q=${text}`, title: text, comment: text });
     await page.goto(`${server.url}/dashboard/#/inbox/all/${one.conversation}`);
+    // Who the shopper is comes after the conversation itself.
     await panel.getByText(one.conversation).waitFor();
+    await panel.locator(".page-of").waitFor();
     await page.locator(".entry .comment").waitFor();
     // Shown as it was written: what is missing here was not tested.
     const shown = await panel.innerText();
