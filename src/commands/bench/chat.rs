@@ -20,9 +20,19 @@ const ROUNDS: usize = 7;
 /// Tokens of a long answer.
 const LONG: usize = 128;
 
-pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only the engine, without a server: half a minute, for choosing `model.quantise` and `model.threads`
+    #[arg(long)]
+    engine_only: bool,
+}
+
+pub(super) async fn measure(args: &Args, config: Config) -> anyhow::Result<Vec<Figure>> {
     let folder = library::resolve(&config.models_dir(), &config.model.name)
         .context("the figures are those of the real model")?;
+    if args.engine_only {
+        return Ok(engine_alone(&alone::measure(&folder, &config).await?).into());
+    }
     let started = Instant::now();
     let server = Child::start(&Model::Folder(folder.path.clone(), LONG)).await?;
     let ready = started.elapsed().as_secs_f64();
@@ -34,20 +44,9 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
     ];
     let alone = alone::measure(&folder, &config).await?;
     let served = served::measure(&server, &|text| alone.model.count_tokens(text)).await?;
+    figures.extend(engine_alone(&alone));
     figures.extend([
-        figure(
-            &format!(
-                "first token, engine alone ({} new tokens, {} shared)",
-                alone.new_tokens, alone.shared_tokens
-            ),
-            alone.first,
-            "s",
-            None,
-            "<= 0.35",
-            alone.first <= 0.35,
-        ),
         ratio("first token, through the socket", served.first, "s", alone.first, "<= 1.1x", |r| r <= 1.1),
-        figure("decoding, engine alone", alone.rate, "tokens/s", None, ">= 55", alone.rate >= 55.0),
         ratio(
             "decoding, one shopper through the socket",
             served.rate,
@@ -80,6 +79,17 @@ pub(super) async fn measure(config: Config) -> anyhow::Result<Vec<Figure>> {
         }),
     ]);
     Ok(figures)
+}
+
+fn engine_alone(alone: &alone::Alone) -> [Figure; 2] {
+    let name = format!(
+        "first token, engine alone ({} new tokens, {} shared)",
+        alone.new_tokens, alone.shared_tokens
+    );
+    [
+        figure(&name, alone.first, "s", None, "<= 0.35", alone.first <= 0.35),
+        figure("decoding, engine alone", alone.rate, "tokens/s", None, ">= 55", alone.rate >= 55.0),
+    ]
 }
 
 /// Seconds to read the model's files: a start can hardly be faster.

@@ -28,7 +28,7 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// First token, decoding speed, many shoppers, with the real model
-    Chat,
+    Chat(chat::Args),
     /// Messages on an agent's screen, search, list and numbers over 10,000 conversations
     Inbox,
     /// Idle sockets and what they cost
@@ -76,7 +76,7 @@ impl Figure {
 
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let figures = match args.what {
-        What::Chat => chat::measure(config).await?,
+        What::Chat(args) => chat::measure(&args, config).await?,
         What::Inbox => inbox::measure(config).await?,
         What::Sockets => sockets::measure(config).await?,
         What::Store => store::measure(config).await?,
