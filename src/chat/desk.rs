@@ -288,22 +288,6 @@ impl Desk {
         self.run(conv, Command::Take { by, cut }).await
     }
 
-    /// A colleague gets it from whoever answers now, if that is still `from`; nothing more of the model's answer reaches anybody.
-    pub async fn assign(
-        &self,
-        conv: ConvId,
-        to: StaffId,
-        from: Option<StaffId>,
-        by: StaffId,
-    ) -> Result<(), DeskError> {
-        // What comes too late must not cost a shopper the answer being made.
-        if self.head(conv)?.is_some_and(|head| head.staff != from) {
-            return Err(Refusal::NotOwner.into());
-        }
-        let cut = self.silence(conv);
-        self.run(conv, Command::Assign { to, from, by, cut }).await
-    }
-
     pub async fn release(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {
         self.run(conv, Command::Release(by)).await
     }

@@ -5,6 +5,7 @@
 
 mod admission;
 mod ask;
+mod assign;
 mod complete;
 mod desk;
 mod error;

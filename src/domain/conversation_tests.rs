@@ -5,6 +5,9 @@ use super::*;
 use crate::domain::event::{Event, Summary};
 use crate::domain::handoff::Reason;
 
+#[path = "assign_tests.rs"]
+mod assign;
+
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
@@ -305,6 +308,7 @@ enum Step {
     Begin,
     Finish,
     Take(bool),
+    Assign(bool, bool),
     Release,
     Person,
     Assistant,
@@ -322,6 +326,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Begin),
         3 => Just(Step::Finish),
         1 => any::<bool>().prop_map(Step::Take),
+        1 => any::<(bool, bool)>().prop_map(|(to, fresh)| Step::Assign(to, fresh)),
         1 => Just(Step::Release),
         1 => Just(Step::Person),
         1 => Just(Step::Assistant),
@@ -354,6 +359,11 @@ proptest! {
                     None => Ok(()),
                 },
                 Step::Take(first) => chat.run(Command::Take { by: staff(if first { "ana" } else { "bo" }), cut: None }),
+                Step::Assign(first, fresh) => {
+                    let to = staff(if first { "ana" } else { "bo" });
+                    let from = if fresh { chat.head.staff.clone() } else { Some(staff("somebody")) };
+                    chat.run(Command::Assign { to, from, by: staff("cy"), cut: None })
+                }
                 Step::Release => chat.run(Command::Release(staff("ana"))),
                 Step::Person => chat.run(asked()),
                 Step::Assistant => chat.run(Command::Assistant),
