@@ -15,11 +15,12 @@ use super::limits::{Limits, Who as Asker};
 use super::live::Live;
 use super::lives::{Lives, Place};
 use super::mood;
+use super::summary;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Owner, Reason, Refusal, Said, Seq, Shopper,
-    ShopperId, Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Owner, Reason, Refusal, Said, Seq, ShopperId,
+    Speaker, StaffId, Thumb,
 };
 use crate::model::SharedModel;
 use crate::model::adapters::Adapters;
@@ -81,8 +82,12 @@ pub(super) struct Inner {
     pub(super) line: Admission,
     pub(super) limits: Limits,
     pub(super) guard: Guard,
+    /// Held while what is known of a shopper changes; which one its id says.
+    pub(super) profiles: [tokio::sync::Mutex<()>; 32],
     /// Where shoppers' messages go whose mood is read.
     pub(super) mood: OnceLock<mood::Feed>,
+    /// Where conversations go that are summed up for a person.
+    pub(super) summaries: OnceLock<summary::Feed>,
     /// What brings a person besides being asked for one.
     pub(super) rules: RwLock<Arc<HandOffs>>,
     pub(super) runtime: Handle,
@@ -109,7 +114,9 @@ impl Desk {
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            profiles: Default::default(),
             mood: OnceLock::new(),
+            summaries: OnceLock::new(),
             rules: RwLock::default(),
             store,
             model,
@@ -147,6 +154,9 @@ impl Desk {
                 if let Some(feed) = inner.mood.get() {
                     mood::hear(feed, event);
                 }
+                if let Some(feed) = inner.summaries.get() {
+                    summary::hear(feed, event);
+                }
             }
             Self(inner.clone()).hear_mood(committed);
             if committed.head.awaits_model()
@@ -170,12 +180,6 @@ impl Desk {
     /// True if the conversation is this shopper's.
     pub fn owns(&self, shopper: ShopperId, conv: ConvId) -> Result<bool, DeskError> {
         Ok(self.0.store.head(conv)?.is_some_and(|head| head.shopper == Some(shopper)))
-    }
-
-    /// Keeps what the shop vouched for, beside what the shopper said.
-    pub async fn remember(&self, mut shopper: Shopper) -> Result<(), DeskError> {
-        shopper.contact = self.0.store.shopper(shopper.id)?.and_then(|known| known.contact);
-        Ok(self.0.store.remember_shopper(shopper).await?)
     }
 
     /// Puts a message on the disk; the answer, if the model owes one, comes by subscription. Sending the same `cmid` again

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::{EmailError, Refusal, TagError, TextError};
+use crate::domain::{EmailError, PageError, Refusal, TagError, TextError};
 use crate::model::ModelError;
 use crate::store::StoreError;
 
@@ -16,6 +16,8 @@ pub enum DeskError {
     Tags(#[from] TagError),
     #[error(transparent)]
     Email(#[from] EmailError),
+    #[error(transparent)]
+    Page(#[from] PageError),
     #[error("too many messages; try again in {} s", .retry_after.as_secs().max(1))]
     RateLimited { retry_after: Duration },
     #[error("the allowance of this hour is used up; try again in {} min", .retry_after.as_secs().div_ceil(60))]
@@ -55,6 +57,7 @@ impl DeskError {
             Self::Text(TextError::TooLong) => "message_too_long",
             Self::Tags(_) => "bad_tags",
             Self::Email(_) => "bad_email",
+            Self::Page(_) => "bad_page",
             Self::RateLimited { .. } => "rate_limited",
             Self::AllowanceUsed { .. } => "allowance_used",
             Self::Busy { .. } => "busy",
@@ -78,6 +81,7 @@ impl DeskError {
             | Self::Text(_)
             | Self::Tags(_)
             | Self::Email(_)
+            | Self::Page(_)
             | Self::Model(_) => None,
         }
     }

@@ -1,17 +1,15 @@
 //! From the model to a person: by the shop's rules, or because the model chose to. What the shopper says decides, never what the
 //! model writes; only what was said since the conversation was last settled counts.
 
-use std::net::IpAddr;
 use std::sync::{Arc, PoisonError};
 
 use super::ask::HISTORY;
-use super::desk::{Desk, Inner, askers};
+use super::desk::{Desk, Inner};
 use super::error::DeskError;
 use crate::domain::handoff::{Rules, Schedule, asks_the_same, says_one_of};
 use crate::domain::prompt::Prompt;
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, Email, Event, EventKind, HandOff, Head, Owner, Reason, Refusal, Said,
-    Shopper, Speaker,
+    Cmid, Command, ConvId, Cut, Event, EventKind, HandOff, Head, Owner, Reason, Said, Speaker,
 };
 use crate::model::ModelError;
 use crate::model::adapters::Lease;
@@ -112,29 +110,6 @@ impl Desk {
         let cut = self.silence(conv);
         let why = HandOff { reason, away: self.0.is_away() };
         self.run(conv, Command::Person { why, cut }).await
-    }
-
-    /// Keeps an address the shopper of `conv` gave, for an answer when somebody is there again.
-    pub async fn contact(
-        &self,
-        conv: ConvId,
-        email: Email,
-        address: Option<IpAddr>,
-    ) -> Result<(), DeskError> {
-        let head = self.0.store.head(conv)?.ok_or(Refusal::Unknown)?;
-        let id = head.shopper.ok_or(Refusal::Unknown)?;
-        self.0.limits.admit(&askers(Some(id), address))?;
-        let known = self.0.store.shopper(id)?.unwrap_or_else(|| Shopper {
-            id,
-            name: None,
-            email: None,
-            contact: None,
-            external: None,
-            verified: false,
-            created_at: self.0.clock.now(),
-        });
-        let shopper = Shopper { contact: Some(email.into_string()), ..known };
-        Ok(self.0.store.remember_shopper(shopper).await?)
     }
 }
 

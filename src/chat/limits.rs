@@ -17,6 +17,8 @@ use crate::domain::ShopperId;
 const HOUR: Millis = 3_600_000;
 /// Keys are swept when there are this many.
 const SWEEP: usize = 10_000;
+/// Pages that a shopper may be said to be on in a minute.
+const PAGES: u32 = 30;
 
 /// Who asks. An anonymous caller of the API has only an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,6 +43,7 @@ impl Who {
 pub(super) struct Limits {
     shoppers: DefaultKeyedRateLimiter<Who>,
     addresses: DefaultKeyedRateLimiter<Who>,
+    pages: DefaultKeyedRateLimiter<ShopperId>,
     tokens: Allowances<Who>,
     shopper_tokens: u64,
     address_tokens: u64,
@@ -53,6 +56,7 @@ impl Limits {
         Self {
             shoppers: RateLimiter::keyed(quota(settings.messages_per_minute)),
             addresses: RateLimiter::keyed(quota(settings.address_messages_per_minute)),
+            pages: RateLimiter::keyed(quota(PAGES)),
             tokens: Allowances { clock, windows: Mutex::default() },
             shopper_tokens: settings.tokens_per_hour.into(),
             address_tokens: settings.address_tokens_per_hour.into(),
@@ -65,13 +69,15 @@ impl Limits {
         *self.blocked.write().unwrap_or_else(PoisonError::into_inner) = shoppers;
     }
 
+    pub(super) fn is_blocked(&self, shopper: ShopperId) -> bool {
+        self.blocked.read().unwrap_or_else(PoisonError::into_inner).contains(&shopper)
+    }
+
     /// Counts one message of each of `who`, or says how long to wait.
     pub(super) fn admit(&self, who: &[Who]) -> Result<(), DeskError> {
-        let blocked = self.blocked.read().unwrap_or_else(PoisonError::into_inner);
-        if who.iter().any(|one| matches!(one, Who::Shopper(shopper) if blocked.contains(shopper))) {
+        if who.iter().any(|one| matches!(one, Who::Shopper(shopper) if self.is_blocked(*shopper))) {
             return Err(DeskError::Blocked);
         }
-        drop(blocked);
         for one in who {
             let (limiter, allowance) = match one {
                 Who::Shopper(_) => (&self.shoppers, self.shopper_tokens),
@@ -88,6 +94,14 @@ impl Limits {
                 .map_err(|retry_after| DeskError::AllowanceUsed { retry_after })?;
         }
         Ok(())
+    }
+
+    /// Counts one page that a shopper turns to; false if they were too many.
+    pub(super) fn may_turn(&self, shopper: ShopperId) -> bool {
+        if self.pages.len() > SWEEP {
+            self.pages.retain_recent();
+        }
+        self.pages.check_key(&shopper).is_ok()
     }
 
     /// Notes what an answer cost.

@@ -51,6 +51,11 @@ impl Desk {
         self.0.limits.block(shoppers);
     }
 
+    /// Whether this shopper is refused.
+    pub fn is_blocked(&self, shopper: ShopperId) -> bool {
+        self.0.limits.is_blocked(shopper)
+    }
+
     /// From now on `outlet` hears of `conv`; the number of its newest event, 0 for a conversation that is not there.
     pub fn attach(&self, conv: ConvId, outlet: &Outlet) -> Result<Seq, DeskError> {
         self.0.hub.attach(conv, outlet);

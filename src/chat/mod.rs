@@ -5,10 +5,12 @@
 
 mod admission;
 mod ask;
+mod assign;
 mod complete;
 mod desk;
 mod drain;
 mod error;
+mod gist;
 mod guard;
 mod handoff;
 pub mod hub;
@@ -20,7 +22,9 @@ mod mood;
 mod ratings;
 mod rounds;
 mod settings;
+mod shopper;
 mod suggest;
+mod summary;
 mod teach;
 mod trial;
 mod turn;

@@ -227,6 +227,7 @@ impl Rooms {
             busy: Some(desk.busy()),
         });
         desk.watch_mood(tools.clone());
+        desk.watch_handovers(tools.clone());
         Ok(Self { desk, tools, store, clock })
     }
 }

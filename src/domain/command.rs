@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::event::{Ended, Event, EventKind, Provenance, Speaker, Thumb};
+use super::event::{Ended, Event, EventKind, Provenance, Speaker, Summary, Thumb};
 use super::handoff::HandOff;
 use super::ids::{Cmid, MessageId, Seq, ShopperId, StaffId};
 use super::tags::Tags;
@@ -93,6 +93,14 @@ pub enum Command {
         by: StaffId,
         cut: Option<Cut>,
     },
+    /// A colleague gets the conversation, from whoever answers it now. `from` is who held it when this was decided: of two
+    /// who give it away at once only one does.
+    Assign {
+        to: StaffId,
+        from: Option<StaffId>,
+        by: StaffId,
+        cut: Option<Cut>,
+    },
     /// A member of staff hands back to the model.
     Release(StaffId),
     Rate {
@@ -120,6 +128,8 @@ pub enum Command {
         by: StaffId,
         text: Said,
     },
+    /// What a colleague should know who has not read the conversation.
+    Summarize(Summary),
     /// From now on the conversation has these tags and no others.
     Tag {
         by: StaffId,

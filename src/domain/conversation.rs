@@ -107,6 +107,7 @@ impl Head {
                 (Owner::Staff, _) => Err(Refusal::NotOwner),
                 _ => Ok(self.hand_to(Owner::Staff, Some(by.clone()), cut.as_ref(), job)),
             },
+            Command::Assign { to, from, by, cut } => self.assign((to, from.as_ref(), by), cut.as_ref(), job),
             Command::Release(by) if self.owner == Owner::Staff && self.staff.as_ref() == Some(by) => {
                 Ok(self.hand_to(Owner::Ai, None, None, job))
             }
@@ -129,6 +130,7 @@ impl Head {
                 Ok(event(EventKind::Correction { of: *of, by: by.clone(), text: text.as_str().to_owned() }))
             }
             Command::Correct { .. } => Err(Refusal::NoSuchMessage),
+            Command::Summarize(summary) => Ok(event(EventKind::Summary(summary.clone()))),
             Command::Tag { tags, .. } if *tags == self.tags => Err(Refusal::NothingToDo),
             Command::Tag { by, tags } => Ok(event(EventKind::Tags { by: by.clone(), tags: tags.clone() })),
             Command::Resolve if self.resolved => Err(Refusal::NothingToDo),
@@ -213,8 +215,31 @@ impl Head {
         {
             events.push(reply(&cut.job, &cut.text, Ended::Interrupted, cut.provenance.as_ref()));
         }
-        events.push(EventKind::Owner { owner, epoch: self.epoch + 1, staff, why: None });
+        events.push(EventKind::Owner { owner, epoch: self.epoch + 1, staff, why: None, by: None });
         Decision { events, job: JobChange::Clear }
+    }
+
+    /// `to` gets it by the hand of `by`, if `from` still holds it. Work that was finished begins anew.
+    fn assign(
+        &self,
+        (to, from, by): (&StaffId, Option<&StaffId>, &StaffId),
+        cut: Option<&Cut>,
+        open: Option<&Job>,
+    ) -> Result<Decision, Refusal> {
+        if self.staff.as_ref() == Some(to) {
+            return Err(Refusal::NothingToDo);
+        }
+        if self.staff.as_ref() != from {
+            return Err(Refusal::NotOwner);
+        }
+        let mut decision = self.hand_to(Owner::Staff, Some(to.clone()), cut, open);
+        if let Some(EventKind::Owner { by: said, .. }) = decision.events.last_mut() {
+            *said = (by != to).then(|| by.clone());
+        }
+        if self.resolved {
+            decision.events.insert(0, EventKind::Status { status: Status::Open, shopper: None });
+        }
+        Ok(decision)
     }
 
     /// The model falls silent, and a person is wanted.
@@ -268,7 +293,7 @@ impl Head {
             EventKind::Tool { .. }
             | EventKind::Rating { .. }
             | EventKind::Note { .. }
-            | EventKind::Summary { .. }
+            | EventKind::Summary(_)
             | EventKind::Correction { .. }
             | EventKind::Draft { .. } => {}
         }

@@ -2,8 +2,11 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::domain::event::Event;
+use crate::domain::event::{Event, Summary};
 use crate::domain::handoff::Reason;
+
+#[path = "assign_tests.rs"]
+mod assign;
 
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
@@ -189,7 +192,7 @@ fn only_a_reply_that_exists_can_be_corrected() {
     let conv = crate::domain::ConvId(id(1));
     let text = Said::parse("You have 30 days.").expect("text");
     let event = |seq, kind| Event { conv, seq, at: 0, kind };
-    assert_eq!(Replied::of(&event(1, EventKind::Summary { text: "x".into() })), None);
+    assert_eq!(Replied::of(&event(1, EventKind::Summary(Summary::default()))), None);
     let mut chat = Driver::opened();
     chat.ask(10);
     let job = chat.begin(100).expect("begins");
@@ -249,7 +252,10 @@ fn a_message_that_brings_a_person_does_so_in_one_step_and_says_why() {
     chat.run(by_a_word(11)).expect("handed off");
     let why = Some(HandOff { reason: Reason::Word, away: true });
     assert!(matches!(chat.log[before], EventKind::Said { .. }));
-    assert_eq!(chat.log[before + 1], EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why });
+    assert_eq!(
+        chat.log[before + 1],
+        EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why, by: None }
+    );
     assert!(!chat.head.awaits_model(), "the model owes nothing");
     assert_eq!(chat.finish(job, Ended::Complete), Err(Refusal::NothingToDo));
     // With a person at it, the same words are only a message.
@@ -302,6 +308,7 @@ enum Step {
     Begin,
     Finish,
     Take(bool),
+    Assign(bool, bool),
     Release,
     Person,
     Assistant,
@@ -319,6 +326,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Begin),
         3 => Just(Step::Finish),
         1 => any::<bool>().prop_map(Step::Take),
+        1 => any::<(bool, bool)>().prop_map(|(to, fresh)| Step::Assign(to, fresh)),
         1 => Just(Step::Release),
         1 => Just(Step::Person),
         1 => Just(Step::Assistant),
@@ -362,6 +370,11 @@ proptest! {
                     None => Ok(()),
                 },
                 Step::Take(first) => chat.run(Command::Take { by: staff(if first { "ana" } else { "bo" }), cut: None }),
+                Step::Assign(first, fresh) => {
+                    let to = staff(if first { "ana" } else { "bo" });
+                    let from = if fresh { chat.head.staff.clone() } else { Some(staff("somebody")) };
+                    chat.run(Command::Assign { to, from, by: staff("cy"), cut: None })
+                }
                 Step::Release => chat.run(Command::Release(staff("ana"))),
                 Step::Person => chat.run(asked()),
                 Step::Assistant => chat.run(Command::Assistant),

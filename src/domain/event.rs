@@ -47,6 +47,9 @@ pub enum EventKind {
         /// Why a person is wanted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<HandOff>,
+        /// Who gave it to `staff`, if that was somebody else.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<StaffId>,
     },
     /// A tool's finding; staff only.
     Tool { name: String, outcome: serde_json::Value },
@@ -60,7 +63,7 @@ pub enum EventKind {
     /// A private note; staff only.
     Note { by: StaffId, text: String },
     /// A summary of the conversation so far; staff only.
-    Summary { text: String },
+    Summary(Summary),
     /// The right answer in the place of the model's reply `of`; the newest one counts. Staff only.
     Correction { of: Seq, by: StaffId, text: String },
     /// What the model had suggested for the staff message `of`, before it was edited and sent. Staff only.
@@ -76,9 +79,11 @@ impl EventKind {
             Self::Said { text, .. }
             | Self::Reply { text, .. }
             | Self::Note { text, .. }
-            | Self::Summary { text }
             | Self::Correction { text, .. }
             | Self::Draft { text, .. } => text.len(),
+            Self::Summary(Summary { text, points }) => {
+                text.len() + points.iter().map(|point| point.text.len()).sum::<usize>()
+            }
             Self::Tool { outcome, .. } => outcome.to_string().len(),
             Self::Rating { comment, .. } => comment.as_ref().map_or(0, String::len),
             Self::Tags { tags, .. } => tags.as_slice().iter().map(|tag| tag.len()).sum(),
@@ -91,7 +96,7 @@ impl EventKind {
         match self {
             Self::Tool { .. }
             | Self::Note { .. }
-            | Self::Summary { .. }
+            | Self::Summary(_)
             | Self::Correction { .. }
             | Self::Draft { .. }
             | Self::Tags { .. } => true,
@@ -102,6 +107,42 @@ impl EventKind {
             | Self::Rating { .. } => false,
         }
     }
+}
+
+/// What a colleague should know who has not read the conversation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// In words: the model's, or those of the conversation.
+    pub text: String,
+    /// What was found out, each from its own source and none made up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub points: Vec<Point>,
+}
+
+/// One thing to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    pub about: About,
+    /// Which attribute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The conversation's own words; for a mood or a reason its stable name.
+    pub text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// What the shopper asked last.
+    Question,
+    /// A product of the shop that the shopper named.
+    Product,
+    /// Something the shopper said about a product.
+    Attribute,
+    /// `positive`, `neutral` or `negative`.
+    Mood,
+    /// Why a person is wanted; see [`super::handoff::Reason`].
+    Reason,
 }
 
 /// Who wrote a message.

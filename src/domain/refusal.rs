@@ -13,6 +13,8 @@ pub enum Refusal {
     NothingToDo,
     #[error("there is no such message")]
     NoSuchMessage,
+    #[error("nobody of the team has this name")]
+    NoSuchColleague,
 }
 
 impl Refusal {
@@ -24,6 +26,7 @@ impl Refusal {
             Self::NotOwner => "not_owner",
             Self::NothingToDo => "nothing_to_do",
             Self::NoSuchMessage => "no_such_message",
+            Self::NoSuchColleague => "no_such_colleague",
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::ShopperId;
+use super::page::Page;
 use crate::clock::Millis;
 
 /// What the shop knows about a shopper. Everything but the id may be missing: most are anonymous.
@@ -22,6 +23,25 @@ pub struct Shopper {
     /// True if the shop vouched for name, email and id with its signature.
     pub verified: bool,
     pub created_at: Millis,
+    /// The page they were on last, as their browser said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub page: Option<Page>,
+}
+
+impl Shopper {
+    /// Of whom nothing is known but that they are there.
+    pub fn unknown(id: ShopperId, created_at: Millis) -> Self {
+        Self {
+            id,
+            name: None,
+            email: None,
+            contact: None,
+            external: None,
+            verified: false,
+            created_at,
+            page: None,
+        }
+    }
 }
 
 /// An e-mail address as somebody typed it, that mail could be sent to.

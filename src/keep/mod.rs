@@ -96,15 +96,7 @@ impl Keep {
         }
         let Some(first) = store.conversations_of(id)?.first().copied() else { return Ok(None) };
         let created_at = store.head(first)?.map_or(0, |head| head.created_at);
-        Ok(Some(Shopper {
-            id,
-            name: None,
-            email: None,
-            external: None,
-            contact: None,
-            verified: false,
-            created_at,
-        }))
+        Ok(Some(Shopper::unknown(id, created_at)))
     }
 
     /// All conversations of a shopper, the oldest first.

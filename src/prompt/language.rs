@@ -14,6 +14,11 @@ pub(super) fn foreign(text: &str, code: &str) -> Option<&'static str> {
     (Some(info.lang()) != home && (sure || other_script)).then(|| info.lang().eng_name())
 }
 
+/// The English name of the language `code`; the code itself where it is not known.
+pub(super) fn name(code: &str) -> &str {
+    of_code(code).map_or(code, |language| language.eng_name())
+}
+
 fn of_code(code: &str) -> Option<Lang> {
     Lang::from_code(match code {
         "en" => "eng",

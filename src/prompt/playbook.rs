@@ -68,6 +68,7 @@ struct Source {
     small_talk: Template,
     choice: Template,
     tools: Template,
+    summary: Template,
 }
 
 impl Source {
@@ -85,6 +86,7 @@ impl Source {
             small_talk: template("small_talk")?,
             choice: template("choice")?,
             tools: template("tools")?,
+            summary: template("summary")?,
         })
     }
 }
@@ -127,6 +129,7 @@ impl Playbook {
             shop,
         };
         playbook.ask("Hello", &[])?;
+        playbook.sum_up(&[])?;
         Ok(playbook)
     }
 
@@ -213,6 +216,31 @@ impl Playbook {
     /// Asks who should answer `text`, the assistant or a person.
     pub fn choice(&self, text: &str) -> Vec<Message> {
         vec![Message::new(Role::System, self.choice.as_str()), Message::new(Role::User, text)]
+    }
+
+    /// Asks for a summary of the conversation, within `room` tokens: the oldest turns are left out first. `None` if nothing
+    /// was said.
+    pub fn summary(
+        &self,
+        events: &[Event],
+        room: usize,
+        count: &dyn Fn(&str) -> usize,
+    ) -> Option<Vec<Message>> {
+        let turns = history::turns(events);
+        (0..turns.len())
+            .filter_map(|skip| self.sum_up(&turns[skip..]).ok())
+            .find(|asked| count(asked) + 8 <= room)
+            .map(|asked| vec![Message::new(Role::User, asked)])
+    }
+
+    fn sum_up(&self, turns: &[Turn]) -> Result<String, PromptError> {
+        let who = |turn: &Turn| if turn.role == Role::User { "Customer" } else { "Shop" };
+        let turns: Vec<_> =
+            turns.iter().map(|turn| serde_json::json!({ "who": who(turn), "text": turn.text })).collect();
+        let language = language::name(&self.shop.profile.language);
+        self.source
+            .summary
+            .render(serde_json::json!({ "shop": self.shop.profile, "turns": turns, "language": language }))
     }
 
     /// A prompt that begins as all others do.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{PromptError, front};
 use crate::domain::ShopWords;
 
+/// Products that one text names, at most.
+const NAMED: usize = 4;
+
 /// The whole shop: `shop.toml`, `policies/*.md`, `products.json`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Shop {
@@ -101,6 +104,26 @@ impl Shop {
             Some((file, fault)) => Err(PromptError::new(files.place(file), fault)),
             None => Ok(shop),
         }
+    }
+
+    /// The products that `text` names: most words of a name, and at least two where it has as many.
+    pub fn named_in(&self, text: &str) -> Vec<&Product> {
+        let words = |text: &str| -> Vec<String> {
+            text.to_lowercase()
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|w| !w.is_empty())
+                .map(str::to_owned)
+                .collect()
+        };
+        let (said, whole) = (words(text), text.to_lowercase());
+        let named = |product: &&Product| {
+            let name = words(&product.name);
+            let hits = name.iter().filter(|word| said.contains(word)).count();
+            // Scripts without spaces have names within other words.
+            hits * 2 > name.len() && hits >= name.len().min(2)
+                || !product.name.is_ascii() && whole.contains(&product.name.to_lowercase())
+        };
+        self.products.iter().filter(named).take(NAMED).collect()
     }
 
     /// The shop as its owner words it: what `words` leave empty is as the file says.

@@ -263,6 +263,7 @@ async fn people_are_found_by_name_address_and_tag() {
         external: None,
         verified: true,
         created_at: 1,
+        page: None,
     };
     for shopper in [who(1, "Zoë Müller", "zoe@mail.example"), who(2, "李雨桐", "li@mail.example")] {
         board.0.store.remember_shopper(shopper).await.unwrap();

@@ -69,7 +69,7 @@ fn replies(upto: Seq, adapter: Option<&str>, ended: Ended) -> EventKind {
 }
 
 fn goes(owner: Owner) -> EventKind {
-    EventKind::Owner { owner, epoch: 1, staff: None, why: None }
+    EventKind::Owner { owner, epoch: 1, staff: None, why: None, by: None }
 }
 
 fn rates(of: Seq, value: Thumb) -> EventKind {
@@ -289,7 +289,7 @@ fn a_person_called_for_another_reason_is_no_question_without_an_answer() {
     {
         let Place { numbers, .. } = place();
         let why = Some(HandOff { reason, away: false });
-        let queue = EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why };
+        let queue = EventKind::Owner { owner: Owner::Queue, epoch: 1, staff: None, why, by: None };
         let all = events(conv(1), &[(MONDAY, OPENED), (MONDAY, asks("Where is it?")), (MONDAY, queue)]);
         numbers.apply(conv(1), &all);
         assert_eq!(numbers.lock().questions.between(0, u64::MAX / 2).len(), expected, "{reason:?}");

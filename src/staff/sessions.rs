@@ -1,4 +1,4 @@
-//! Sessions: a random id in the browser, its hash here. They end after 12 hours without use and after 14 days in any case.
+//! Sessions: a random id in the browser, its hash here. They end after 12 hours without use and after 7 days in any case.
 
 use serde::Serialize;
 
@@ -12,7 +12,7 @@ use crate::clock::Millis;
 /// Without use.
 pub const IDLE: Millis = 12 * 3_600_000;
 /// In any case.
-pub const ABSOLUTE: Millis = 14 * 86_400_000;
+pub const ABSOLUTE: Millis = 7 * 86_400_000;
 /// Sessions one account may have; the oldest makes room.
 const MAX_SESSIONS: usize = 20;
 /// Longer than any session's id.

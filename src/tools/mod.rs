@@ -165,6 +165,11 @@ impl Toolbox {
         &self.0.settings
     }
 
+    /// True if an adapter does this tool's work now.
+    pub async fn is_taught(&self, tool: Tool) -> bool {
+        self.worker(tool).await.name().is_some()
+    }
+
     pub fn prompts(&self) -> &ToolPrompts {
         &self.0.prompts
     }

@@ -100,9 +100,9 @@ impl From<DeskError> for ApiError {
     fn from(fault: DeskError) -> Self {
         let status = match &fault {
             DeskError::Refused(refusal) => match refusal {
-                crate::domain::Refusal::Unknown | crate::domain::Refusal::NoSuchMessage => {
-                    StatusCode::NOT_FOUND
-                }
+                crate::domain::Refusal::Unknown
+                | crate::domain::Refusal::NoSuchMessage
+                | crate::domain::Refusal::NoSuchColleague => StatusCode::NOT_FOUND,
                 crate::domain::Refusal::Exists
                 | crate::domain::Refusal::NotOwner
                 | crate::domain::Refusal::NothingToDo => StatusCode::CONFLICT,
@@ -111,7 +111,9 @@ impl From<DeskError> for ApiError {
             DeskError::Busy { .. } | DeskError::Draining | DeskError::Store(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            DeskError::Text(_) | DeskError::Tags(_) | DeskError::Email(_) => StatusCode::BAD_REQUEST,
+            DeskError::Text(_) | DeskError::Tags(_) | DeskError::Email(_) | DeskError::Page(_) => {
+                StatusCode::BAD_REQUEST
+            }
             DeskError::Blocked => StatusCode::FORBIDDEN,
             DeskError::Model(fault) => match fault {
                 crate::model::ModelError::TooLong { .. } | crate::model::ModelError::Invalid(_) => {

@@ -49,6 +49,7 @@ use super::{health, openai, runs, shopper, tools};
         conversations::events,
         transcript::export,
         on_messages::call,
+        on_messages::summarize,
         conversations::block,
         conversations::unblock,
         privacy::find,

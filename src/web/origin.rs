@@ -19,16 +19,20 @@ pub(super) enum Origin {
 
 /// Checks the `Origin` of `request`: scheme, host and port have to be equal.
 pub(super) fn check(request: &HttpRequest, state: &State) -> Origin {
-    let settings = &state.settings;
     let mut values = request.headers().get_all(ORIGIN);
     let Some(value) = values.next() else { return Origin::Absent };
     let (Ok(origin), None) = (value.to_str(), values.next()) else { return Origin::Foreign };
+    if is_shops(request, state, origin) { Origin::Allowed } else { Origin::Foreign }
+}
+
+/// True if `origin` is on the shop's list, or the server's own.
+pub(super) fn is_shops(request: &HttpRequest, state: &State, origin: &str) -> bool {
     let origin = origin.to_ascii_lowercase();
-    let listed = [&settings.origins, &state.staff.shop.get().origins]
+    let listed = [&state.settings.origins, &state.staff.shop.get().origins]
         .into_iter()
         .flatten()
         .any(|known| known.eq_ignore_ascii_case(&origin));
-    if listed || is_own(request, settings, &origin) { Origin::Allowed } else { Origin::Foreign }
+    listed || is_own(request, &state.settings, &origin)
 }
 
 /// True if `request` says that it comes from a page which is not the server's own. The shop's pages count as foreign here.

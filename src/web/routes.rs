@@ -77,6 +77,7 @@ pub const ROUTES: &[Route] = &[
     route("GET", "/v1/staff/conversations/{conv}/events", Action::Browse),
     route("GET", "/v1/staff/conversations/{conv}/export", Action::Browse),
     route("POST", "/v1/staff/conversations/{conv}/tools", Action::Arrange),
+    route("POST", "/v1/staff/conversations/{conv}/summary", Action::Arrange),
     route("POST", "/v1/staff/shoppers/{shopper}/block", Action::Arrange),
     route("DELETE", "/v1/staff/shoppers/{shopper}/block", Action::Arrange),
     route("GET", "/v1/staff/shoppers", Action::Administer),

@@ -90,13 +90,11 @@ async fn who(
             .check(identity)
             .map_err(|fault| ApiError::unauthorized(fault.code(), fault.to_string()))?;
         let shopper = Shopper {
-            id: vouched.shopper,
             name: vouched.name,
             email: vouched.email,
-            contact: None,
             external: Some(vouched.external),
             verified: true,
-            created_at: state.clock.now(),
+            ..Shopper::unknown(vouched.shopper, state.clock.now())
         };
         state.desk.remember(shopper).await?;
         return Ok((vouched.shopper, true));

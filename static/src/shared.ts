@@ -8,7 +8,7 @@ export type FrameSays =
   | { t: "look"; color: string; title: string };
 
 /** From the shop's page to the frame. */
-export type PageSays = { t: "open" } | { t: "closed" } | { t: "identify"; jwt: string };
+export type PageSays = { t: "open" } | { t: "closed" } | { t: "identify"; jwt: string } | { t: "page"; address: string; title: string };
 
 const MARK = "shopclerk";
 

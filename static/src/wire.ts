@@ -15,7 +15,7 @@ cmid: string, text: string,
 /**
  * Staff only: what the model had suggested, before it was edited.
  */
-draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "contact", conv: string, email: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "reopen", conv: string, } | { "t": "suggest", conv: string, } | { "t": "unsuggest", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
+draft?: string, } | { "t": "stop", conv: string, } | { "t": "retry", conv: string, } | { "t": "rate", conv: string, seq: number, value: "up" | "down", comment?: string, } | { "t": "person", conv: string, } | { "t": "assistant", conv: string, } | { "t": "contact", conv: string, email: string, } | { "t": "page", conv: string, address: string, title?: string, } | { "t": "typing", conv: string, } | { "t": "take", conv: string, } | { "t": "assign", conv: string, staff: string, from?: string, } | { "t": "release", conv: string, } | { "t": "note", conv: string, text: string, } | { "t": "correct", conv: string, seq: number, text: string, } | { "t": "tag", conv: string, tags: Array<string>, } | { "t": "resolve", conv: string, } | { "t": "reopen", conv: string, } | { "t": "suggest", conv: string, } | { "t": "unsuggest", conv: string, } | { "t": "list", tab: Tab, tag?: string, staff?: string, 
 /**
  * The last page's `next`.
  */
@@ -68,7 +68,15 @@ reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model",
 /**
  * Nobody is there now: an address may be left with `contact`.
  */
-away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
+away?: boolean, 
+/**
+ * Staff only: which colleague gave it to `staff`.
+ */
+by?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, 
+/**
+ * What was found out, in the conversation's own words; for a mood or a reason its stable name.
+ */
+points?: { about: "question" | "product" | "attribute" | "mood" | "reason", name?: string, text: string }[], } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" });
 
 /**
  * Which side wrote a message.
@@ -87,7 +95,15 @@ reason?: "asked" | "word" | "mood" | "repeated" | "unsure" | "closed" | "model",
 /**
  * Nobody is there now: an address may be left with `contact`.
  */
-away?: boolean, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
+away?: boolean, 
+/**
+ * Staff only: which colleague gave it to `staff`.
+ */
+by?: string, } | { "kind": "tool", name: string, outcome: unknown, } | { "kind": "rating", of: number, value: "up" | "down", comment?: string, } | { "kind": "note", staff: string, text: string, } | { "kind": "summary", text: string, 
+/**
+ * What was found out, in the conversation's own words; for a mood or a reason its stable name.
+ */
+points?: { about: "question" | "product" | "attribute" | "mood" | "reason", name?: string, text: string }[], } | { "kind": "correction", of: number, staff: string, text: string, } | { "kind": "draft", of: number, staff: string, text: string, } | { "kind": "tags", staff: string, tags: Array<string>, } | { "kind": "hidden" };
 
 /**
  * Where a reply came from; staff only.
@@ -123,7 +139,11 @@ export type Row = { conv: string, seq: number, owner: "ai" | "queue" | "staff",
 /**
  * Who answers, while that is a person.
  */
-staff?: string, status: Standing, 
+staff?: string, 
+/**
+ * Which colleague gave it to `staff`.
+ */
+given_by?: string, status: Standing, 
 /**
  * Since when the shopper waits for a person.
  */

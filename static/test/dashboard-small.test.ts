@@ -50,6 +50,19 @@ it("a slash begins a canned reply only at the beginning of a word", () => {
   expect(slashWord("and/or", 6)).toBeUndefined();
 });
 
+it("news is what a colleague gives me, once, and never what I take", () => {
+  const mine = row(1, { owner: "staff", staff: "mara" });
+  const given = row(1, { owner: "staff", staff: "mara", given_by: "tom" });
+  const told = (before: Parameters<typeof news>[0][number], now: Parameters<typeof news>[1][number]): string[] => news([before], [now], { me: "mara", since: 0 }).map((one) => one.why);
+  expect(told(row(1, { owner: "ai" }), given)).toEqual(["given"]);
+  expect(told(undefined, given)).toEqual(["given"]);
+  expect(told(given, given)).toEqual([]);
+  expect(told(row(1, { owner: "staff", staff: "yue" }), given)).toEqual(["given"]);
+  expect(told(row(1, { owner: "ai" }), mine)).toEqual([]);
+  expect(told(undefined, row(1, { owner: "staff", staff: "yue", given_by: "tom" }))).toEqual([]);
+  expect(told(row(1, { owner: "ai" }), { ...given, given_by: "mara" })).toEqual([]);
+});
+
 it("news is who begins to wait, and who writes to me", () => {
   const waits = row(1, { owner: "queue", waiting_since: 60 });
   const wrote = row(60, { owner: "staff", staff: "mara", unread: 1, preview: { by: "shopper", text: "x" } });

@@ -36,6 +36,13 @@ it("it is told why a person is wanted, until somebody else has it", () => {
   expect(thread.reason).toBeUndefined();
 });
 
+it("a summary has its points, and who gave it to whom is told", () => {
+  const points = [{ about: "question" as const, text: "Is it warm?" }];
+  const thread = fold(said(1), event(2, { kind: "summary", text: "Is it warm?", points }), event(3, { kind: "owner", owner: "staff", staff: "tom", by: "mara" }));
+  expect(thread.lines[1]).toMatchObject({ kind: "summary", text: "Is it warm?", points });
+  expect(thread.lines[2]).toMatchObject({ kind: "mark", what: "staff", staff: "tom", by: "mara" });
+});
+
 it("a correction stands beside the reply, a draft beside the message it became, and both replace the line's object", () => {
   const thread = fold(said(1), reply(2, 1), event(3, { kind: "said", cmid: "c3", by: "staff", staff: "mara", text: "Yes, 60 days." }));
   const before = thread.lines[1];

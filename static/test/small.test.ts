@@ -1,5 +1,5 @@
-import { expect, it } from "vitest";
-import { pageOrigin } from "../src/widget/bridge";
+import { expect, it, vi } from "vitest";
+import { Bridge, pageOrigin } from "../src/widget/bridge";
 import { contrast, palette, parse } from "../src/widget/color";
 import { uuidv7 } from "../src/widget/ids";
 import { keepIn } from "../src/widget/keep";
@@ -23,7 +23,7 @@ it("every brand colour gives readable colours, and a bad one a plain colour", ()
     for (const ground of [[255, 255, 255], [242, 243, 245]] as const) expect(contrast(rgb("--accent-light"), [...ground]), `${brand} light`).toBeGreaterThanOrEqual(4.5);
     for (const ground of [[28, 31, 36], [42, 46, 53]] as const) expect(contrast(rgb("--accent-dark"), [...ground]), `${brand} dark`).toBeGreaterThanOrEqual(4.5);
   }
-  expect(parse("url(https://evil.example)")).toBeUndefined();
+  for (const none of ["url(https://evil.example)", "#abc", "#1234567", "red"]) expect(parse(none), none).toBeUndefined();
 });
 
 it("the language is the first one there are texts for", () => {
@@ -55,6 +55,25 @@ it("the shop's page is believed only as far as the browser confirms it", () => {
   for (const bad of ["", null, "*", "null", "javascript:alert(1)", "https://shop.example/path", "https://shop.example@evil.example", "file:///etc", "shop.example"]) {
     expect(pageOrigin(bad, "", undefined), String(bad)).toBeUndefined();
   }
+});
+
+it("a page's address is taken from the page around us alone, and only if it is its own", () => {
+  const heard: unknown[] = [];
+  let hear: (event: object) => void = () => {};
+  const parent = {};
+  vi.stubGlobal("window", { parent, addEventListener: (_: string, listener: typeof hear) => (hear = listener) });
+  const shop = "https://shop.example";
+  new Bridge(shop, (message) => void heard.push(message));
+  const say = (message: object, origin = shop, source: object = parent): void => hear({ origin, source, data: { shopclerk: 1, ...message } });
+  const page = (address: unknown): object => ({ t: "page", address, title: "Shoes" });
+  say(page(`${shop}/shoes?size=42`));
+  say(page("https://hostile.example/"));
+  say(page("javascript:alert(1)"));
+  say(page(undefined));
+  say(page(`${shop}/`), "https://hostile.example");
+  say(page(`${shop}/`), shop, {});
+  expect(heard).toEqual([expect.objectContaining({ t: "page", address: `${shop}/shoes?size=42`, title: "Shoes" })]);
+  vi.unstubAllGlobals();
 });
 
 it("messages that are not ours are not taken", () => {

@@ -38,8 +38,16 @@ fn shop() -> Shop {
 /// The shop vouches that `shopper` is its customer `sub`.
 async fn vouch(shop: &Shop, shopper: ShopperId, sub: &str) {
     let (external, id) = (Some(sub.to_owned()), shopper);
-    let known =
-        Shopper { id, name: None, email: None, contact: None, external, verified: true, created_at: 0 };
+    let known = Shopper {
+        id,
+        name: None,
+        email: None,
+        contact: None,
+        external,
+        verified: true,
+        created_at: 0,
+        page: None,
+    };
     shop.store.remember_shopper(known).await.unwrap();
 }
 
@@ -330,7 +338,7 @@ async fn a_crash_in_a_round_is_answered_once_or_interrupted() {
     for (times, expected) in [(1, Ended::Complete), (2, Ended::Interrupted)] {
         let (dir, conv) = killed(times).await;
         let shop = Shop::of(dir, settings(), Scripted::default(), &prompt::Settings::default());
-        let (outlet, mut inbox) = Outlet::new(4096);
+        let (outlet, mut inbox) = Outlet::new(4096, usize::MAX);
         shop.desk.subscribe(conv, 0, &outlet).unwrap();
         let reply = async {
             while let Some(notice) = inbox.next().await {

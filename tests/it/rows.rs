@@ -292,6 +292,7 @@ async fn no_personal_data_reaches_a_row() {
             external: None,
             verified: true,
             created_at: 1,
+            page: None,
         };
         store.remember_shopper(known).await.unwrap();
         // From the shopper, from the model, in a correction and from staff.

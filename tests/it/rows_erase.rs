@@ -30,6 +30,7 @@ async fn filled(dir: &Path) -> Store {
             external: None,
             verified: true,
             created_at: 1,
+            page: None,
         };
         store.remember_shopper(known).await.unwrap();
         for c in [n, n + 10] {
@@ -108,6 +109,7 @@ async fn a_shopper_is_erased_while_the_shop_goes_on() {
         external: None,
         verified: true,
         created_at: 2,
+        page: None,
     };
     store.remember_shopper(known.clone()).await.unwrap();
     store.close().await;

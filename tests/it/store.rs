@@ -178,6 +178,7 @@ async fn what_is_known_of_a_shopper_is_kept() {
         external: Some("c-12".into()),
         verified: true,
         created_at: 5,
+        page: None,
     };
     store.remember_shopper(known.clone()).await.unwrap();
     store.close().await;

@@ -52,6 +52,7 @@ async fn filled(dir: &Path) -> Store {
         external: None,
         verified: true,
         created_at: 5,
+        page: None,
     };
     store.remember_shopper(known).await.unwrap();
     store

@@ -27,6 +27,11 @@ pub struct Row {
     #[ts(optional, type = "string")]
     #[schema(value_type = Option<String>)]
     pub staff: Option<StaffId>,
+    /// Which colleague gave it to `staff`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "string")]
+    #[schema(value_type = Option<String>)]
+    pub given_by: Option<StaffId>,
     pub status: Standing,
     /// Since when the shopper waits for a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,7 @@ impl Card {
             seq: 0,
             owner: Owner::Ai,
             staff: None,
+            given_by: None,
             status: Standing::Open,
             waiting_since: None,
             unhappy: 0,
@@ -203,8 +209,9 @@ impl Card {
                 row.waiting_since = None;
                 row.unhappy = 0;
             }
-            EventKind::Owner { owner, staff, .. } => {
+            EventKind::Owner { owner, staff, by, .. } => {
                 row.owner = *owner;
+                row.given_by = by.clone();
                 row.staff = staff.clone();
                 match owner {
                     Owner::Queue => drop(row.waiting_since.get_or_insert(event.at)),

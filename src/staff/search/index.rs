@@ -11,7 +11,7 @@ use tantivy::{Index, IndexWriter, ReloadPolicy, TantivyDocument, Term};
 
 use super::By;
 use super::words::analyzer;
-use crate::domain::{ConvId, Event, EventKind, Seq, Speaker};
+use crate::domain::{ConvId, Event, EventKind, Seq, Speaker, Summary};
 use crate::staff::StaffError;
 
 /// Another one means another schema or tokenizer: the index is made again.
@@ -136,7 +136,7 @@ pub(super) fn text_of(event: &Event) -> Option<(By, &str)> {
         EventKind::Said { by: Speaker::Shopper, text, .. } => Some((By::Shopper, text)),
         EventKind::Said { by: Speaker::Staff(_), text, .. } => Some((By::Staff, text)),
         EventKind::Reply { text, .. } => Some((By::Ai, text)),
-        EventKind::Note { text, .. } | EventKind::Summary { text } => Some((By::Note, text)),
+        EventKind::Note { text, .. } | EventKind::Summary(Summary { text, .. }) => Some((By::Note, text)),
         _ => None,
     }
 }

@@ -57,9 +57,9 @@ pub enum Action {
     Say,
     Typing,
     Stop,
-    /// Retry, rate, ask for a person or the assistant, leave an address: the shopper's own choices.
+    /// Retry, rate, ask for a person or the assistant, leave an address, say which page is open: the shopper's own choices.
     Choose,
-    /// Take, release, note, correct, tag, resolve, reopen, have a reply drafted; to say what the model drafted.
+    /// Take, assign, release, note, correct, tag, resolve, reopen, have a reply drafted; to say what the model drafted.
     Staff,
     /// Completions and the list of models.
     Complete,

@@ -6,7 +6,7 @@ use super::End;
 use super::follow::Follow;
 use super::session::Socket;
 use crate::chat::{DeskError, Replay, Say};
-use crate::domain::{ConvId, Email, Said, Seq, Speaker, StaffId, Tags};
+use crate::domain::{Cmid, ConvId, Email, Page, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
@@ -32,6 +32,15 @@ impl Socket {
         if let Err(denied) = allowed {
             return self.deny(denied, cmid).await;
         }
+        if let Principal::Shopper(shopper) = self.principal
+            && self.state.desk.is_blocked(shopper)
+        {
+            return match frame {
+                // Nobody wrote these: the widget sends them by itself.
+                ClientFrame::Page { .. } | ClientFrame::Typing { .. } => Ok(()),
+                _ => self.fail(&DeskError::Blocked, cmid).await,
+            };
+        }
         let frame = match frame {
             ClientFrame::List { .. } => return Box::pin(self.list(frame)).await,
             ClientFrame::Open { conv, seq } => return Box::pin(self.open(conv, seq)).await,
@@ -40,16 +49,18 @@ impl Socket {
         match self.call(frame).await {
             Ok(Some(answer)) => self.send(&answer).await,
             Ok(None) => Ok(()),
-            Err(fault) => {
-                let frame = ServerFrame::Error {
-                    code: fault.code().to_owned(),
-                    message: fault.to_string(),
-                    cmid,
-                    retry_after: fault.retry_after().map(whole_seconds),
-                };
-                self.send(&frame).await
-            }
+            Err(fault) => self.fail(&fault, cmid).await,
         }
+    }
+
+    async fn fail(&mut self, fault: &DeskError, cmid: Option<Cmid>) -> Result<(), End> {
+        let frame = ServerFrame::Error {
+            code: fault.code().to_owned(),
+            message: fault.to_string(),
+            cmid,
+            retry_after: fault.retry_after().map(whole_seconds),
+        };
+        self.send(&frame).await
     }
 
     async fn call(&mut self, frame: ClientFrame) -> Result<Option<ServerFrame>, DeskError> {
@@ -81,8 +92,15 @@ impl Socket {
                 self.state.staff.board.touch(conv);
                 return Ok(Some(ServerFrame::Contact { conv, email: email.into_string() }));
             }
+            ClientFrame::Page { conv, address, title } => {
+                let page = Page::parse(&address, title.as_deref(), self.state.clock.now())?;
+                if desk.visits(conv, page).await? {
+                    self.state.staff.board.touch(conv);
+                }
+            }
             ClientFrame::Typing { conv } => desk.typing(conv, self.principal.staff().cloned()),
             ClientFrame::Take { conv } => desk.take(conv, self.staff()).await?,
+            ClientFrame::Assign { conv, staff, from } => self.assign(conv, staff, from).await?,
             ClientFrame::Release { conv } => desk.release(conv, self.staff()).await?,
             ClientFrame::Note { conv, text } => desk.note(conv, self.staff(), Said::parse(&text)?).await?,
             ClientFrame::Correct { conv, seq, text } => {
@@ -209,7 +227,7 @@ impl Socket {
         authorize(&self.principal, action, on)
     }
 
-    async fn deny(&mut self, denied: Denied, cmid: Option<crate::domain::Cmid>) -> Result<(), End> {
+    async fn deny(&mut self, denied: Denied, cmid: Option<Cmid>) -> Result<(), End> {
         let frame = ServerFrame::Error {
             code: denied.code().to_owned(),
             message: denied.to_string(),
@@ -240,10 +258,12 @@ pub(super) fn action_of(frame: &ClientFrame) -> Action {
         | ClientFrame::Rate { .. }
         | ClientFrame::Person { .. }
         | ClientFrame::Assistant { .. }
-        | ClientFrame::Contact { .. } => Action::Choose,
+        | ClientFrame::Contact { .. }
+        | ClientFrame::Page { .. } => Action::Choose,
         // Only staff have drafts.
         ClientFrame::Say { draft: Some(_), .. }
         | ClientFrame::Take { .. }
+        | ClientFrame::Assign { .. }
         | ClientFrame::Release { .. }
         | ClientFrame::Note { .. }
         | ClientFrame::Correct { .. }

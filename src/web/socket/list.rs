@@ -1,12 +1,14 @@
-//! What only staff have on a socket: the list, several conversations open at once, and drafts.
+//! What only staff have on a socket: the list, several conversations open at once, colleagues to give one to, and drafts.
 
 use tokio::time::Instant;
 
 use super::session::Socket;
 use super::{End, MAX_OPEN};
-use crate::chat::Suggestion;
-use crate::domain::{ConvId, Seq, StaffId};
+use crate::chat::{DeskError, Suggestion};
+use crate::domain::{ConvId, Refusal, Seq, StaffId};
+use crate::staff::Entry;
 use crate::staff::board::{Changed, MAX_PAGE, Query, RowPage};
+use crate::web::staff;
 use crate::web::wire::{ClientFrame, ServerFrame};
 
 /// Rows of a page whose client does not say how many it wants.
@@ -65,7 +67,7 @@ impl Socket {
         match self.state.desk.attach(conv, &self.outlet) {
             Ok(0) => {
                 self.state.desk.leave(conv, &self.outlet);
-                let fault = crate::domain::Refusal::Unknown;
+                let fault = Refusal::Unknown;
                 self.refuse(fault.code(), fault.to_string()).await
             }
             Ok(head) => {
@@ -75,6 +77,26 @@ impl Socket {
             }
             Err(fault) => self.refuse(fault.code(), fault.to_string()).await,
         }
+    }
+
+    /// Gives a conversation to somebody who can answer, and writes down who did.
+    pub(super) async fn assign(
+        &self,
+        conv: ConvId,
+        staff: String,
+        from: Option<String>,
+    ) -> Result<(), DeskError> {
+        let accounts = &self.state.staff.accounts;
+        if accounts.profile(&staff).is_none_or(|profile| !profile.active) {
+            return Err(Refusal::NoSuchColleague.into());
+        }
+        let by = self.me();
+        let entry = Entry::new(&by.0, "conversation_assigned").on(&conv.to_string()).detail(&staff);
+        self.state.desk.assign(conv, StaffId(staff), from.map(StaffId), by).await?;
+        if let Err(fault) = staff::note(&self.state, entry.from(&self.ip.to_string())).await {
+            tracing::error!(%conv, %fault, "who assigned a conversation could not be written down");
+        }
+        Ok(())
     }
 
     /// Follows a conversation no more.

@@ -5,13 +5,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Asker, Body, nothing, ok, on_disk};
-use crate::domain::{ConvId, Owner, Refusal, Seq, ShopperId, Thumb};
+use crate::domain::{ConvId, Owner, Page, Refusal, Seq, Shopper, ShopperId, Thumb};
+use crate::prompt::orders::{Order, OrderStatus};
 use crate::staff::board::{Counts, Gathered, MAX_PAGE, Query, Row, Standing, Tab};
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};
-use crate::web::shopper;
 use crate::web::state::State;
 use crate::web::wire::{Viewer, WireEvent};
+use crate::web::{origin, shopper};
+
+/// Orders that are shown of one shopper.
+const ORDERS: usize = 20;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -101,6 +105,78 @@ pub(in crate::web) struct ShopperView {
     #[serde(skip_serializing_if = "Option::is_none")]
     created_at: Option<u64>,
     conversations: usize,
+    /// Where they were last, as their browser said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    page: Option<PageView>,
+    /// The newest first, at most 20; only of a shopper whom the shop vouched for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orders: Vec<OrderView>,
+}
+
+/// An order as the shop's own systems have it.
+#[derive(Serialize, ToSchema)]
+pub(in crate::web) struct OrderView {
+    id: String,
+    /// The day, `YYYY-MM-DD`.
+    placed: String,
+    /// `received`, `packed`, `shipped`, `delivered`, `returned` or `cancelled`.
+    #[schema(value_type = String)]
+    status: OrderStatus,
+    items: Vec<ItemView>,
+    total: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracking: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::web) struct ItemView {
+    /// The product's name, or its id if it is not sold any more.
+    name: String,
+    quantity: u32,
+}
+
+/// The orders of a shopper. Who only says that they are a customer has none: the id has to come with the shop's signature.
+fn orders_of(known: Option<&Shopper>, state: &State) -> Vec<OrderView> {
+    let Some(customer) = known.filter(|known| known.verified).and_then(|known| known.external.as_deref())
+    else {
+        return Vec::new();
+    };
+    let playbook = state.desk.playbook();
+    let products = &playbook.shop().products;
+    let name = |id: String| products.iter().find(|one| one.id == id).map_or(id, |one| one.name.clone());
+    let view = |order: Order| OrderView {
+        id: order.id,
+        placed: order.placed,
+        status: order.status,
+        items: order
+            .items
+            .into_iter()
+            .map(|item| ItemView { name: name(item.product), quantity: item.quantity })
+            .collect(),
+        total: order.total,
+        tracking: order.tracking,
+    };
+    playbook.orders().of(customer).into_iter().take(ORDERS).map(view).collect()
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::web) struct PageView {
+    /// `http` or `https`, without a login and without what is behind `#`.
+    address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    /// Since when.
+    at: u64,
+    /// True for a page of the shop's own origins: only that may become a link.
+    own: bool,
+}
+
+impl PageView {
+    fn of(page: Page, request: &HttpRequest, state: &State) -> Self {
+        let own = page.origin().is_some_and(|origin| origin::is_shops(request, state, &origin));
+        let Page { address, title, at } = page;
+        Self { address, title, at, own }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -131,6 +207,7 @@ pub(in crate::web) async fn one(
     others.reverse();
     others.truncate(MAX_PAGE);
     let known = state.desk.shopper(id)?;
+    let page = known.as_ref().and_then(|known| known.page.clone());
     let shopper = ShopperView {
         id,
         name: row.shopper.name.clone(),
@@ -139,8 +216,10 @@ pub(in crate::web) async fn one(
         external: known.as_ref().and_then(|known| known.external.clone()),
         verified: row.shopper.verified,
         blocked: row.shopper.blocked,
-        created_at: known.map(|known| known.created_at),
+        created_at: known.as_ref().map(|known| known.created_at),
         conversations,
+        orders: orders_of(known.as_ref(), &state),
+        page: page.map(|page| PageView::of(page, &request, &state)),
     };
     Ok(ok().json(Conversation { row, shopper, others }))
 }

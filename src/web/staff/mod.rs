@@ -69,6 +69,7 @@ pub(super) fn handle(resource: Resource, route: &Route) -> Resource {
         ("GET", "conversations/{conv}/events") => resource.route(get().to(conversations::events)),
         ("GET", "conversations/{conv}/export") => resource.route(get().to(transcript::export)),
         ("POST", "conversations/{conv}/tools") => resource.route(post().to(tools::call)),
+        ("POST", "conversations/{conv}/summary") => resource.route(post().to(tools::summarize)),
         ("POST", "shoppers/{shopper}/block") => resource.route(post().to(conversations::block)),
         ("DELETE", "shoppers/{shopper}/block") => resource.route(delete().to(conversations::unblock)),
         ("GET", "shoppers") => resource.route(get().to(privacy::find)),

@@ -1,4 +1,5 @@
-//! A tool on one message of a conversation, or on all of it, for the staff: what it finds is kept in the conversation.
+//! A tool on one message of a conversation, or on all of it, for the staff: what it finds is kept in the conversation. And a
+//! summary of all of it.
 
 use std::time::Duration;
 
@@ -131,6 +132,38 @@ fn public(redactor: &Redactor, turns: &[Turn], known: &[Known], pairs: Vec<Pair>
     let is_clean =
         |(n, pair): &(usize, Pair)| clean[2 * n] == pair.question && clean[2 * n + 1] == pair.answer;
     pairs.into_iter().enumerate().filter(is_clean).map(|(_, pair)| pair).collect()
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::web) struct SummedUp {
+    /// The number of the event that holds the summary.
+    seq: Seq,
+}
+
+/// Sums the conversation up for colleagues; the summary becomes a `summary` event that only staff see.
+#[utoipa::path(
+    post, path = "/v1/staff/conversations/{conv}/summary", tag = "staff", params(("conv" = String, Path)),
+    responses(
+        (status = 200, body = SummedUp),
+        (status = 404, body = ErrorBody, description = "No such conversation"),
+        (status = 409, body = ErrorBody, description = "The shopper has said nothing yet"),
+        (status = 503, body = ErrorBody, description = "Shoppers kept the model busy"),
+    ),
+)]
+pub(in crate::web) async fn summarize(
+    request: HttpRequest,
+    state: web::Data<State>,
+    conv: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
+    let asker = Asker::of(&request, &state, Action::Arrange)?;
+    asker.caller.may(Action::Staff, Resource::OtherConversation)?;
+    let conv = readable(&asker, &state, &conv)?;
+    if state.is_draining() {
+        return Err(ApiError::draining());
+    }
+    let made = tokio::time::timeout(PATIENCE, state.desk.summarize(conv, &state.tools)).await;
+    let seq = made.map_err(|_| DeskError::Busy { retry_after: Duration::from_secs(30) })??;
+    Ok(ok().json(SummedUp { seq }))
 }
 
 /// What `tool` says of `text`, as JSON.

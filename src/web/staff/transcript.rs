@@ -126,7 +126,7 @@ mod tests {
         let kinds = [
             said(Speaker::Shopper, "Hello\nthere"),
             EventKind::Note { by: anna(), text: "SECRET".into() },
-            EventKind::Owner { owner: Owner::Staff, epoch: 1, staff: Some(anna()), why: None },
+            EventKind::Owner { owner: Owner::Staff, epoch: 1, staff: Some(anna()), why: None, by: None },
             said(Speaker::Staff(anna()), "Hi"),
         ];
         let events: Vec<Event> = (1..)

@@ -16,6 +16,10 @@ const MAX_FILTER: usize = 200;
 const MAX_EPOCH: usize = 64;
 /// The longest address that is looked at, in bytes.
 const MAX_EMAIL: usize = 320;
+/// The longest address of a page that is looked at, and its title, in bytes.
+const MAX_PAGE: usize = 8_192;
+/// The longest name of a colleague, in bytes.
+const MAX_NAME: usize = 64;
 
 /// One frame of a client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, TS)]
@@ -76,6 +80,15 @@ pub enum ClientFrame {
         conv: ConvId,
         email: String,
     },
+    /// The page of the shop the shopper looks at.
+    Page {
+        #[ts(type = "string")]
+        conv: ConvId,
+        address: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        title: Option<String>,
+    },
     Typing {
         #[ts(type = "string")]
         conv: ConvId,
@@ -84,6 +97,15 @@ pub enum ClientFrame {
     Take {
         #[ts(type = "string")]
         conv: ConvId,
+    },
+    /// Staff only: `staff` answers from now on, if whoever held it when this was decided still does (`from`; nobody if left out).
+    Assign {
+        #[ts(type = "string")]
+        conv: ConvId,
+        staff: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        from: Option<String>,
     },
     /// Staff only.
     Release {
@@ -188,6 +210,10 @@ pub enum FrameError {
     Filter,
     #[error("`email` is longer than an address can be")]
     Email,
+    #[error("`address` or `title` is longer than that of a page")]
+    Page,
+    #[error("`staff` or `from` is longer than a name")]
+    Name,
     #[error("the comment is longer than {MAX_COMMENT} characters")]
     Comment,
 }
@@ -207,6 +233,19 @@ impl ClientFrame {
             Self::Hello { resume, .. } if resume.len() > MAX_RESUME => Err(FrameError::TooManyResumes),
             Self::Hello { epoch: Some(epoch), .. } if epoch.len() > MAX_EPOCH => Err(FrameError::Epoch),
             Self::Contact { email, .. } if email.len() > MAX_EMAIL => Err(FrameError::Email),
+            Self::Page { address, title, .. }
+                if [Some(address), title.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .any(|text| text.len() > MAX_PAGE) =>
+            {
+                Err(FrameError::Page)
+            }
+            Self::Assign { staff, from, .. }
+                if [Some(staff), from.as_ref()].into_iter().flatten().any(|name| name.len() > MAX_NAME) =>
+            {
+                Err(FrameError::Name)
+            }
             Self::Rate { comment: Some(comment), .. } if comment.chars().count() > MAX_COMMENT => {
                 Err(FrameError::Comment)
             }
@@ -230,8 +269,10 @@ impl ClientFrame {
             | Self::Person { conv }
             | Self::Assistant { conv }
             | Self::Contact { conv, .. }
+            | Self::Page { conv, .. }
             | Self::Typing { conv }
             | Self::Take { conv }
+            | Self::Assign { conv, .. }
             | Self::Release { conv }
             | Self::Note { conv, .. }
             | Self::Correct { conv, .. }

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use crate::domain::{
-    Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Reason, Seq, Speaker, Status, Thumb,
+    Cmid, ConvId, Ended, Event, EventKind, MessageId, Owner, Point, Reason, Seq, Speaker, Status, Summary,
+    Thumb,
 };
 
 /// Who looks.
@@ -85,6 +86,10 @@ pub enum WireKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         #[ts(optional)]
         away: Option<bool>,
+        /// Staff only: which colleague gave it to `staff`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        by: By,
     },
     /// Staff only.
     Tool {
@@ -103,7 +108,16 @@ pub enum WireKind {
     /// Staff only.
     Note { staff: String, text: String },
     /// Staff only.
-    Summary { text: String },
+    Summary {
+        text: String,
+        /// What was found out, in the conversation's own words; for a mood or a reason its stable name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(
+            optional,
+            type = "{ about: \"question\" | \"product\" | \"attribute\" | \"mood\" | \"reason\", name?: string, text: string }[]"
+        )]
+        points: Option<Vec<Point>>,
+    },
     /// Staff only: what the model should have said in its reply `of`.
     Correction { of: Seq, staff: String, text: String },
     /// Staff only: what the model had suggested for the staff message `of`.
@@ -167,20 +181,24 @@ impl WireKind {
                 },
             },
             EventKind::Status { status, .. } => Self::Status { status: *status },
-            EventKind::Owner { owner, staff, why, .. } => Self::Owner {
+            EventKind::Owner { owner, staff, why, by, .. } => Self::Owner {
                 owner: *owner,
                 staff: staff.as_ref().and_then(|id| staff_sees(&id.0)),
                 reason: why
                     .map(|why| why.reason)
                     .filter(|reason| viewer == Viewer::Staff || *reason == Reason::Asked),
                 away: why.and_then(|why| why.away.then_some(true)),
+                by: by.as_ref().and_then(|id| staff_sees(&id.0)),
             },
             EventKind::Tool { name, outcome } => Self::Tool { name: name.clone(), outcome: outcome.clone() },
             EventKind::Rating { of, value, comment } => {
                 Self::Rating { of: *of, value: *value, comment: comment.clone() }
             }
             EventKind::Note { by, text } => Self::Note { staff: by.0.clone(), text: text.clone() },
-            EventKind::Summary { text } => Self::Summary { text: text.clone() },
+            EventKind::Summary(Summary { text, points }) => {
+                let points = (!points.is_empty()).then(|| points.clone());
+                Self::Summary { text: text.clone(), points }
+            }
             EventKind::Correction { of, by, text } => {
                 Self::Correction { of: *of, staff: by.0.clone(), text: text.clone() }
             }

@@ -48,6 +48,8 @@ export interface Row {
   seq: number;
   owner: Owner;
   staff?: string;
+  /** Which colleague gave it to `staff`. */
+  given_by?: string;
   status: "open" | "resolved";
   waiting_since?: number;
   /** How many of the shopper's newest messages in a row were read as negative. */
@@ -81,6 +83,20 @@ export interface Shopper extends RowShopper {
   external?: string;
   created_at?: number;
   conversations: number;
+  /** Where they were last, as their browser said. */
+  page?: { address: string; title?: string; at: number; own: boolean };
+  /** Only of a shopper whom the shop vouched for. */
+  orders?: Order[];
+}
+
+export interface Order {
+  id: string;
+  /** `YYYY-MM-DD` */
+  placed: string;
+  status: "received" | "packed" | "shipped" | "delivered" | "returned" | "cancelled";
+  items: { name: string; quantity: number }[];
+  total: string;
+  tracking?: string;
 }
 
 export interface Detail {

@@ -14,6 +14,8 @@ const NAMES: Record<string, [open: string, close: string, unread: string]> = {
 const PHONE = "(max-width: 480px)";
 /** The shop's own page comes first. */
 const LATER_MS = 1_500;
+/** A shop that draws its pages itself changes its address without a word. */
+const LOOK_MS = 2_000;
 const BRAND = /^#[0-9a-f]{6}$/i;
 
 function start(script: HTMLScriptElement): void {
@@ -56,6 +58,12 @@ function start(script: HTMLScriptElement): void {
   };
   const say = (message: PageSays): void => {
     if (ready) frame?.contentWindow?.postMessage(wrap(message), server);
+  };
+  /** Tells the frame where the shopper is: without what is behind `#`, which is nobody's business. */
+  let told = "";
+  const where = (): void => {
+    const address = location.href.split("#")[0]!;
+    if (told !== (told = address + document.title)) say({ t: "page", address, title: document.title });
   };
   const name = (): void => {
     button.setAttribute("aria-expanded", String(opened));
@@ -107,6 +115,8 @@ function start(script: HTMLScriptElement): void {
       ready = true;
       if (identity) say({ t: "identify", jwt: identity });
       say({ t: opened ? "open" : "closed" });
+      where();
+      setInterval(where, LOOK_MS);
     } else if (message.t === "close") turn(false, true);
     else if (message.t === "unread" && typeof message.count === "number") {
       unread = Math.max(0, Math.floor(message.count));

@@ -8,6 +8,7 @@ import { Outbox } from "./outbox";
 import { type Session, Sessions } from "./session";
 import { apply, type Line, newTalk, prepend, type Talk, type Thumb } from "./talk";
 import { faultText, fill, noteText, type Texts } from "./texts";
+import type { PageSays } from "../shared";
 import type { ClientFrame, ServerFrame, WireEvent } from "../wire";
 import { Frame, type Look } from "./view/frame";
 
@@ -22,7 +23,7 @@ export interface Setting {
   vouched: boolean;
 }
 
-const PLAIN: Look = { name: "", assistant: "…", color: "", greeting: "", suggestions: [], hours: "", email: "", language: "en" };
+const PLAIN: Look = { name: "", assistant: "…", color: "", greeting: "", suggestions: [], hours: "" };
 /** Faults and waits are said for this long. */
 const FAULT_MS = 8_000;
 /** The shop's page may take this long to say who the shopper is. */
@@ -37,6 +38,8 @@ export class App {
   /** The shop's word on who this is. */
   #jwt = "";
   #begun = false;
+  /** Where the shopper is, as the shop's page says. */
+  #page: Extract<PageSays, { t: "page" }> | undefined;
   /** The shop vouched for who this shopper is. */
   #verified = false;
   /** The newest event when the server last said welcome: what comes up to it is history. */
@@ -78,6 +81,9 @@ export class App {
       if (message.t === "identify") {
         this.#jwt = message.jwt;
         if (this.#begun) void this.#identify();
+      } else if (message.t === "page") {
+        this.#page = message;
+        this.#tellPage();
       } else this.#opened(message.t === "open");
     });
     this.#frame = new Frame(
@@ -270,9 +276,15 @@ export class App {
       this.#sent.clear();
       if (this.#look === PLAIN) void this.#fetchLook();
       for (const frame of this.#later.splice(0)) this.#say(frame, true);
+      this.#tellPage();
       this.#flush();
     }
     this.#draw();
+  }
+
+  #tellPage(): void {
+    const { address, title } = this.#page ?? {};
+    if (address) this.#say({ t: "page", conv: this.#talk.conv, address: address.slice(0, 2048), title: String(title).slice(0, 200) });
   }
 
   #send(text: string): void {

@@ -25,21 +25,24 @@ function originOf(address: string): string | undefined {
 export class Bridge {
   constructor(
     private readonly origin: string | undefined,
-    private readonly onMessage: (message: PageSays) => void,
+    onMessage: (message: PageSays) => void,
   ) {
-    if (!origin || window.parent === window) return;
     window.addEventListener("message", (event) => {
+      // A page of no known origin is not heard: no message is without one.
       if (event.origin !== origin || event.source !== window.parent) return;
       const message = unwrap<PageSays>(event.data);
       if (message?.t === "identify") {
-        if (typeof message.jwt === "string" && message.jwt.length < 8192) this.onMessage({ t: "identify", jwt: message.jwt });
+        if (typeof message.jwt === "string" && message.jwt.length < 8192) onMessage({ t: "identify", jwt: message.jwt });
+      } else if (message?.t === "page") {
+        // The browser vouches for the origin of whoever speaks; the rest of the address is theirs to say.
+        if (originOf(String(message.address)) === origin) onMessage(message as PageSays);
       } else if (message?.t === "open" || message?.t === "closed") {
-        this.onMessage({ t: message.t });
+        onMessage({ t: message.t });
       }
     });
   }
 
   say(message: FrameSays): void {
-    if (this.origin && window.parent !== window) window.parent.postMessage(wrap(message), this.origin);
+    if (this.origin) window.parent.postMessage(wrap(message), this.origin);
   }
 }

@@ -12,12 +12,9 @@ const DARK: Rgb[] = [
   [42, 46, 53],
 ];
 
-/** `#rgb` or `#rrggbb`; undefined for anything else, so that a colour can never carry more than a colour. */
+/** `#rrggbb`, as the server gives it; undefined for anything else, so that a colour can never carry more than a colour. */
 export function parse(color: string): Rgb | undefined {
-  const hex = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(color)?.[1];
-  if (!hex) return undefined;
-  const wide = hex.length === 3 ? [...hex].map((digit) => digit + digit).join("") : hex;
-  return [0, 2, 4].map((i) => parseInt(wide.slice(i, i + 2), 16)) as Rgb;
+  return /^#[0-9a-f]{6}$/i.test(color) ? ([1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16)) as Rgb) : undefined;
 }
 
 /** Relative luminance, WCAG 2. */

@@ -1,6 +1,6 @@
 // Building the page without HTML text: no `innerHTML` anywhere, so no text can become markup.
 
-type Child = Node | string | false | undefined;
+type Child = Node | string | false;
 
 /** An element. Props that start with `on` are listeners; `class`, ARIA and the rest are attributes. */
 export function h<K extends keyof HTMLElementTagNameMap>(
@@ -14,7 +14,7 @@ export function h<K extends keyof HTMLElementTagNameMap>(
     else if (value === true) element.setAttribute(name, "");
     else if (value !== false) element.setAttribute(name, value);
   }
-  element.append(...children.filter((child): child is Node | string => child !== false && child !== undefined));
+  element.append(...children.filter((child) => child !== false));
   return element;
 }
 

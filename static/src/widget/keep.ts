@@ -9,17 +9,10 @@ type Bare = Pick<Storage, "getItem" | "setItem" | "removeItem">;
 
 export function keepIn(storage: () => Bare, prefix = "shopclerk."): Keep {
   const memory = new Map<string, string>();
-  const bare = (): Bare | undefined => {
-    try {
-      return storage();
-    } catch {
-      return undefined;
-    }
-  };
   return {
     get<T>(key: string): T | undefined {
       try {
-        const text = memory.get(key) ?? bare()?.getItem(prefix + key);
+        const text = memory.get(key) ?? storage().getItem(prefix + key);
         return text ? (JSON.parse(text) as T) : undefined;
       } catch {
         return undefined;
@@ -29,8 +22,8 @@ export function keepIn(storage: () => Bare, prefix = "shopclerk."): Keep {
       const text = JSON.stringify(value);
       memory.delete(key);
       try {
-        const store = bare();
-        if (!store) throw new Error("no storage");
+        // Even to ask for it may be refused.
+        const store = storage();
         if (value === undefined) store.removeItem(prefix + key);
         else store.setItem(prefix + key, text);
       } catch {

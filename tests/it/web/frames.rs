@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use shopclerk::domain::{
     Cmid, ConvId, Ended, Event, EventKind, HandOff, MessageId, Owner, Provenance, Reason, ShopperId, Speaker,
-    StaffId, Status, Tags,
+    StaffId, Status, Summary, Tags,
 };
 use shopclerk::web::wire::{ClientFrame, ServerFrame, Viewer, WireEvent, typescript};
 
@@ -37,8 +37,10 @@ fn client_frames_round_trip() {
         "person",
         "assistant",
         "contact",
+        "page",
         "typing",
         "take",
+        "assign",
         "release",
         "note",
         "correct",
@@ -129,17 +131,24 @@ fn shoppers_see_numbers_but_no_secrets() {
             ended: Ended::Complete,
             provenance: Some(provenance),
         },
-        EventKind::Owner { owner: Owner::Staff, epoch: 7, staff: Some(staff.clone()), why: None },
+        EventKind::Owner {
+            owner: Owner::Staff,
+            epoch: 7,
+            staff: Some(staff.clone()),
+            why: None,
+            by: Some(staff.clone()),
+        },
         EventKind::Owner {
             owner: Owner::Queue,
             epoch: 8,
             staff: None,
             why: Some(HandOff { reason: Reason::Mood, away: true }),
+            by: None,
         },
         EventKind::Status { status: Status::Open, shopper },
         EventKind::Tool { name: "SECRET".into(), outcome: Value::Null },
         EventKind::Note { by: staff, text: "SECRET".into() },
-        EventKind::Summary { text: "SECRET".into() },
+        EventKind::Summary(Summary { text: "SECRET".into(), points: Vec::new() }),
         EventKind::Correction { of: 2, by: StaffId("SECRET".to_owned()), text: "SECRET".into() },
         EventKind::Draft { of: 1, by: StaffId("SECRET".to_owned()), text: "SECRET".into() },
         EventKind::Tags { by: StaffId("SECRET".to_owned()), tags: Tags::parse(&["SECRET"]).unwrap() },

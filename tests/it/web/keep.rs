@@ -110,6 +110,7 @@ async fn somebody(site: &Site) -> (Session, ShopperId) {
         contact: None,
         verified: true,
         created_at: 1,
+        page: None,
     };
     site.desk.remember(known).await.unwrap();
     site.says(&session.conv, &format!("I am a {SECRET} [[raw]]Good for you[[end]]")).await;

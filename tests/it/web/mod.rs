@@ -1,8 +1,11 @@
 //! The server as a client sees it: bytes over TCP, the scripted model, a store in a temporary folder.
 
 mod abuse;
+mod assign;
 mod backup;
 mod beats;
+mod beside;
+mod blocked;
 mod bytes;
 mod calls;
 mod chaos;
@@ -30,6 +33,7 @@ mod staff_list;
 mod staff_tools;
 mod start;
 mod suggest;
+mod summary;
 mod take;
 mod telemetry;
 mod tools;

@@ -16,7 +16,7 @@ const PASSWORD: &str = "correct horse battery";
 fn cookie_of(answer: &Answer) -> String {
     let header = answer.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {answer:?}"));
     let (pair, attributes) = header.split_once("; ").unwrap();
-    assert_eq!(attributes, "Path=/; Max-Age=1209600; Secure; HttpOnly; SameSite=Strict");
+    assert_eq!(attributes, "Path=/; Max-Age=604800; Secure; HttpOnly; SameSite=Strict");
     let (name, value) = pair.split_once('=').unwrap();
     assert_eq!((name, value.len()), ("__Host-shopclerk", 64));
     value.to_owned()
@@ -49,7 +49,7 @@ async fn from_the_first_link_to_a_colleague_and_out_again() {
     assert_eq!(
         me.json(),
         json!({"name": "anna", "display": "Anna", "role": "admin", "totp": false, "recovery_left": 0,
-               "expires_at": NOW + 14 * 86_400_000})
+               "expires_at": NOW + 7 * 86_400_000})
     );
     assert_eq!(me.header("cache-control"), Some("no-store"));
     let body = json!({"name": "bob", "display": "Bob", "role": "agent"});

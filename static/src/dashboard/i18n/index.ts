@@ -54,6 +54,9 @@ export const fullTime = (at: number): string => new Intl.DateTimeFormat(locale()
 /** A day given as its beginning in UTC. */
 export const shortDay = (at: number): string => new Intl.DateTimeFormat(locale(), { day: "numeric", month: "short", timeZone: "UTC" }).format(at);
 
+/** The same with its year. */
+export const wholeDay = (at: number): string => new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeZone: "UTC" }).format(at);
+
 /** The name of a day of the week, 0 for Monday. */
 export const weekday = (day: number): string => new Intl.DateTimeFormat(locale(), { weekday: "short", timeZone: "UTC" }).format(Date.UTC(2024, 0, 1 + day));
 

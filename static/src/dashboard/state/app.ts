@@ -125,15 +125,18 @@ function makeDesk(name: string): Desk {
     now: Date.now,
     random: Math.random,
     onRows: (before, rows, since) => {
+      const open = made.open.value?.thread.conv;
+      // Nothing was said, and still it changed: who the shopper is, or where.
+      if (rows.some((row, n) => row.conv === open && (before[n] ?? made.detail.value?.row)?.seq === row.seq)) void made.refresh();
       for (const { row, why } of news(before, rows, { me: name, since })) {
-        const looked = !document.hidden && made.open.value?.thread.conv === row.conv;
+        const looked = !document.hidden && open === row.conv;
         if (looked) continue;
         chime();
-        if (!document.hidden) continue;
-        const who = shopperName(row.shopper);
-        notify(why === "waits" ? t("notice.waits", { name: who }) : t("notice.wrote", { name: who }), row.preview?.text ?? "", row.conv, () =>
-          go({ page: "inbox", tab: why === "waits" ? "waiting" : "mine", conv: row.conv, filters: {} }),
-        );
+        const show = (): void => go({ page: "inbox", tab: why === "waits" ? "waiting" : "mine", conv: row.conv, filters: {} });
+        const words = t(`notice.${why}`, { name: shopperName(row.shopper), by: nameOf(row.given_by) });
+        if (document.hidden) notify(words, row.preview?.text ?? "", row.conv, show);
+        // Who waits and who wrote the list shows; what a colleague does here is worth a word.
+        else if (why === "given") toast(words, { label: t("notice.open"), run: show });
       }
     },
     onFault: (code, message) => complain(new Fault(code, 400, message)),

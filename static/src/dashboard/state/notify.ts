@@ -5,16 +5,18 @@ import { notices, sound } from "./prefs";
 
 /**
  * What is worth a word among rows that changed. A row that was never loaded may have changed in anything, so that only the times
- * tell whether somebody began to wait, or wrote, after `since`, when we began to listen.
+ * tell whether somebody began to wait, wrote or gave it to us after `since`, when we began to listen.
  */
-export function news(before: (Row | undefined)[], rows: Row[], { me, since }: { me: string; since: number }): { row: Row; why: "waits" | "wrote" }[] {
-  return rows.flatMap((row, n): { row: Row; why: "waits" | "wrote" }[] => {
+export function news(before: (Row | undefined)[], rows: Row[], { me, since }: { me: string; since: number }): { row: Row; why: "waits" | "wrote" | "given" }[] {
+  return rows.flatMap((row, n): { row: Row; why: "waits" | "wrote" | "given" }[] => {
     const old = before[n];
     if (row.owner === "queue" && row.status === "open") {
       const waited = old?.owner === "queue" && old.status === "open";
       if (!waited && (row.waiting_since ?? row.updated_at) >= since) return [{ row, why: "waits" }];
     }
     const mine = row.owner === "staff" && row.staff === me;
+    const isNew = old ? old.staff !== me || old.given_by !== row.given_by : row.updated_at >= since;
+    if (mine && row.given_by && row.given_by !== me && row.status === "open" && isNew) return [{ row, why: "given" }];
     const unread = old ? old.unread : row.updated_at >= since ? 0 : Infinity;
     return mine && row.preview?.by === "shopper" && row.unread > unread ? [{ row, why: "wrote" }] : [];
   });

@@ -25,6 +25,8 @@ export interface Written extends Base {
   staff?: string;
   /** What the model had suggested for this message. */
   draft?: string;
+  /** Of a summary: what was found out. */
+  points?: Of<"summary">["points"];
   findings?: Finding[];
 }
 
@@ -44,6 +46,8 @@ export interface Mark extends Base {
   kind: "mark";
   what: Owner | "resolved" | "open" | "retry";
   staff?: string;
+  /** Which colleague gave it to `staff`. */
+  by?: string;
   /** Why a person is wanted, and that nobody is there. */
   reason?: Reason;
   away?: boolean;
@@ -171,7 +175,7 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
       thread.reason = event.reason;
       thread.live = null;
       thread.place = 0;
-      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff, ...(event.reason && { reason: event.reason }), ...(event.away && { away: true }) });
+      thread.lines.push({ ...base, kind: "mark", what: event.owner, staff: event.staff, ...(event.by && { by: event.by }), ...(event.reason && { reason: event.reason }), ...(event.away && { away: true }) });
       break;
     case "rating":
       change(thread, event.of, { thumb: event.value, comment: event.comment });
@@ -192,7 +196,7 @@ export function applyEvent(thread: Thread, event: StaffEvent): Outcome {
       thread.lines.push({ ...base, kind: "note", text: event.text, staff: event.staff });
       break;
     case "summary":
-      thread.lines.push({ ...base, kind: "summary", text: event.text });
+      thread.lines.push({ ...base, kind: "summary", text: event.text, points: event.points });
       break;
     case "tool": {
       const asked = findingOf(event);

@@ -19,8 +19,6 @@ export interface Look {
   greeting: string;
   suggestions: string[];
   hours: string;
-  email: string;
-  language: string;
 }
 
 export interface FrameWishes extends Wishes, ComposerWishes {

@@ -30,10 +30,8 @@ function build(block: Sourced): HTMLElement {
       return h("p", { dir: "auto", class: "heading" }, h("strong", {}, ...block.inner.map(inline)));
     case "code":
       return h("pre", { dir: "ltr", tabindex: "0" }, h("code", {}, block.text));
-    case "ul":
-      return h("ul", { dir: "auto" }, ...block.items.map((item) => h("li", {}, ...item.map(inline))));
-    case "ol":
-      return h("ol", { dir: "auto", start: String(block.start) }, ...block.items.map((item) => h("li", {}, ...item.map(inline))));
+    default:
+      return h(block.t, { dir: "auto", start: block.t === "ol" && String(block.start) }, ...block.items.map((item) => h("li", {}, ...item.map(inline))));
   }
 }
 

@@ -9,6 +9,7 @@ import { offered } from "../../state/offers";
 import { panelOpen, wantComposer, wantTags } from "../../state/signals";
 import { Icon, type Shape } from "../../ui/icon";
 import { Avatar, Button, Empty, minute, Sheet, Spin, toast, useAway } from "../../ui/kit";
+import { Team } from "./assign";
 import { Composer } from "./composer";
 import { Transcript } from "./transcript";
 
@@ -67,12 +68,14 @@ function Viewers({ names }: { names: string[] }): JSX.Element | null {
 }
 
 function Actions(): JSX.Element {
+  const [assigning, setAssigning] = useState(false);
+  const box = useAway<HTMLDivElement>(assigning ? () => setAssigning(false) : undefined);
   const here = desk.value!;
   const { thread } = here.open.value!;
   const { conv } = thread;
   const theirs = thread.owner === "staff" && !here.isMine;
   return (
-    <div class="talk-acts">
+    <div class="talk-acts anchor" ref={box}>
       {here.isMine ? (
         <Button look="wide" icon="back_to_ai" onClick={() => here.send({ t: "release", conv })} tip={`${t("talk.release")} (h)`}><span class="words">{t("talk.release")}</span></Button>
       ) : (
@@ -83,8 +86,10 @@ function Actions(): JSX.Element {
       ) : (
         <Button look="wide" icon="check" onClick={resolve} tip={`${t("talk.resolve")} (e)`}><span class="words">{t("talk.resolve")}</span></Button>
       )}
-      <More />
+      <Button look="plain to-team" icon="people" label={t("talk.assign")} aria-expanded={assigning} aria-haspopup="true" onClick={() => setAssigning(!assigning)} />
+      <More onAssign={() => setAssigning(true)} />
       <Button look="plain" icon="panel" label={t("talk.panel")} aria-pressed={panelOpen.value} onClick={() => (panelOpen.value = !panelOpen.value)} />
+      {assigning && <Team onDone={() => setAssigning(false)} />}
     </div>
   );
 }
@@ -107,7 +112,7 @@ export function reopen(): void {
   if (thread?.resolved) desk.value!.send({ t: "reopen", conv: thread.conv });
 }
 
-function More(): JSX.Element {
+function More({ onAssign }: { onAssign: () => void }): JSX.Element {
   const [open, setOpen] = useState(false);
   const [blocking, setBlocking] = useState(false);
   const box = useAway<HTMLDivElement>(open ? () => setOpen(false) : undefined);
@@ -126,6 +131,7 @@ function More(): JSX.Element {
       <Button look="plain" icon="more" label={t("talk.more")} aria-expanded={open} aria-haspopup="true" onClick={() => setOpen(!open)} />
       {open && (
         <div class="menu end">
+          <button type="button" class="on-phone" onClick={() => (setOpen(false), onAssign())}><Icon shape="people" />{t("talk.assign")}</button>
           <button type="button" onClick={() => (setOpen(false), (panelOpen.value = true), wantTags.value++)}><Icon shape="tag" />{t("talk.edit_tags")}</button>
           {exports && <button type="button" onClick={() => save("text")}><Icon shape="download" />{t("talk.export_text")}</button>}
           {exports && <button type="button" onClick={() => save("json")}><Icon shape="file" />{t("talk.export_json")}</button>}

@@ -12,6 +12,7 @@ import type { Letter } from "../../../widget/outbox";
 import { callOf, spansOf } from "../../state/findings";
 import { Correct } from "./correct";
 import { Findings, Marked, MessageTools } from "./findings";
+import { SummaryWords } from "./summary";
 
 interface Props {
   line: Line;
@@ -120,7 +121,7 @@ function NoteEntry({ line, look }: { line: Written; look: string }): JSX.Element
     <li class={`entry ${line.kind}${look}`} data-seq={line.seq}>
       <div class="entry-in">
         <p class="entry-by"><Icon shape={note ? "lock" : "file"} />{note ? t("entry.note_by", { name: nameOf(line.staff) }) : t("entry.summary")} <At at={line.at} /></p>
-        <div dir="auto"><Rich text={line.text} /></div>
+        {note ? <div dir="auto"><Rich text={line.text} /></div> : <div><SummaryWords line={line} /></div>}
       </div>
     </li>
   );
@@ -129,7 +130,7 @@ function NoteEntry({ line, look }: { line: Written; look: string }): JSX.Element
 const SIGNS: Record<Extract<Line, { kind: "mark" }>["what"], Shape> = { ai: "spark", queue: "hand", staff: "person", resolved: "check", open: "reopen", retry: "reopen" };
 
 function MarkEntry({ line }: { line: Extract<Line, { kind: "mark" }> }): JSX.Element {
-  const words = line.what === "staff" ? t("mark.staff", { name: nameOf(line.staff) }) : line.reason ? t("mark.queue_why", { why: t(`why.${line.reason}`) }) : t(`mark.${line.what}`);
+  const words = line.what === "staff" ? t(line.by ? "mark.given" : "mark.staff", { name: nameOf(line.staff), by: nameOf(line.by) }) : line.reason ? t("mark.queue_why", { why: t(`why.${line.reason}`) }) : t(`mark.${line.what}`);
   return <li class="entry-mark" data-seq={line.seq}><Icon shape={SIGNS[line.what]} /><span>{words}{line.away && ` · ${t("mark.away")}`}</span><At at={line.at} /></li>;
 }
 

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Shopper } from "../../contract";
 import { ago, fullTime, number, t, tn } from "../../i18n";
 import { desk, isAdmin, shopperName } from "../../state/app";
 import { attributesOf } from "../../state/findings";
@@ -12,8 +13,10 @@ import type { Open, Reply } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Avatar, Button, minute, toast } from "../../ui/kit";
 import { MoodChart } from "./mood";
+import { Orders } from "./orders";
 import { PrivacyActs } from "./privacy";
 import { byWord } from "./row";
+import { Summary } from "./summary";
 
 export function Panel(): JSX.Element | null {
   const here = desk.value!;
@@ -50,10 +53,13 @@ export function Panel(): JSX.Element | null {
               [t("panel.customer"), detail?.shopper.external],
               [t("panel.first_seen"), detail?.shopper.created_at && fullTime(detail.shopper.created_at)],
               [t("panel.conversations"), detail && number(detail.shopper.conversations)],
+              [t("panel.page"), detail?.shopper.page && <Page {...detail.shopper.page} />],
             ]}
           />
         </Section>
       )}
+      <Summary open={open} />
+      {detail?.shopper.orders && <Section title={t("panel.orders")}><Orders orders={detail.shopper.orders} /></Section>}
       <Section title={t("panel.tags")}><Tags open={open} /></Section>
       {thread.moods.length > 0 && <Section title={t("panel.mood")}><MoodChart points={thread.moods} /></Section>}
       <Attributes open={open} />
@@ -85,6 +91,18 @@ function Section({ title, children }: { title: string; children: ComponentChildr
 /** An address that the agent's own program writes to. */
 function Mail({ to }: { to: string }): JSX.Element {
   return <a href={`mailto:${encodeURIComponent(to).replace("%40", "@")}`}>{to}</a>;
+}
+
+/** Where the shopper is. Their browser says so: only a page of the shop's own becomes a link. */
+function Page({ address, title, own, at }: NonNullable<Shopper["page"]>): JSX.Element {
+  // On the shop's own pages its name goes without saying.
+  const plain = own ? address.replace(/^https?:\/\/[^/]+/, "") : address.replace(/^https?:\/\//, "");
+  return (
+    <>
+      {own && /^https?:\/\//.test(address) ? <a href={address} target="_blank" rel="noopener noreferrer" title={address}>{title ?? plain}</a> : <span title={address}>{title ?? plain}</span>}
+      <span class="page-of small dim">{title && <span class="cut" dir="ltr" title={address}>{plain}</span>}<span class="num">{ago(at, minute.value)}</span></span>
+    </>
+  );
 }
 
 function Facts({ facts }: { facts: [name: string, value: ComponentChildren][] }): JSX.Element {
