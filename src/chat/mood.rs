@@ -91,6 +91,7 @@ async fn follow(desk: Weak<Inner>, toolbox: Toolbox, mut heard: mpsc::Receiver<H
 /// Reads one message and keeps what is found; `None` if the desk is gone.
 async fn read(desk: &Weak<Inner>, toolbox: &Toolbox, heard: Heard) -> Option<()> {
     let Heard { conv, seq, text } = heard;
+    toolbox.calm().await;
     let sentiment = match toolbox.sentiment(&SentimentItem { text, ..SentimentItem::default() }).await {
         Ok(sentiment) => sentiment,
         Err(fault) if fault.is_of_item() => return Some(()),

@@ -19,6 +19,13 @@ pub struct Job {
     pub attempt: u32,
 }
 
+impl Job {
+    /// True for a later try at the reply that `before` was a try at.
+    pub fn begins_again(&self, before: &Self) -> bool {
+        self.upto == before.upto && self.epoch == before.epoch && self.attempt > before.attempt
+    }
+}
+
 /// A reply cut short because somebody else answers from now on, exactly as far as it was shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cut {

@@ -210,7 +210,7 @@ impl Head {
     ) -> Decision {
         let mut events = Vec::new();
         if let Some(cut) = cut
-            && open.is_some_and(|job| job.mid == cut.job.mid)
+            && open.is_some_and(|job| job.mid == cut.job.mid || job.begins_again(&cut.job))
             && !cut.text.is_empty()
         {
             events.push(reply(&cut.job, &cut.text, Ended::Interrupted, cut.provenance.as_ref()));

@@ -7,6 +7,8 @@ use crate::domain::handoff::Reason;
 
 #[path = "assign_tests.rs"]
 mod assign;
+#[path = "take_tests.rs"]
+mod take;
 
 fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
@@ -99,35 +101,6 @@ fn a_restart_counts_the_attempts() {
     chat.ask(10);
     assert_eq!(chat.begin(100).expect("first").attempt, 1);
     assert_eq!(chat.begin(101).expect("after a crash").attempt, 2);
-}
-
-#[test]
-fn after_take_the_model_is_silent_and_what_was_shown_comes_before() {
-    let mut chat = Driver::opened();
-    chat.ask(10);
-    let job = chat.begin(100).expect("begins");
-    let cut = Some(Cut { job, text: "It le".into(), provenance: None });
-    chat.run(Command::Take { by: staff("ana"), cut }).expect("takes");
-    assert!(matches!(chat.log[2], EventKind::Reply { ended: Ended::Interrupted, .. }));
-    assert!(matches!(chat.log[3], EventKind::Owner { owner: Owner::Staff, epoch: 1, .. }));
-    assert!(chat.finish(job, Ended::Complete).is_err());
-    assert_eq!(chat.begin(101), Err(Refusal::NotOwner));
-}
-
-#[test]
-fn taking_is_decided_once_and_only_the_holder_writes() {
-    let mut chat = Driver::opened();
-    chat.run(asked()).expect("queued");
-    chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
-    assert_eq!(chat.run(Command::Take { by: staff("bo"), cut: None }), Err(Refusal::NotOwner));
-    let text = Said::parse("Hello").expect("text");
-    let say =
-        |by: &str| Command::Say { cmid: Cmid(id(5)), by: Speaker::Staff(staff(by)), text: text.clone() };
-    assert_eq!(chat.run(say("bo")), Err(Refusal::NotOwner));
-    assert_eq!(chat.run(say("ana")), Ok(()));
-    assert_eq!(chat.run(Command::Release(staff("bo"))), Err(Refusal::NotOwner));
-    chat.run(Command::Release(staff("ana"))).expect("hands back");
-    assert_eq!(chat.head.owner, Owner::Ai);
 }
 
 #[test]

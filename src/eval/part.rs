@@ -44,6 +44,9 @@ pub fn of_recipe(recipe: &Recipe, source: Source<'_>, part: Part) -> anyhow::Res
     if recipe.data.store.is_some() {
         bail!("data.store: rows made of conversations are in no file; judge the folder of the run");
     }
+    if recipe.data.redact {
+        bail!("data.redact: what was taken out hangs on the shop's own words; judge the folder of the run");
+    }
     let mut recipe = recipe.clone();
     for file in &mut recipe.data.files {
         *file = find(file, source)?;
@@ -54,6 +57,7 @@ pub fn of_recipe(recipe: &Recipe, source: Source<'_>, part: Part) -> anyhow::Res
         beside: source.beside,
         now: source.now,
         wording: Some(source.wording),
+        clean: None,
     };
     let report = prepare(&recipe, place)?;
     let encoder = Encoder::load(source.base, report.now)?;

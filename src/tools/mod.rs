@@ -268,6 +268,20 @@ impl Toolbox {
         }
     }
 
+    /// Waits until no shopper was answered for a while: a step of the model cannot be broken off, so that what is begun right
+    /// after an answer makes the next question wait.
+    pub async fn calm(&self) {
+        let calm = std::time::Duration::from_millis(self.0.settings.calm_ms);
+        loop {
+            self.wait_for_quiet().await;
+            tokio::select! {
+                biased;
+                () = self.disturbed() => {}
+                () = tokio::time::sleep(calm) => return,
+            }
+        }
+    }
+
     async fn wait_for_quiet(&self) {
         if let Some(mut busy) = self.0.busy.clone() {
             // The sender lives as long as the server; without one nobody waits.

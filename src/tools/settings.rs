@@ -15,11 +15,20 @@ pub struct Settings {
     pub max_pairs: usize,
     /// Read the sentiment of every shopper's message when the model has nothing else to do.
     pub watch_sentiment: bool,
+    /// Milliseconds without a shopper at the model before the next of these messages is read.
+    pub calm_ms: u64,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_chars: 8000, max_items: 64, max_attributes: 40, max_pairs: 20, watch_sentiment: true }
+        Self {
+            max_chars: 8000,
+            max_items: 64,
+            max_attributes: 40,
+            max_pairs: 20,
+            watch_sentiment: true,
+            calm_ms: 1500,
+        }
     }
 }
 

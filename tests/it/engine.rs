@@ -66,7 +66,7 @@ fn the_real_model() {
         logprobs_are_reported(engine).await;
         stopping_frees_the_engine(engine).await;
         bad_requests_are_errors(engine).await;
-        let folder = folder().unwrap();
+        let folder = crate::need::model().unwrap();
         crate::engine_tools::tools_go_through_the_engine(engine, &folder).await;
     });
     runtime.shutdown_background();

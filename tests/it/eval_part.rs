@@ -64,6 +64,7 @@ fn a_part_is_found_again_exactly_as_the_run_had_it() {
         beside: &at("downloads"),
         now: 1_700_000_000_000,
         wording: Some(&wording),
+        clean: None,
     };
     let report = prepare(&recipe, place).unwrap();
     assert!(report.duplicates > 0);

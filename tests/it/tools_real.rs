@@ -33,11 +33,7 @@ fn program(data: &Path) -> Command {
 }
 
 fn models() -> Option<PathBuf> {
-    let models = folder().and_then(|folder| folder.parent().map(Path::to_owned));
-    if models.is_none() {
-        println!("skipped: the default model is not there (SHOPCLERK_MODELS)");
-    }
-    models
+    need::model().and_then(|folder| folder.parent().map(Path::to_owned))
 }
 
 struct Server {

@@ -9,7 +9,7 @@ use shopclerk::model::engine::Engine;
 use shopclerk::model::settings::Quantise;
 use shopclerk::model::{Model, Settings};
 
-use crate::engine::{ALONE, folder, runtime};
+use crate::engine::{ALONE, runtime};
 
 /// What `tests/peft_reference.py` writes beside `adapter/`.
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ fn pefts_adapter_serves_pefts_logits() {
     let Some(peft) = std::env::var_os("SHOPCLERK_PEFT").map(PathBuf::from) else {
         return println!("skipped: no reference; `make peft` makes one");
     };
-    let folder = folder().expect("`make peft` names the model too");
+    let folder = crate::need::model().expect("`make peft` names the model too");
     let reference: Reference =
         serde_json::from_slice(&fs_err::read(peft.join("logits.json")).unwrap()).unwrap();
     let dir = tempfile::tempdir().unwrap();

@@ -98,7 +98,7 @@ async fn site_of(settings: web::Settings, model: Scripted, chat: chat::Settings,
         model,
         workers: tools::Workers::Serving(adapters),
         prompts: prompt::ToolPrompts::load(&prompt::Settings::default()).unwrap(),
-        settings: tools::Settings::default(),
+        settings: tools::Settings { calm_ms: 0, ..tools::Settings::default() },
         busy: Some(desk.busy()),
     });
     let staff = Staff::open(&folder.path().join("staff"), &store, clock.clone()).unwrap();
