@@ -49,19 +49,14 @@ async fn a_blocked_shopper_gets_nothing_in_until_they_are_unblocked() {
     assert_eq!((renewed.status, &renewed.json()["conversation"]), (200, &json!(conv)));
     let renewed =
         Session { conv: conv.to_owned(), token: renewed.json()["token"].as_str().unwrap().to_owned() };
-    let mut sockets = vec![socket, greeted(&site, &session).await, greeted(&site, &renewed).await];
-    for socket in &mut sockets {
-        for act in acts(conv) {
-            socket.send(&act).await;
-            let refused = socket.until("error").await;
-            assert_eq!(refused["code"], "blocked", "{act}");
-            assert_eq!(refused.get("cmid"), act.get("cmid"), "the widget knows which message it was");
+    assert_eq!(socket.end().await, 4003, "the open one");
+    for session in [&session, &renewed] {
+        let mut socket = site.socket(&session.token).await;
+        // The server may have hung up before all of it is written: then it was not heard either.
+        for frame in [json!({"t": "hello", "resume": []})].iter().chain(&acts(conv)) {
+            let _ = socket.try_send(frame).await;
         }
-        // What the widget sends by itself is dropped without a word; what was said can be read.
-        socket.send(&json!({"t": "page", "conv": conv, "address": "https://shop.example/"})).await;
-        socket.send(&json!({"t": "typing", "conv": conv})).await;
-        socket.send(&json!({"t": "nonsense"})).await;
-        assert_eq!(socket.until("error").await["code"], "bad_frame");
+        assert_eq!(socket.end().await, 4003, "a new one");
     }
     assert_eq!(head(), before, "nothing of it reached the conversation");
     let known = site.store.shopper(id).unwrap().unwrap();
@@ -75,7 +70,7 @@ async fn a_blocked_shopper_gets_nothing_in_until_they_are_unblocked() {
     stranger.say(&other.conv, "[[raw]]Hello").await;
     stranger.event("reply").await;
     assert_eq!(site.page("DELETE", &path, &agent, &Value::Null).await.status, 204);
-    let socket = &mut sockets[0];
+    let mut socket = greeted(&site, &session).await;
     socket.say(conv, "[[raw]]Thank you").await;
     assert_eq!(socket.event("reply").await["text"], "Thank you");
 }
