@@ -36,6 +36,15 @@ impl Ask {
     /// A small model alone is held to the shop's own sentences. One with an adapter was taught how to answer, and its gate
     /// has said that it does: a grammar would hide what it has learnt.
     pub(super) fn of(desk: &Inner, events: &[Event], by: &Provenance) -> Self {
+        Self::offering(desk, events, by, offered(desk, by))
+    }
+
+    /// The same where nobody could run what the model calls.
+    pub(super) fn without_tools(desk: &Inner, events: &[Event], by: &Provenance) -> Self {
+        Self::offering(desk, events, by, Vec::new())
+    }
+
+    fn offering(desk: &Inner, events: &[Event], by: &Provenance, tools: Vec<ToolSpec>) -> Self {
         let playbook = desk.playbook();
         if asked(events).is_some_and(|(_, text)| Guard::is_noise(text)) {
             return Self::Nobody(playbook.not_understood().to_owned());
@@ -45,7 +54,6 @@ impl Ask {
         {
             return Self::Nobody(text.to_owned());
         }
-        let tools = offered(desk, by);
         let manner = match is_grounded(desk, by).then(|| playbook.grounded(events)).flatten() {
             _ if !tools.is_empty() => Manner::Calling(tools),
             Some(sentences) => Manner::Grounded(sentences),

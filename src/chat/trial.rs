@@ -48,7 +48,7 @@ impl Desk {
         let event = Event { conv: ConvId(uuid::Uuid::nil()), seq: 1, at: self.0.clock.now(), kind };
         let mut by = ask::provenance(&self.0, MessageId(self.0.clock.fresh_id()), &lease);
         by.seed = trial.seed;
-        let prompt = match Ask::of(&self.0, &[event], &by) {
+        let prompt = match Ask::without_tools(&self.0, &[event], &by) {
             Ask::Model(prompt) => *prompt,
             Ask::Nobody(text) => {
                 return Ok(Tried { text, how: How::Shop, prompt_tokens: 0, completion_tokens: 0 });
@@ -68,7 +68,7 @@ impl Desk {
         let usage = loop {
             match completion.answer.next().await {
                 Some(Ok(Piece::Text { text: piece, .. })) => text.push_str(&filter.pass(&piece)),
-                // It is shown what the model says by itself: nobody's look-up is run for a trial.
+                // Nothing was offered that could be called.
                 Some(Ok(Piece::ToolCall(_))) => {}
                 Some(Ok(Piece::End(usage))) => break usage,
                 Some(Err(fault)) => return Err(fault.into()),

@@ -103,13 +103,23 @@ fn constraint(grammar: Grammar) -> Constraint {
     }
 }
 
+/// Why the engine does not take a request. Its advice on a long prompt is for its own callers.
+fn refused(fault: &str) -> ModelError {
+    let limit =
+        fault.split_once("sequence length is greater than ").and_then(|(_, rest)| rest.split(',').next());
+    ModelError::Invalid(match limit {
+        Some(limit) => format!("the prompt is longer than the {limit} tokens that the model takes"),
+        None => fault.to_owned(),
+    })
+}
+
 /// The pieces in one response; the last response holds `Piece::End`.
 pub(super) fn pieces(response: Response) -> Result<Vec<Piece>, ModelError> {
     match response {
         Response::Chunk(chunk) => Ok(of_chunk(chunk)),
         // Of a request by tokens, whose text nobody reads.
         Response::CompletionChunk(chunk) => Ok(of_completion(&chunk)),
-        Response::ValidationError(fault) => Err(ModelError::Invalid(fault.to_string())),
+        Response::ValidationError(fault) => Err(refused(&fault.to_string())),
         Response::InternalError(fault) => Err(ModelError::Engine(fault.to_string())),
         Response::ModelError(fault, _) => Err(ModelError::Engine(fault)),
         _ => Err(ModelError::Engine("an answer of an unexpected kind".to_owned())),

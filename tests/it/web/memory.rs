@@ -19,8 +19,9 @@ const SENT: usize = 8 << 20;
 const EACH_KIB: u64 = 256;
 /// Idle sockets.
 const IDLE: usize = 500;
-/// The most an idle one may cost, in KiB. The target of a release build is 20; futures without optimisation are larger.
-const IDLE_KIB: u64 = if cfg!(debug_assertions) { 32 } else { 20 };
+/// The most an idle one may cost, in KiB. `bench sockets` has the figure of 5,000; of these few what the server needs anyway is a
+/// larger part, and futures without optimisation are larger.
+const IDLE_KIB: u64 = if cfg!(debug_assertions) { 36 } else { 28 };
 
 /// Clients that do the same first: code that runs for the first time is memory, too.
 const FIRST: usize = 2;
