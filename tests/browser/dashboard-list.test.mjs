@@ -177,7 +177,9 @@ test("ten minutes away: a new shopper and a take-over meanwhile are there withou
   await page.getByText("Connection lost").waitFor({ state: "detached" });
   await transcript(page).getByText("Thank you, Tom.").waitFor();
   await page.locator(".talk-who").getByText("Tom Ashby answers").waitFor();
-  assert.deepEqual((await said(page)).slice(-3), ["reply: First.", "staff: Tom here.", "shopper: Thank you, Tom."]);
+  // The summary comes when the model has a moment for it.
+  const spoken = (await said(page)).filter((line) => !line.startsWith("summary"));
+  assert.deepEqual(spoken.slice(-3), ["reply: First.", "staff: Tom here.", "shopper: Thank you, Tom."]);
   await rowOf(page, await cy.conv()).waitFor();
   await until("the newest is first, and everything is there once", async () => {
     const links = await rows(page).evaluateAll((items) => items.map((item) => item.getAttribute("href")));
