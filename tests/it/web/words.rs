@@ -72,7 +72,9 @@ async fn the_owners_words_are_in_the_next_prompt() {
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_are_compared_as_shoppers_ask_them() {
     let question = "How long does shipping take?";
-    let site_free = site(roomy()).await;
+    // A trial is no conversation in which anything could be looked up, so that nothing is offered in either.
+    let no_tools = || chat::Settings { tools: chat::Tools::Off, ..chat::Settings::default() };
+    let site_free = site_with(roomy(), Scripted::default(), no_tools()).await;
     let admin = site_free.enter("ann", Role::Admin);
     let told = answered(&site_free, &admin, question).await;
     let tried = compared(&site_free, &admin, question).await;
