@@ -16,7 +16,7 @@ use mistralrs::{NormalRequest, Request};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::super::ModelError;
-use super::request;
+use super::{crew, request};
 use crate::domain::prompt::Prompt;
 
 /// The cache of a sequence grows in steps of this many tokens (mistralrs-core `NormalCache::CACHE_GROW_SIZE`).
@@ -42,6 +42,7 @@ pub(super) struct Plan {
     pub(super) bytes_per_token: u64,
     /// Bytes the kept keys and values may take.
     pub(super) budget: u64,
+    pub(super) on_gpu: bool,
 }
 
 pub(super) struct Generations {
@@ -126,7 +127,8 @@ impl Generations {
     }
 
     /// Names the engine that must take `request`.
-    pub(super) fn address(&self, mut request: NormalRequest) -> (String, Request) {
+    pub(super) fn address(&self, request: NormalRequest) -> (String, Request) {
+        let mut request = if self.plan.on_gpu { request } else { crew::enlisting(request) };
         let model = lock(&self.current).clone();
         request.model_id = Some(model.clone());
         (model, Request::Normal(Box::new(request)))

@@ -110,6 +110,7 @@ impl Source {
             config,
             bytes_per_token: self.bytes_per_token,
             // Paged attention has a bounded cache of its own.
+            on_gpu: self.on_gpu,
             budget: if self.on_gpu { u64::MAX } else { self.settings.cache_mib * 1024 * 1024 },
         }
     }

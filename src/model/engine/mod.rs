@@ -5,6 +5,7 @@
 //!
 //! An adapter is the whole model once more with the adapter merged into its weights, beside the base; all share the permits.
 
+mod crew;
 mod generation;
 mod likelihood;
 mod load;

@@ -1,15 +1,18 @@
 //! Sampling that a seed decides.
 //!
 //! mistralrs 0.8.1 has one random generator for the engine, so the same request would give another answer each time. Here a
-//! logits processor scales and filters the logits and adds Gumbel noise from the request's own seed; the greatest of
-//! them is then a draw from the softmax (the Gumbel-max trick: Gumbel 1954; Maddison, Tarlow and Minka 2014). The engine
-//! samples greedily behind it.
+//! logits processor scales and filters the logits, draws from their softmax with a generator seeded by the request, and
+//! leaves only what it drew. The engine samples greedily behind it.
 
 use candle_core::{Result, Tensor};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::domain::prompt::Sampling;
+
+/// Logits further than this below the greatest, in units of the temperature, are never drawn: all 50,000 of them together have
+/// less than a hundred-millionth of the weight. Weighing and sorting every one took longer than a layer of the model.
+const FLOOR: f32 = 30.0;
 
 /// Draws the next token for one request.
 pub(super) struct Seeded {
@@ -49,33 +52,52 @@ impl Seeded {
     }
 
     fn draw(&self, logits: &[f32], rng: &mut StdRng) -> usize {
-        let mut order: Vec<usize> = (0..logits.len()).filter(|id| logits[*id].is_finite()).collect();
-        order.sort_unstable_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-        let Some(best) = order.first().map(|id| logits[*id]) else { return 0 };
-        let weight = |id: usize| ((logits[id] - best) / self.temperature).exp();
-        let total: f32 = order.iter().map(|id| weight(*id)).sum();
+        let best = logits.iter().copied().filter(|logit| logit.is_finite()).fold(f32::NEG_INFINITY, f32::max);
+        // What is left out is e^-30 times as likely as the best, and less.
+        let floor = (-FLOOR).max(if self.min_p > 0.0 { self.min_p.ln() } else { f32::NEG_INFINITY });
+        let scaled = |logit: f32| (logit - best) / self.temperature;
+        let mut kept: Vec<(f32, usize)> = logits
+            .iter()
+            .enumerate()
+            .filter(|(_, logit)| logit.is_finite() && (scaled(**logit) >= floor || **logit == best))
+            .map(|(id, logit)| (scaled(*logit).exp(), id))
+            .collect();
+        self.cut(&mut kept);
+        let total: f32 = kept.iter().map(|(weight, _)| weight).sum();
+        let mut left = rng.random_range(0.0..1.0f32) * total;
+        for (weight, id) in &kept {
+            left -= weight;
+            if left < 0.0 {
+                return *id;
+            }
+        }
+        kept.last().map_or(0, |(_, id)| *id)
+    }
+
+    /// Leaves the likeliest: as many as `top_k`, and of those the fewest that hold `top_p` of all.
+    fn cut(&self, kept: &mut Vec<(f32, usize)>) {
+        if self.top_k >= kept.len() && self.top_p >= 1.0 {
+            return;
+        }
+        let all: f32 = kept.iter().map(|(weight, _)| weight).sum();
+        let likelier = |a: &(f32, usize), b: &(f32, usize)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+        if self.top_k < kept.len() {
+            kept.select_nth_unstable_by(self.top_k - 1, likelier);
+            kept.truncate(self.top_k);
+        }
+        // Together the lighter ones hold less than what `top_p` leaves out.
+        let light = (1.0 - self.top_p) * all / kept.len() as f32;
+        kept.retain(|(weight, _)| *weight >= light);
+        kept.sort_unstable_by(likelier);
         let mut seen = 0.0;
-        let mut kept = 0;
-        for id in &order {
-            let share = weight(*id) / total;
-            if kept > 0 && (kept >= self.top_k || seen >= self.top_p || weight(*id) < self.min_p) {
-                break;
-            }
-            seen += share;
-            kept += 1;
-        }
-        let noisy = |id: usize, rng: &mut StdRng| {
-            let uniform: f32 = rng.random_range(f32::EPSILON..1.0);
-            (logits[id] - best) / self.temperature - (-uniform.ln()).ln()
+        let enough = |(weight, _): &(f32, usize)| {
+            let before = seen;
+            seen += weight / all;
+            before >= self.top_p
         };
-        let mut winner = (order[0], f32::NEG_INFINITY);
-        for id in order.into_iter().take(kept) {
-            let score = noisy(id, rng);
-            if score > winner.1 {
-                winner = (id, score);
-            }
+        if let Some(end) = kept.iter().position(enough) {
+            kept.truncate(end.max(1));
         }
-        winner.0
     }
 }
 
