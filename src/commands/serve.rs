@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::hooks::{self, Hooks};
 use crate::keep::{self, Keep};
 use crate::model::adapters::{self, Adapters};
-use crate::model::{Scripted, SharedModel, library};
+use crate::model::{Recall, Scripted, SharedModel, library};
 use crate::prompt::{Playbook, ToolPrompts};
 use crate::runs::Runs;
 use crate::staff::Staff;
@@ -267,7 +267,7 @@ pub(super) async fn load_model(config: &Config) -> anyhow::Result<SharedModel> {
         return Ok(Arc::new(Scripted::default()));
     }
     let folder = library::resolve(&config.models_dir(), &config.model.name)?;
-    load_engine(&folder, config).await
+    Ok(Recall::over(load_engine(&folder, config).await?, config.model.recall))
 }
 
 #[cfg(feature = "llm")]

@@ -18,10 +18,12 @@ pub mod engine;
 #[cfg(feature = "import")]
 pub mod import;
 pub mod library;
+mod recall;
 mod scripted;
 pub mod settings;
 mod stop;
 
+pub use recall::Recall;
 pub use scripted::Scripted;
 pub use settings::{DEFAULT_MODEL, Settings};
 

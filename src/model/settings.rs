@@ -20,6 +20,8 @@ pub struct Settings {
     pub threads: usize,
     /// MiB that the kept keys and values of finished answers may take on a CPU before they are dropped.
     pub cache_mib: u64,
+    /// Answers that are told again when the same is asked, without the model; 0 for none. Only greedy ones are kept.
+    pub recall: usize,
     /// Adapters kept in memory beside the base model, each a copy of its weights. Those that answer chats always are; the
     /// tool whose adapter was used longest ago makes room.
     pub variants: usize,
@@ -44,6 +46,7 @@ impl Default for Settings {
             context: 0,
             threads: 0,
             cache_mib: 384,
+            recall: 1000,
             variants: 3,
         }
     }

@@ -19,6 +19,8 @@ pub(super) enum Model {
     Scripted,
     /// A model's folder, and the longest answer in tokens.
     Folder(PathBuf, usize),
+    /// A model's folder, with the settings that a shop begins with.
+    Shipped(PathBuf),
 }
 
 /// A running `shopclerk serve`; stopped when dropped.
@@ -46,23 +48,22 @@ impl Child {
     pub(super) async fn start_in(data: tempfile::TempDir, model: &Model) -> anyhow::Result<Self> {
         let many = "10000000";
         let longest = match model {
-            Model::Scripted => 256,
-            Model::Folder(_, tokens) => *tokens,
+            Model::Scripted => Some(256),
+            Model::Folder(_, tokens) => Some(*tokens),
+            Model::Shipped(_) => None,
         };
-        let mut process = tokio::process::Command::new(std::env::current_exe()?)
+        let mut command = tokio::process::Command::new(std::env::current_exe()?);
+        if let Some(longest) = longest {
+            speak_freely(&mut command, longest);
+        }
+        let mut process = command
             .arg("--data")
             .arg(data.path())
             .args(["serve", "--listen", "127.0.0.1:0", "--model"])
             .arg(match model {
                 Model::Scripted => Path::new("scripted"),
-                Model::Folder(path, _) => path,
+                Model::Folder(path, _) | Model::Shipped(path) => path,
             })
-            .env("SHOPCLERK__CHAT__MAX_REPLY_TOKENS", longest.to_string())
-            // The tenth turn is to be as long as it gets.
-            .env("SHOPCLERK__CHAT__REMEMBER", "1000")
-            // As the engine alone: what is measured is free text.
-            .env("SHOPCLERK__CHAT__GROUNDED", "false")
-            .env("SHOPCLERK__CHAT__SAMPLING__TEMPERATURE", "0.8")
             .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
             .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
             .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)
@@ -198,6 +199,18 @@ impl Child {
         };
         Ok(Memory { resident: field("VmRSS:")?, peak: field("VmHWM:")? })
     }
+}
+
+/// As the engine alone: what is measured is free text of a given length.
+fn speak_freely(command: &mut tokio::process::Command, longest: usize) {
+    command
+        .env("SHOPCLERK__CHAT__MAX_REPLY_TOKENS", longest.to_string())
+        .env("SHOPCLERK__CHAT__GROUNDED", "false")
+        .env("SHOPCLERK__CHAT__SAMPLING__TEMPERATURE", "0.8")
+        // The tenth turn is to be as long as it gets.
+        .env("SHOPCLERK__CHAT__REMEMBER", "1000")
+        // Each answer is the model's own work.
+        .env("SHOPCLERK__MODEL__RECALL", "0");
 }
 
 /// One request on a connection of its own; the whole answer.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::super::child::Child;
 use super::super::client::Wire;
-use super::{ROUNDS, median, small_talk};
+use super::{ROUNDS, median, name, small_talk};
 
 /// Who is not served at once must have been told a place within this time.
 const SILENCE: Duration = Duration::from_millis(700);
@@ -18,6 +18,8 @@ pub(super) struct Served {
     pub(super) rate: f64,
     /// Tokens per second of eight shoppers together.
     pub(super) crowd: f64,
+    /// Tokens of one of their answers, on average.
+    pub(super) story: usize,
     /// Shoppers of the crowd who waited without hearing of a place.
     pub(super) untold: usize,
     /// Seconds to the first piece of turn 2 and turn 10 of one conversation.
@@ -38,10 +40,20 @@ pub(super) async fn measure(
         firsts.push(told.first.as_secs_f64());
         rates.push(told.rate(count));
     }
-    let (told, crowd) = crowd(server, count).await?;
-    let untold = untold(&told, at_once);
-    let (second, tenth) = turns(server).await?;
-    Ok(Served { first: median(&firsts), rate: median(&rates), crowd, untold, second, tenth })
+    let (told, tokens, crowd) = crowd(server, count).await?;
+    let (untold, story) = (untold(&told, at_once), tokens / CROWD);
+    let chatter = |_, turn| format!("And this is number {turn}, how nice to talk.");
+    let (second, tenth) = turns(server, &chatter).await?;
+    Ok(Served { first: median(&firsts), rate: median(&rates), crowd, story, untold, second, tenth })
+}
+
+/// Seconds to the first piece of turn 2 and turn 10 where shoppers ask a shop that nobody has changed the settings of. No two
+/// prompts are the same.
+pub(super) async fn shipped(server: &Child) -> anyhow::Result<(f64, f64)> {
+    turns(server, &|round, turn| {
+        format!("It is {} once more, with question {turn}: how long does shipping take?", name(round))
+    })
+    .await
 }
 
 async fn enter(server: &Child) -> anyhow::Result<Wire> {
@@ -107,31 +119,34 @@ fn untold(told: &[Told], at_once: usize) -> usize {
     silent.len() - served
 }
 
-/// Eight shoppers ask in the same moment. What they were told, and the tokens per second of all together.
-async fn crowd(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<(Vec<Told>, f64)> {
+/// Eight shoppers ask in the same moment, for long answers. What they were told, how many tokens that was, and the tokens per second
+/// of all together.
+async fn crowd(
+    server: &Child,
+    count: &dyn Fn(&str) -> usize,
+) -> anyhow::Result<(Vec<Told>, usize, f64)> {
     let mut wires = Vec::new();
     for _ in 0..CROWD {
         wires.push(enter(server).await?);
     }
     let started = Instant::now();
-    let asked = wires.iter_mut().enumerate().map(|(n, wire)| async move { ask(wire, &small_talk(n)).await });
+    let asked = wires.iter_mut().enumerate().map(|(n, wire)| async move {
+        ask(wire, &format!("Tell {} a long story about a river, a hill and seven white clouds", name(n))).await
+    });
     let told: Vec<Told> = futures_util::future::try_join_all(asked).await?;
     let wall = started.elapsed().as_secs_f64();
     let tokens: usize = told.iter().map(|one| count(&one.text)).sum();
-    Ok((told, tokens as f64 / wall))
+    Ok((told, tokens, tokens as f64 / wall))
 }
 
-/// Ten turns of one conversation: seconds to the first piece of the second and the tenth.
-async fn turns(server: &Child) -> anyhow::Result<(f64, f64)> {
+/// Ten turns of a conversation, in three of them: seconds to the first piece of the second and the tenth.
+async fn turns(server: &Child, text: &dyn Fn(usize, usize) -> String) -> anyhow::Result<(f64, f64)> {
     let mut seconds = Vec::new();
     let mut tenths = Vec::new();
-    for _ in 0..3 {
+    for round in 0..3 {
         let mut wire = enter(server).await?;
         for turn in 1..=10 {
-            let first = ask(&mut wire, &format!("And this is number {turn}, how nice to talk."))
-                .await?
-                .first
-                .as_secs_f64();
+            let first = ask(&mut wire, &text(round, turn)).await?.first.as_secs_f64();
             match turn {
                 2 => seconds.push(first),
                 10 => tenths.push(first),
