@@ -32,8 +32,9 @@ pub mod metric {
 
 /// Logs to stderr: JSON lines if `json`, else for people. `RUST_LOG` selects; the default is `info` without the engine's chatter.
 pub fn init(style: LogStyle) {
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("info,tantivy=warn,mistralrs_core=warn,mistralrs_quant=warn,mistralrs=warn"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new("info,tantivy=warn,mistralrs_core=warn,mistralrs_quant=warn,mistralrs=warn")
+    });
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

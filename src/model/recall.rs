@@ -191,7 +191,10 @@ mod tests {
         assert!(told(&model, Prompt { max_tokens: 3, ..asked() }).await.1);
         let warm = Sampling { temperature: Some(0.8), ..Sampling::default() };
         for _ in 0..2 {
-            assert!(told(&model, Prompt { sampling: warm.clone(), ..asked() }).await.1, "it would be drawn anew");
+            assert!(
+                told(&model, Prompt { sampling: warm.clone(), ..asked() }).await.1,
+                "it would be drawn anew"
+            );
         }
         // The oldest is forgotten.
         assert!(!told(&model, asked()).await.1);

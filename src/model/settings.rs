@@ -45,7 +45,7 @@ impl Default for Settings {
             parallel: 0,
             context: 0,
             threads: 0,
-            cache_mib: 384,
+            cache_mib: 512,
             recall: 1000,
             variants: 3,
         }

@@ -69,9 +69,7 @@ pub(super) async fn measure(args: &Args, config: Config) -> anyhow::Result<Vec<F
             ">= 55",
             served.rate >= 55.0,
         ),
-        ratio(&crowd, served.crowd, "tokens/s", alone.rate, ">= 50", |_| {
-            served.crowd >= 50.0
-        }),
+        ratio(&crowd, served.crowd, "tokens/s", alone.rate, ">= 50", |_| served.crowd >= 50.0),
         figure(
             "8 shoppers at once, waited without a place",
             served.untold as f64,
@@ -80,7 +78,9 @@ pub(super) async fn measure(args: &Args, config: Config) -> anyhow::Result<Vec<F
             "0",
             served.untold == 0,
         ),
-        ratio("first token of turn 10 against turn 2, as shipped", tenth, "s", second, "<= 1.5x", |r| r <= 1.5),
+        ratio("first token of turn 10 against turn 2, as shipped", tenth, "s", second, "<= 1.5x", |r| {
+            r <= 1.5
+        }),
         ratio(
             "first token of turn 10 against turn 2, all turns of 128 tokens remembered",
             served.tenth,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mistralrs::core::{AddModelConfig, MistralRs, Pipeline, SchedulerConfig};
-use mistralrs::{NormalRequest, Request};
+use mistralrs::{NormalRequest, Request, Response};
 use tokio::sync::{Notify, Semaphore, mpsc};
 
 use super::super::ModelError;
@@ -21,6 +21,9 @@ use crate::domain::prompt::Prompt;
 
 /// The cache of a sequence grows in steps of this many tokens (mistralrs-core `NormalCache::CACHE_GROW_SIZE`).
 const STEP: u64 = 512;
+
+/// How long a shopper reads, at least, before the next question.
+const REST: Duration = Duration::from_secs(2);
 
 /// Tells engines of one process apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -55,6 +58,10 @@ pub(super) struct Generations {
     /// Requests that were sent, or are about to be, and have not ended.
     running: AtomicUsize,
     ended: Notify,
+    /// Somebody waits for a quiet moment to renew it.
+    resting: AtomicBool,
+    /// Nothing may be added any more.
+    retired: AtomicBool,
 }
 
 /// A request to a variant; the variant is not removed while it lives.
@@ -83,6 +90,8 @@ impl Generations {
             failed: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             ended: Notify::new(),
+            resting: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
         }
     }
 
@@ -95,6 +104,7 @@ impl Generations {
     /// Waits for the last request, ends the engine, and waits until its weights are gone. Nobody else may hold `self` to send
     /// new requests.
     pub(super) async fn remove(self: Arc<Self>) {
+        self.retired.store(true, Ordering::SeqCst);
         loop {
             let mut ended = std::pin::pin!(self.ended.notified());
             ended.as_mut().enable();
@@ -171,6 +181,38 @@ impl Generations {
         // The caller holds one permit; with all the others in hand nobody else runs.
         let others = u32::try_from(parallel.saturating_sub(1)).unwrap_or(u32::MAX);
         let Ok(_alone) = permits.try_acquire_many(others) else { return };
+        self.renew().await;
+    }
+
+    /// Starts afresh in a quiet moment, long before it has to be, so that no shopper waits for it.
+    pub(super) async fn renew_at_rest(self: Arc<Self>, permits: Arc<Semaphore>, parallel: usize) {
+        if !self.is_half_full() || self.resting.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let all = u32::try_from(parallel).unwrap_or(u32::MAX);
+        let weak = Arc::downgrade(&self);
+        drop(self);
+        loop {
+            // Not held meanwhile: its weights go when it is retired.
+            tokio::time::sleep(REST).await;
+            let Some(this) = weak.upgrade() else { return };
+            // Counted first: whoever retires this waits for it, or is seen here.
+            let _flight = this.enter();
+            if !this.is_half_full() || this.retired.load(Ordering::SeqCst) {
+                return this.resting.store(false, Ordering::Release);
+            }
+            if let Ok(_alone) = permits.try_acquire_many(all) {
+                this.renew().await;
+            }
+        }
+    }
+
+    fn is_half_full(&self) -> bool {
+        self.kept.load(Ordering::Relaxed) > self.plan.budget / 2
+    }
+
+    /// Nobody else may be running.
+    async fn renew(&self) {
         let plan = &self.plan;
         let fresh = fresh_name(&plan.variant);
         // The last step of the old engine may still hold the pipeline, and adding a model does not wait for it.
@@ -196,15 +238,24 @@ impl Generations {
         super::memory::give_back().await;
         tracing::debug!(generation = fresh, "the prefix cache was emptied");
         let prefix = lock(&self.prefix).clone();
+        self.enlist().await;
         if let Some(prefix) = prefix {
-            self.run_prefix(prefix).await;
+            self.run(|sender| request::chat(prefix, sender)).await;
+        }
+    }
+
+    /// Has a fresh engine's thread join the others over one token, so that it is fast from its first prompt on. The caller
+    /// holds the permit.
+    pub(super) async fn enlist(&self) {
+        if !self.plan.on_gpu {
+            self.run(|sender| Ok(request::tokens(vec![0], sender))).await;
         }
     }
 
     /// The caller already holds the permit, so this goes straight to the engine.
-    async fn run_prefix(&self, prefix: Prompt) {
+    async fn run(&self, make: impl FnOnce(mpsc::Sender<Response>) -> Result<NormalRequest, ModelError>) {
         let (sender, mut receiver) = mpsc::channel(1);
-        let Ok(request) = request::chat(prefix, sender) else { return };
+        let Ok(request) = make(sender) else { return };
         let (model, request) = self.address(request);
         if self.send(&model, request).await.is_ok() {
             while receiver.recv().await.is_some() {}

@@ -82,6 +82,7 @@ impl Engine {
         }
         let prompt = Prompt { max_tokens: 1, ..prefix.unwrap_or_else(hello) };
         let permit = self.0.permits.clone().acquire_owned().await.map_err(|_| ModelError::Incomplete)?;
+        variant.enlist().await;
         let logits = score::logits_of(self, variant.enter(), permit, |sender| request::chat(prompt, sender));
         if logits.await?.iter().all(|logit| logit.is_finite()) {
             return Ok(());
@@ -112,7 +113,13 @@ impl Engine {
         let (sender, receiver) = mpsc::channel(1);
         let (model, request) = flight.generations().address(make(sender)?);
         flight.generations().send(&model, request).await?;
-        Ok(Running { line: Some((receiver, permit, flight)), ended: false })
+        let permits = self.0.permits.clone();
+        Ok(Running {
+            line: Some((receiver, permit, flight)),
+            permits,
+            at_once: self.0.facts.parallel,
+            ended: false,
+        })
     }
 
     async fn build(&self, adapter: Bundle) -> Result<(), ModelError> {
@@ -155,6 +162,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Running {
     /// What the engine says, the right to have it say so, and the variant that does. All are there until the drop.
     line: Option<(mpsc::Receiver<Response>, OwnedSemaphorePermit, InFlight)>,
+    /// Of all answers, and how many there are.
+    permits: Arc<Semaphore>,
+    at_once: usize,
     ended: bool,
 }
 
@@ -165,9 +175,12 @@ impl Drop for Running {
         let Some((mut receiver, permit, flight)) = self.line.take() else { return };
         receiver.close();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let (permits, at_once) = (self.permits.clone(), self.at_once);
             runtime.spawn(async move {
                 while receiver.recv().await.is_some() {}
+                let generations = flight.generations().clone();
                 drop((permit, flight));
+                generations.renew_at_rest(permits, at_once).await;
             });
         }
     }

@@ -119,19 +119,16 @@ fn untold(told: &[Told], at_once: usize) -> usize {
     silent.len() - served
 }
 
-/// Eight shoppers ask in the same moment, for long answers. What they were told, how many tokens that was, and the tokens per second
+/// Eight shoppers ask in the same moment, for long answers that none of the shop's facts is about. What they were told, how many tokens that was, and the tokens per second
 /// of all together.
-async fn crowd(
-    server: &Child,
-    count: &dyn Fn(&str) -> usize,
-) -> anyhow::Result<(Vec<Told>, usize, f64)> {
+async fn crowd(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<(Vec<Told>, usize, f64)> {
     let mut wires = Vec::new();
     for _ in 0..CROWD {
         wires.push(enter(server).await?);
     }
     let started = Instant::now();
     let asked = wires.iter_mut().enumerate().map(|(n, wire)| async move {
-        ask(wire, &format!("Tell {} a long story about a river, a hill and seven white clouds", name(n))).await
+        ask(wire, &format!("{} wants a long poem that rhymes", name(n))).await
     });
     let told: Vec<Told> = futures_util::future::try_join_all(asked).await?;
     let wall = started.elapsed().as_secs_f64();
