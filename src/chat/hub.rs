@@ -151,7 +151,8 @@ impl Hub {
     /// From now on `outlet` hears of `conv`; a second call changes nothing.
     pub fn attach(&self, conv: ConvId, outlet: &Outlet) {
         let mut map = self.lock();
-        let outlets = map.entry(conv).or_default();
+        // Most are heard by their shopper alone.
+        let outlets = map.entry(conv).or_insert_with(|| Vec::with_capacity(1));
         if outlets.iter().all(|o| o.id != outlet.id) {
             outlets.push(outlet.clone());
         }

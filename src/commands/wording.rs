@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
-use crate::domain::prompt::{Message, Role};
+use crate::domain::prompt::Message;
 use crate::domain::run::{Labelled, RowMessage};
 use crate::prompt::{PromptError, Settings, ToolPrompts, Wanted};
 use crate::tools::{LABELS, answer};
@@ -73,13 +73,7 @@ impl Wording for ToolWording {
 }
 
 fn said(message: Message) -> RowMessage {
-    let role = match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-    };
-    RowMessage { role: role.to_owned(), content: message.content, train: None }
+    RowMessage { role: message.role.name().to_owned(), content: message.content, train: None }
 }
 
 #[cfg(test)]

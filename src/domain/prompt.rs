@@ -13,6 +13,18 @@ pub enum Role {
     Tool,
 }
 
+impl Role {
+    /// As chat templates and the OpenAI API call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
 /// One message of a prompt. Untrusted text has already lost the model's control tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {

@@ -102,7 +102,7 @@ impl Writer {
         let mut group = Group::new(&self.reader, &self.clock, &self.known, self.mark);
         let started = Instant::now();
         let mut next = Some(first);
-        for _ in 0..GROUP {
+        for taken in 1..=GROUP {
             match next {
                 Some(ask @ (Ask::Close { .. } | Ask::Erase { .. })) => {
                     alone = Some(ask);
@@ -111,7 +111,9 @@ impl Writer {
                 Some(ask) => group.take(ask),
                 None => break,
             }
-            next = if started.elapsed() < GATHER { queue.try_recv().ok() } else { None };
+            // What is taken out of the queue is answered: nobody is taken after the last of a group.
+            let more = taken < GROUP && started.elapsed() < GATHER;
+            next = if more { queue.try_recv().ok() } else { None };
         }
         let Group { bytes, rows, states, replies, mark, .. } = group;
         if bytes.is_empty() {

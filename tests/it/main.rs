@@ -18,6 +18,8 @@ mod eval_part;
 mod layers;
 mod model_files;
 #[cfg(feature = "import")]
+mod model_files_bent;
+#[cfg(feature = "import")]
 mod model_files_gguf;
 mod model_files_hub;
 #[cfg(feature = "import")]

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal};
 use shopclerk::model::import::{ImportError, Options, import};
 use shopclerk::model::library::manifest::Source;
 
-use crate::model_files_gguf::bent;
+use crate::model_files_bent::bent;
 use crate::model_files_made::tiny;
 use crate::need;
 

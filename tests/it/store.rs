@@ -243,6 +243,25 @@ async fn a_full_queue_says_busy() {
     store.close().await;
 }
 
+/// More at once than the writer takes in one go: each is answered, those at the seams as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_in_a_crowd_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path(), &settings(), Clock::System).unwrap();
+    store.commit(conv(1), Command::Open(Opening { shopper: shopper(9) })).await.unwrap();
+    let asks: Vec<_> = (0..4_000)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.commit(conv(1), say(n, "hi")).await })
+        })
+        .collect();
+    for ask in asks {
+        ask.await.unwrap().unwrap();
+    }
+    assert_eq!(check_fold(&store, conv(1)).1.len(), 4_001);
+    store.close().await;
+}
+
 #[tokio::test]
 async fn the_journal_goes_on_in_the_next_file() {
     let dir = tempfile::tempdir().unwrap();

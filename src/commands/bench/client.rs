@@ -87,7 +87,8 @@ impl Wire {
             let frame: Value = serde_json::from_str(&self.next().await?)?;
             match frame["t"].as_str() {
                 Some("ack") => ack = Some(asked.elapsed()),
-                Some("delta") => first = first.or(Some(asked.elapsed())),
+                // An empty one only says that an answer begins.
+                Some("delta") if frame["text"] != "" => first = first.or(Some(asked.elapsed())),
                 Some("event") if frame["kind"] == "reply" && first.is_some() => break,
                 Some("error") => bail!("refused: {}", frame["code"]),
                 _ => {}

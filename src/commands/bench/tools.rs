@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::Figure;
 use super::chat::median;
 use crate::config::Config;
-use crate::domain::prompt::{Message, Role};
+use crate::domain::prompt::Message;
 use crate::model::library;
 use crate::prompt::shop::Product;
 use crate::prompt::{Playbook, Wanted};
@@ -57,7 +57,9 @@ struct Item {
     category: Option<String>,
 }
 
-pub(super) async fn measure(args: &Args, config: Config) -> anyhow::Result<Vec<Figure>> {
+pub(super) async fn measure(args: &Args, mut config: Config) -> anyhow::Result<Vec<Figure>> {
+    // Each answer is the model's own work.
+    config.model.recall = 0;
     let folder = library::resolve(&config.models_dir(), &config.model.name)
         .context("the figures are those of the real model")?;
     let reviews = items(args.reviews.as_deref(), args, &config, &description)?;
@@ -216,13 +218,7 @@ impl Bench {
 
 /// Messages as a chat template takes them.
 fn spoken(messages: Vec<Message>) -> serde_json::Value {
-    let role = |message: &Message| match message.role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
-        Role::Tool => "tool",
-    };
-    messages.iter().map(|m| serde_json::json!({"role": role(m), "content": m.content})).collect()
+    messages.iter().map(|m| serde_json::json!({"role": m.role.name(), "content": m.content})).collect()
 }
 
 /// The folder of the adapter that serves `tool`.

@@ -14,7 +14,6 @@ use uuid::Uuid;
 use super::enrich::whole;
 use super::{Form, each, tell, was_finished};
 use crate::config::Config;
-use crate::domain::prompt::Role;
 use crate::domain::{Cmid, ConvId, Event, EventKind, Speaker};
 use crate::prompt::{Budget, Playbook};
 use crate::tools::{Batch, Doer, Opened, Pair, QaItem, QaPairs, Seen, Tool, Toolbox};
@@ -152,15 +151,7 @@ impl Maker<'_> {
         let served = self.playbook.render(&[asked], budget, &|text| text.len());
         let mut messages: Vec<Value> = served
             .iter()
-            .map(|message| {
-                let role = match message.role {
-                    Role::System => "system",
-                    Role::User => "user",
-                    Role::Assistant => "assistant",
-                    Role::Tool => "tool",
-                };
-                json!({ "role": role, "content": message.content })
-            })
+            .map(|message| json!({ "role": message.role.name(), "content": message.content }))
             .collect();
         messages.push(json!({ "role": "assistant", "content": pair.answer }));
         let mut source = json!({

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::Sender;
 use super::super::ModelError;
 use super::sampler::Seeded;
 use super::tools;
-use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Role, Sampling, TokenLogprob, Usage};
+use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Sampling, TokenLogprob, Usage};
 
 /// A streaming chat request whose responses go to `response`.
 pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalRequest, ModelError> {
@@ -56,14 +56,8 @@ fn messages(messages: Vec<Message>) -> Vec<IndexMap<String, MessageContent>> {
     messages
         .into_iter()
         .map(|message| {
-            let role = match message.role {
-                Role::System => "system",
-                Role::User => "user",
-                Role::Assistant => "assistant",
-                Role::Tool => "tool",
-            };
             let mut entries = IndexMap::from([
-                ("role".to_owned(), Either::Left(role.to_owned())),
+                ("role".to_owned(), Either::Left(message.role.name().to_owned())),
                 ("content".to_owned(), Either::Left(message.content)),
             ]);
             if !message.calls.is_empty() {

@@ -168,6 +168,8 @@ impl Socket {
         match self.follow(conv) {
             Some(follow) => follow.restart(after),
             None => {
+                // Most sockets follow one; a vector would make room for four.
+                self.follows.reserve_exact(1);
                 self.follows.push(Follow::new(conv, after));
                 self.enter(conv);
             }

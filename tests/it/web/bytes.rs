@@ -2,67 +2,39 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use super::site::PATIENCE;
+use super::child::Child;
+use super::site::{PATIENCE, Session};
 
 pub(super) struct Server {
-    process: tokio::process::Child,
+    child: Child,
     pub(super) address: std::net::SocketAddr,
     data: tempfile::TempDir,
 }
 
-/// A shopper's session.
-#[derive(Clone, Debug)]
-pub(super) struct Session {
-    pub(super) conv: String,
-    pub(super) token: String,
-}
-
 impl Server {
-    /// With limits that a test does not meet by accident.
     pub(super) async fn start() -> Self {
         Self::start_in(tempfile::tempdir().unwrap()).await
     }
 
     /// The same shop in a new process, whose memory nothing was done with yet.
-    pub(super) async fn restart(mut self) -> Self {
-        self.process.kill().await.unwrap();
+    pub(super) async fn restart(self) -> Self {
+        self.child.kill_9().await;
         Self::start_in(self.data).await
     }
 
     async fn start_in(data: tempfile::TempDir) -> Self {
-        let many = "10000000";
-        let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_shopclerk"))
-            .arg("--data")
-            .arg(data.path())
-            .args(["serve", "--listen", "127.0.0.1:0", "--model", "scripted"])
-            .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
-            .env("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", many)
-            .env("SHOPCLERK__WEB__SESSIONS_PER_MINUTE", many)
-            .env("SHOPCLERK__WEB__REQUESTS_PER_MINUTE", many)
-            .env("SHOPCLERK__WEB__UPGRADES_PER_MINUTE", many)
-            .env("SHOPCLERK__CHAT__MESSAGES_PER_MINUTE", many)
-            .env("SHOPCLERK__CHAT__ADDRESS_MESSAGES_PER_MINUTE", many)
-            .env("SHOPCLERK__CHAT__TOKENS_PER_HOUR", many)
-            .env("SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR", many)
-            .env("SHOPCLERK__CHAT__QUEUE", "10000")
-            .env("RUST_LOG", "error")
-            .stdout(std::process::Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = timeout(Duration::from_secs(60), lines.next_line()).await.unwrap().unwrap().unwrap();
-        let address = line.rsplit("http://").next().unwrap().trim().parse().unwrap();
-        Self { process, address, data }
+        let many = [("SHOPCLERK__WEB__SOCKETS_PER_ADDRESS", "10000000"), ("SHOPCLERK__CHAT__QUEUE", "10000")];
+        let child = Child::start(data.path(), &many).await;
+        Self { address: child.address, child, data }
     }
 
     /// Resident now, and the most it ever was, in KiB.
     pub(super) fn memory(&self) -> (u64, u64) {
-        let id = self.process.id().unwrap();
+        let id = self.child.id();
         let status = fs_err::read_to_string(format!("/proc/{id}/status")).unwrap();
         let field = |name: &str| -> u64 {
             let line = status.lines().find(|line| line.starts_with(name)).unwrap();
@@ -73,27 +45,12 @@ impl Server {
 
     /// The most it ever was is what it is now.
     pub(super) fn forget_peak(&self) {
-        let id = self.process.id().unwrap();
+        let id = self.child.id();
         fs_err::write(format!("/proc/{id}/clear_refs"), "5").unwrap();
     }
 
-    async fn answer(&self, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-            self.address
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
-    }
-
     pub(super) async fn session(&self) -> Session {
-        let body: serde_json::Value =
-            serde_json::from_str(&self.answer("POST", "/v1/shopper/session").await).unwrap();
-        let text = |key: &str| body[key].as_str().unwrap().to_owned();
-        Session { conv: text("conversation"), token: text("token") }
+        self.child.session().await
     }
 
     pub(super) async fn sessions(&self, count: usize) -> Vec<Session> {
@@ -106,7 +63,7 @@ impl Server {
 
     /// A number of `/metrics`, which begins with `name`; 0 if it is not there yet.
     pub(super) async fn metric(&self, name: &str) -> f64 {
-        let page = self.answer("GET", "/metrics").await;
+        let page = self.child.get("/metrics").await.body;
         page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok()).unwrap_or(0.0)
     }
 
