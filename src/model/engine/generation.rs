@@ -173,7 +173,8 @@ impl Generations {
         *lock(&self.prefix) = Some(prompt);
     }
 
-    /// Starts afresh if the kept keys and values are over budget and the caller is the only one running.
+    /// Starts afresh if the kept keys and values are over budget and the caller is the only one running. The caller's own prompt
+    /// brings back the prefix that it shares with others: a tool's is not that of chats.
     pub(super) async fn renew_if_full(&self, permits: &Semaphore, parallel: usize) {
         if self.kept.load(Ordering::Relaxed) <= self.plan.budget {
             return;
@@ -203,6 +204,7 @@ impl Generations {
             }
             if let Ok(_alone) = permits.try_acquire_many(all) {
                 this.renew().await;
+                this.run_prefix().await;
             }
         }
     }
@@ -237,8 +239,12 @@ impl Generations {
         }
         super::memory::give_back().await;
         tracing::debug!(generation = fresh, "the prefix cache was emptied");
-        let prefix = lock(&self.prefix).clone();
         self.enlist().await;
+    }
+
+    /// Has the prefix that chats share ready for the next one.
+    async fn run_prefix(&self) {
+        let prefix = lock(&self.prefix).clone();
         if let Some(prefix) = prefix {
             self.run(|sender| request::chat(prefix, sender)).await;
         }

@@ -55,7 +55,7 @@ pub(super) async fn measure(model: &Path, titles: &[Item]) -> anyhow::Result<Wai
 
 async fn first(server: &Child, n: usize) -> anyhow::Result<f64> {
     let shopper = server.shopper().await?;
-    let (first, _) = server.greeted(&shopper).await?.ask(&small_talk(n)).await?;
+    let (_, first) = server.greeted(&shopper).await?.ask(&small_talk(n)).await?;
     Ok(first.as_secs_f64())
 }
 
