@@ -69,8 +69,9 @@ pub(super) fn measure(args: &Args, config: &Config) -> anyhow::Result<Vec<Figure
     let all = Rows::prepare(&scratch.path().join("all"), &rows, &recipe, &base.path)?;
     let half = scratch.path().join("half.jsonl");
     head(&all.folder.join(prepare::ROWS), &half, all.corpus.part(Part::Train).len() / 2)?;
-    let half = Rows::prepare(&scratch.path().join("half"), &half, &recipe, &base.path)?;
     hold_out(args.hold_out, &all.folder.join(prepare::ROWS), &mut recipe)?;
+    // With its share of what is held out: judging takes memory as well.
+    let half = Rows::prepare(&scratch.path().join("half"), &half, &recipe, &base.path)?;
     let whole = Rows::prepare(&scratch.path().join("whole"), &rows, &recipe, &base.path)?;
     let count = whole.corpus.part(Part::Train).len();
     ensure!(count >= 8, "{}: {count} rows are too few to measure anything", rows.display());
