@@ -123,7 +123,7 @@ async fn whatever_the_text_the_form_holds() {
     }
     let loaded: Vec<String> =
         adapters.status().borrow().loaded.iter().map(|one| one.id.to_string()).collect();
-    assert_eq!(loaded, ["extract@1", "sentiment@1"]);
+    assert_eq!(loaded, ["extract@1", "sentiment@2"]);
     let count: usize = std::env::var("SHOPCLERK_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     let mut rng = StdRng::seed_from_u64(4);
     let mut seen = Seen::default();
