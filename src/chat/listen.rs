@@ -38,6 +38,7 @@ impl Desk {
     /// The conversation was erased: an answer in the making ends, and whoever listens is told.
     pub fn gone(&self, conv: ConvId) {
         self.stop(conv);
+        self.0.model.forget();
         self.0.hub.publish(conv, Notice::Gone(conv));
     }
 

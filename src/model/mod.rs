@@ -84,6 +84,9 @@ pub trait Model: Send + Sync + 'static {
         Box::pin(ready(Err(ModelError::Invalid("this model has no tokens to go on from".to_owned()))))
     }
 
+    /// Lets go of texts that were kept to be told again: somebody they may be about was erased.
+    fn forget(&self) {}
+
     fn health(&self) -> Health;
 
     fn facts(&self) -> &Facts;

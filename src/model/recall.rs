@@ -42,13 +42,6 @@ impl Recall {
         let store = Store { answers: LruCache::new(answers), scores: LruCache::new(answers), age: 0 };
         Arc::new(Self { model, kept: Arc::new(Mutex::new(store)) })
     }
-
-    fn forget(&self) {
-        let mut kept = lock(&self.kept);
-        kept.answers.clear();
-        kept.scores.clear();
-        kept.age += 1;
-    }
 }
 
 fn lock(kept: &Kept) -> MutexGuard<'_, Store> {
@@ -117,6 +110,13 @@ impl Model for Recall {
         // A folder may have been put in the place of another of the same name.
         self.forget();
         self.model.install(adapter)
+    }
+
+    fn forget(&self) {
+        let mut kept = lock(&self.kept);
+        kept.answers.clear();
+        kept.scores.clear();
+        kept.age += 1;
     }
 
     fn count_tokens(&self, text: &str) -> usize {
@@ -214,6 +214,21 @@ mod tests {
         for _ in 0..2 {
             assert!(model.stream(fails()).try_collect::<Vec<_>>().await.is_err());
         }
+    }
+
+    /// Neither what was kept nor what is being said meanwhile.
+    #[tokio::test]
+    async fn what_is_forgotten_is_made_anew() {
+        let model = Recall::over(Arc::new(Scripted::default()), 9);
+        let asked = || prompt("[[slow 100]] Hello there");
+        let mut answer = model.stream(asked());
+        answer.next().await;
+        model.forget();
+        while answer.next().await.is_some() {}
+        assert!(told(&model, asked()).await.1);
+        assert!(!told(&model, asked()).await.1);
+        model.forget();
+        assert!(told(&model, asked()).await.1);
     }
 
     #[tokio::test]
