@@ -68,6 +68,8 @@ test("a conversation is given to a colleague, who is told by whom, and has a sum
 
   await page.getByRole("button", { name: "Assign to a colleague" }).click();
   const team = page.getByRole("group", { name: "Who answers from now on" });
+  // The team is fetched when it is asked for.
+  await team.getByRole("button", { name: "Tom Ashby" }).waitFor();
   assert.deepEqual(await team.getByRole("button").allInnerTexts().then((all) => all.map((one) => one.replace(/\s+/g, " ").trim())), ["ML Mara Lindqvist · You", "TA Tom Ashby"]);
   await picture(mara, "beside-assign");
   assert.deepEqual(await faults(page), []);
