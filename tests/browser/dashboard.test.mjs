@@ -100,8 +100,8 @@ test("two agents on one conversation: each sees the other, taking over is decide
 
 test("a reply is corrected in its place, kept over a reload, and the shopper sees no change", async () => {
   const cy = await shopper(browser, server);
-  await cy.say("[[raw]]Returns take 10 days.");
-  await cy.sees("Returns take 10 days.");
+  // To its end: what is still being said cannot be corrected.
+  await ask(cy.frame, "Returns take 10 days.");
   const conv = await cy.conv();
   const { page } = tom;
   await visit(page, server, conv);
