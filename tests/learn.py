@@ -26,11 +26,12 @@ from pathlib import Path
 
 KEY = "sk-test-of-a-whole-run"
 NAME = "shop"
+# The demo shop's texts answer them all: what they do not is handed to a person without the model.
 QUESTIONS = [
-    "How many days do I have to return something?",
-    "How much is shipping?",
-    "Which ways of paying do you take?",
-    "When are you open?",
+    "Can I return shoes I have worn?",
+    "How long does shipping take?",
+    "How can I pay?",
+    "Is there a warranty?",
 ]
 # Limits for shoppers are not what is tried here.
 ENVIRONMENT = {
@@ -42,6 +43,8 @@ ENVIRONMENT = {
     "SHOPCLERK__WEB__SESSIONS_PER_MINUTE": "100000",
     "SHOPCLERK__WEB__UPGRADES_PER_MINUTE": "100000",
     "SHOPCLERK__WEB__REQUESTS_PER_MINUTE": "100000",
+    "SHOPCLERK__CHAT__MESSAGES_PER_MINUTE": "100000",
+    "SHOPCLERK__CHAT__TOKENS_PER_HOUR": "1000000000",
     "SHOPCLERK__CHAT__ADDRESS_MESSAGES_PER_MINUTE": "100000",
     "SHOPCLERK__CHAT__ADDRESS_TOKENS_PER_HOUR": "1000000000",
 }
