@@ -2,7 +2,7 @@
 //!
 //! On a CPU, mistralrs 0.8.1 keeps the keys and values of every finished answer for ever: its eviction counts only
 //! device caches. So the engine thread is replaced by a fresh one over the same weights when the kept ones
-//! outgrow their budget, at a moment when nothing runs, and the shared prefix is run again.
+//! outgrow their budget, at a moment when nothing runs. After a quiet one the shared prefix is run again.
 //!
 //! The base model and each adapter have generations of their own, all in one runner and never addressed by default.
 

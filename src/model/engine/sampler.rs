@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use crate::domain::prompt::Sampling;
 
 /// Logits further than this below the greatest, in units of the temperature, are never drawn: all 50,000 of them together have
-/// less than a hundred-millionth of the weight. Weighing and sorting every one took longer than a layer of the model.
+/// less than a hundred-millionth of the weight.
 const FLOOR: f32 = 30.0;
 
 /// Draws the next token for one request.

@@ -119,8 +119,8 @@ fn untold(told: &[Told], at_once: usize) -> usize {
     silent.len() - served
 }
 
-/// Eight shoppers ask in the same moment, for long answers that none of the shop's facts is about. What they were told, how many tokens that was, and the tokens per second
-/// of all together.
+/// Eight shoppers ask in the same moment, for long answers that none of the shop's facts is about. What they were
+/// told, how many tokens that was, and the tokens per second of all together.
 async fn crowd(server: &Child, count: &dyn Fn(&str) -> usize) -> anyhow::Result<(Vec<Told>, usize, f64)> {
     let mut wires = Vec::new();
     for _ in 0..CROWD {
