@@ -5,11 +5,29 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use shopclerk::staff::Role;
 
-use super::site::{Session, Site, Socket, roomy, site};
+use super::site::{PATIENCE, Session, Site, Socket, roomy, site};
 
 async fn list(socket: &mut Socket, tab: &str) -> Value {
     socket.send(&json!({"t": "list", "tab": tab})).await;
     socket.until("list").await
+}
+
+/// Asks for `tab` until it has exactly `convs`: the list follows the store a moment later.
+async fn listed(socket: &mut Socket, tab: &str, convs: &[&str]) -> Value {
+    let mut seen = Value::Null;
+    let asking = async {
+        loop {
+            seen = list(socket, tab).await;
+            let found: Vec<&str> =
+                seen["rows"].as_array().unwrap().iter().map(|row| row["conv"].as_str().unwrap()).collect();
+            if found == convs {
+                break;
+            }
+        }
+    };
+    let right = tokio::time::timeout(PATIENCE, asking).await;
+    assert!(right.is_ok(), "{seen} instead of {convs:?}");
+    seen
 }
 
 /// Reads on to a row of `conv` that satisfies `wanted`.
@@ -105,7 +123,7 @@ async fn after_an_absence_list_and_conversation_are_right_without_a_reload() {
     let (session, mut shopper) = waiting(&site).await;
     let conv = session.conv.as_str();
     let mut away = site.agent(&anna).await;
-    assert_eq!(list(&mut away, "waiting").await["rows"][0]["conv"], conv);
+    listed(&mut away, "waiting", &[conv]).await;
     away.send(&json!({"t": "open", "conv": conv, "seq": 0})).await;
     let epoch = site.desk.epoch().to_owned();
     let last = away.until("opened").await["head"].as_u64().unwrap();
@@ -125,10 +143,7 @@ async fn after_an_absence_list_and_conversation_are_right_without_a_reload() {
         seen.push(back.until("event").await["seq"].as_u64().unwrap());
     }
     assert_eq!(seen, (last + 1..=head).collect::<Vec<u64>>());
-    let waiting = list(&mut back, "waiting").await;
-    let convs: Vec<&str> =
-        waiting["rows"].as_array().unwrap().iter().map(|r| r["conv"].as_str().unwrap()).collect();
-    assert_eq!(convs, [other.conv.as_str()]);
+    listed(&mut back, "waiting", &[other.conv.as_str()]).await;
     assert_eq!(list(&mut back, "all").await["counts"]["all"], 2);
 }
 
