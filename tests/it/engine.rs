@@ -132,6 +132,9 @@ async fn labels_are_scored(engine: &Engine) {
     let sum: f32 = good.iter().map(|l| l.exp()).sum();
     assert!((sum - 1.0).abs() < 1e-4);
     assert!(good[0] - good[1] > bad[0] - bad[1], "{good:?} {bad:?}");
+    let alike = engine.score(review("Fine"), &["yes".to_owned(), "no".to_owned(), "yes".to_owned()]).await;
+    let fault = alike.unwrap_err().to_string();
+    assert!(fault.contains("labels `yes` and `yes` begin with the same token"), "{fault}");
 }
 
 fn review(text: &str) -> Prompt {
@@ -139,17 +142,33 @@ fn review(text: &str) -> Prompt {
     Prompt { messages: vec![Message::new(Role::User, asked)], ..Prompt::default() }
 }
 
-async fn logprobs_are_reported(engine: &Engine) {
-    let mut pieces = engine.stream(Prompt { logprobs: 3, max_tokens: 4, ..ask("Hello") });
-    let mut seen = 0;
+/// Of each token of the answer, its text and its natural log-probability.
+async fn logprobs(engine: &Engine, prompt: Prompt) -> Vec<(String, f32)> {
+    let mut pieces = engine.stream(prompt);
+    let mut seen = Vec::new();
     while let Some(piece) = pieces.next().await {
         if let Piece::Text { logprob, .. } = piece.unwrap() {
-            let logprob = logprob.expect("asked for");
-            assert!(logprob.logprob <= 0.0 && logprob.top.len() == 3, "{logprob:?}");
-            seen += 1;
+            let found = logprob.expect("asked for");
+            assert!(found.logprob <= 0.0 && found.top.len() <= 3, "{found:?}");
+            seen.push((found.token, found.logprob));
         }
     }
-    assert!(seen > 0);
+    seen
+}
+
+/// Our greedy choice tells the engine's sampler what it would have found by itself; what a grammar forces is no surer for that.
+async fn logprobs_are_reported(engine: &Engine) {
+    let ask = |logprobs| Prompt { logprobs, max_tokens: 6, ..ask("Hello") };
+    let (ours, engines) = (logprobs(engine, ask(1)).await, logprobs(engine, ask(3)).await);
+    assert!(!ours.is_empty() && ours.len() == engines.len());
+    for ((token, p), (expected, wanted)) in ours.iter().zip(&engines) {
+        assert_eq!(token, expected);
+        assert!((p - wanted).abs() < 0.02, "{token:?}: {p} instead of {wanted}");
+    }
+    let surest = f32::ln(0.5);
+    let forced = Prompt { grammar: Grammar::Regex("zebra".to_owned()), ..ask(1) };
+    let forced = logprobs(engine, forced).await;
+    assert!(forced[0].1 < surest, "{forced:?}");
 }
 
 async fn stopping_frees_the_engine(engine: &Engine) {

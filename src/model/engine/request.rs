@@ -1,18 +1,20 @@
 //! From our prompt to the engine's request, and from its responses to our pieces.
 
+use std::f32::consts::LN_10;
 use std::sync::Arc;
 
+use candle_core::Tensor;
 use either::Either;
 use indexmap::IndexMap;
 use mistralrs::core::CompletionChunkResponse;
 use mistralrs::{
-    ChatCompletionChunkResponse, Constraint, MessageContent, NormalRequest, RequestMessage, Response,
-    SamplingParams,
+    ChatCompletionChunkResponse, Constraint, CustomLogitsProcessor, MessageContent, NormalRequest,
+    RequestMessage, Response, SamplingParams,
 };
 use tokio::sync::mpsc::Sender;
 
 use super::super::ModelError;
-use super::sampler::Seeded;
+use super::sampler::{Greedy, Seeded};
 use super::tools;
 use crate::domain::prompt::{Finish, Grammar, Message, Piece, Prompt, Sampling, TokenLogprob, Usage};
 
@@ -21,9 +23,8 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     if prompt.messages.is_empty() {
         return Err(ModelError::Invalid("a prompt needs at least one message".to_owned()));
     }
-    // With log-probabilities the engine samples by itself: ours would hide the rivals.
-    let seeded = if prompt.logprobs == 0 { Seeded::new(&prompt.sampling, prompt.seed) } else { None };
-    let mut sampling = sampling(&prompt.sampling, seeded.is_some());
+    let draw = draw(&prompt);
+    let mut sampling = sampling(&prompt.sampling, draw.is_some());
     sampling.max_len = (prompt.max_tokens > 0).then_some(prompt.max_tokens);
     sampling.top_n_logprobs = prompt.logprobs;
     let messages = RequestMessage::Chat {
@@ -36,11 +37,24 @@ pub(super) fn chat(prompt: Prompt, response: Sender<Response>) -> Result<NormalR
     request.is_streaming = true;
     request.return_logprobs = prompt.logprobs > 0;
     request.constraint = constraint(prompt.grammar);
-    if let Some(seeded) = seeded {
-        let draw = move |logits: &candle_core::Tensor, context: &[u32]| seeded.apply(logits, context);
-        request.logits_processors = Some(vec![Arc::new(draw)]);
-    }
+    request.logits_processors = draw.map(|draw| vec![draw]);
     Ok(request)
+}
+
+type Draw = Arc<dyn CustomLogitsProcessor>;
+
+/// Whoever decides the next token; `None` is the engine. Where the probabilities of rivals are wanted it does, for ours hides them.
+fn draw(prompt: &Prompt) -> Option<Draw> {
+    match Seeded::new(&prompt.sampling, prompt.seed) {
+        Some(seeded) if prompt.logprobs == 0 => {
+            Some(Arc::new(move |logits: &Tensor, context: &[u32]| seeded.apply(logits, context)))
+        }
+        None if prompt.logprobs <= 1 => {
+            let greedy = Greedy::new(prompt.logprobs == 1);
+            Some(Arc::new(move |logits: &Tensor, context: &[u32]| greedy.apply(logits, context)))
+        }
+        _ => None,
+    }
 }
 
 /// A streaming request for the one token after `ids`.
@@ -126,14 +140,21 @@ fn of_completion(chunk: &CompletionChunkResponse) -> Vec<Piece> {
     if ended { vec![Piece::End(usage)] } else { Vec::new() }
 }
 
+/// The engine's logarithms are to the base of ten.
 fn of_chunk(chunk: ChatCompletionChunkResponse) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut finish = None;
     for choice in chunk.choices {
         let logprob = choice.logprobs.map(|l| TokenLogprob {
             token: l.token,
-            logprob: l.logprob,
-            top: l.top_logprobs.into_iter().map(|t| (t.bytes.unwrap_or_default(), t.logprob)).collect(),
+            logprob: l.logprob * LN_10,
+            top: l
+                .top_logprobs
+                .into_iter()
+                // Greedy sampling leaves nothing of the others.
+                .filter(|t| t.logprob.is_finite())
+                .map(|t| (t.bytes.unwrap_or_default(), t.logprob * LN_10))
+                .collect(),
         });
         let calls = choice.delta.tool_calls.unwrap_or_default();
         let mut text = choice.delta.content.unwrap_or_default();

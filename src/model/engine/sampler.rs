@@ -1,8 +1,13 @@
-//! Sampling that a seed decides.
+//! Which token comes next, decided before the engine's own sampler.
 //!
 //! mistralrs 0.8.1 has one random generator for the engine, so the same request would give another answer each time. Here a
 //! logits processor scales and filters the logits, draws from their softmax with a generator seeded by the request, and
 //! leaves only what it drew. The engine samples greedily behind it.
+//!
+//! What the engine gets ends with the token that was chosen: its sampler goes through all it gets about ten times, and
+//! common tokens have low numbers.
+
+use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
 use rand::rngs::StdRng;
@@ -36,19 +41,16 @@ impl Seeded {
         })
     }
 
-    /// `logits` (one per vocabulary entry) with all but the token drawn for this position set back.
+    /// `logits` (one per vocabulary entry) up to the token drawn for this position, with all others set back.
     pub(super) fn apply(&self, logits: &Tensor, context: &[u32]) -> Result<Tensor> {
         let mut values = logits.flatten_all()?.to_vec1::<f32>()?;
         // The position makes each token's noise its own without any state to lose.
         let mut rng =
             StdRng::seed_from_u64(self.seed ^ (context.len() as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let drawn = self.draw(&values, &mut rng);
-        for (id, value) in values.iter_mut().enumerate() {
-            if id != drawn {
-                *value = f32::NEG_INFINITY;
-            }
-        }
-        Tensor::from_vec(values, logits.shape(), logits.device())
+        only(&mut values, drawn);
+        let count = values.len();
+        Tensor::from_vec(values, count, logits.device())
     }
 
     fn draw(&self, logits: &[f32], rng: &mut StdRng) -> usize {
@@ -101,6 +103,87 @@ impl Seeded {
     }
 }
 
+/// Sets all but the entry `chosen` back, and cuts off what comes after it.
+fn only(values: &mut Vec<f32>, chosen: usize) {
+    values.truncate(chosen + 1);
+    for value in values.iter_mut().take(chosen) {
+        *value = f32::NEG_INFINITY;
+    }
+}
+
+/// At least as many entries go to the engine where it is to tell the probability: the others share what is left.
+const SHARERS: usize = 1024;
+
+/// Takes the likeliest token.
+pub(super) struct Greedy {
+    /// Where the probability is wanted: the place, and the logarithm of the sum of all weights there. Where a grammar
+    /// forbids the likeliest token, the engine asks again with less to choose from; the probability is still that among all.
+    told: Option<Mutex<(usize, f32)>>,
+}
+
+impl Greedy {
+    /// With `told`, the engine's sampler finds the probability of the token.
+    pub(super) fn new(told: bool) -> Self {
+        Self { told: told.then(Mutex::default) }
+    }
+
+    /// `logits` (one per vocabulary entry) with nothing but the likeliest left.
+    pub(super) fn apply(&self, logits: &Tensor, context: &[u32]) -> Result<Tensor> {
+        let mut values = logits.flatten_all()?.to_vec1::<f32>()?;
+        let (best, chosen) = best(&values);
+        if !best.is_finite() {
+            // The engine says what is wrong with them.
+            return Ok(logits.clone());
+        }
+        match &self.told {
+            None => only(&mut values, chosen),
+            Some(seen) => {
+                let log_sum = match seen.lock() {
+                    Ok(seen) if seen.0 == context.len() => seen.1,
+                    Ok(mut seen) => {
+                        *seen = (context.len(), log_sum(&values, best));
+                        seen.1
+                    }
+                    Err(_) => log_sum(&values, best),
+                };
+                tell(&mut values, chosen, (best - log_sum).exp());
+            }
+        }
+        let count = values.len();
+        Tensor::from_vec(values, count, logits.device())
+    }
+}
+
+/// The greatest, and the first place that has it.
+fn best(values: &[f32]) -> (f32, usize) {
+    let mut best = (f32::NEG_INFINITY, 0);
+    for (id, value) in values.iter().enumerate() {
+        if *value > best.0 {
+            best = (*value, id);
+        }
+    }
+    best
+}
+
+/// The logarithm of the sum of the weights of `values`, of which `best` is the greatest.
+fn log_sum(values: &[f32], best: f32) -> f32 {
+    let sum: f32 = values.iter().map(|v| v - best).filter(|v| *v > -FLOOR).map(f32::exp).sum();
+    best + sum.ln()
+}
+
+/// Leaves `values` such that their softmax gives `chosen` the probability `p`; what is left the others share evenly, each less
+/// than `chosen`.
+fn tell(values: &mut Vec<f32>, chosen: usize, p: f32) {
+    let count = values.len().min(SHARERS.max(chosen + 1));
+    values.truncate(count);
+    let others = (count - 1) as f32;
+    let p = p.clamp(2.0 / count as f32, 1.0);
+    values.fill(((1.0 - p) / others.max(1.0)).ln());
+    if let Some(value) = values.get_mut(chosen) {
+        *value = p.ln();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,5 +227,50 @@ mod tests {
         let again = seeded.apply(&logits, &[3, 4]).and_then(|t| t.to_vec1::<f32>()).expect("values");
         assert_eq!(once, again);
         assert_eq!(once.iter().filter(|v| v.is_finite()).count(), 1);
+        assert!(once.last().expect("one").is_finite(), "it ends with what was drawn");
+    }
+
+    fn tensor(values: &[f32]) -> Tensor {
+        Tensor::new(values, &candle_core::Device::Cpu).expect("tensor")
+    }
+
+    #[test]
+    fn the_greedy_one_is_the_last_and_the_only_one() {
+        let left = |values: &[f32]| {
+            let left = Greedy::new(false).apply(&tensor(values), &[1]).expect("a tensor");
+            left.to_vec1::<f32>().expect("values")
+        };
+        let no = f32::NEG_INFINITY;
+        assert_eq!(left(&[1.0, 3.0, 3.0, 2.0]), [no, 3.0]);
+        assert_eq!(left(&[4.0, 3.0]), [4.0]);
+        assert_eq!(left(&[no, no]), [no, no], "for the engine to refuse");
+    }
+
+    #[test]
+    fn the_engine_finds_the_probability_among_all_also_where_a_grammar_forbids_the_best() {
+        let logits: Vec<f32> = (0..3000).map(|n| (n as f32 * 0.7).sin() * 6.0).collect();
+        let softmax = |values: &[f32], at: usize| {
+            let max = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            (values[at] - max).exp() / values.iter().map(|v| (v - max).exp()).sum::<f32>()
+        };
+        let (_, first) = best(&logits);
+        let greedy = Greedy::new(true);
+        let told = |logits: &[f32]| {
+            greedy.apply(&tensor(logits), &[1, 2]).and_then(|t| t.to_vec1::<f32>()).expect("values")
+        };
+        let free = told(&logits);
+        assert_eq!((best(&free).1, free.len()), (first, SHARERS.max(first + 1)));
+        // About forty are as likely as the best one: no more than they are said to be.
+        assert!((softmax(&free, first) - softmax(&logits, first)).abs() < 1e-5);
+        let mut bound = logits.clone();
+        bound[..2000].fill(f32::NEG_INFINITY);
+        let (_, second) = best(&bound);
+        let left = told(&bound);
+        assert_eq!(best(&left).1, second);
+        assert!(
+            (softmax(&left, second) - softmax(&logits, second).max(2.0 / left.len() as f32)).abs() < 1e-5
+        );
+        let sure = Greedy::new(true).apply(&tensor(&[0.0, 90.0]), &[]).and_then(|t| t.to_vec1::<f32>());
+        assert_eq!(softmax(&sure.expect("values"), 1), 1.0);
     }
 }

@@ -20,6 +20,12 @@ pub(super) async fn score(
     labels: &[String],
 ) -> Result<Vec<f32>, ModelError> {
     let first: Vec<u32> = labels.iter().map(|label| first_token(engine, label)).collect::<Result<_, _>>()?;
+    if let Some((n, m)) = twins(&first) {
+        let pair = format!("labels `{}` and `{}`", labels[n], labels[m]);
+        return Err(ModelError::Invalid(format!(
+            "{pair} begin with the same token of this model: use other words"
+        )));
+    }
     let adapter = prompt.adapter;
     let prompt = Prompt { messages: prompt.messages, max_tokens: 1, ..Prompt::default() };
     let logits = logits(engine, adapter.as_deref(), |sender| request::chat(prompt, sender)).await?;
@@ -28,6 +34,11 @@ pub(super) async fn score(
     let max = picked.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let log_sum = picked.iter().map(|l| (l - max).exp()).sum::<f32>().ln() + max;
     Ok(picked.into_iter().map(|l| l - log_sum).collect())
+}
+
+/// The places of two that are alike.
+fn twins(first: &[u32]) -> Option<(usize, usize)> {
+    (0..first.len()).find_map(|m| first[..m].iter().position(|id| *id == first[m]).map(|n| (n, m)))
 }
 
 fn first_token(engine: &Engine, label: &str) -> Result<u32, ModelError> {
