@@ -89,8 +89,9 @@ learn: build model ## One run over HTTP while somebody chats: DIALOGUES=file.jso
 	$(if $(DIALOGUES),,$(error say which rows to train on: make learn DIALOGUES=dialogues.jsonl))
 	SHOPCLERK_BIN="$(BIN)" python3 tests/learn.py $(if $(STEPS),--steps $(STEPS)) "$(DIALOGUES)"
 
-soak: ## Crash tests, many more rounds
+soak: build model ## Crash tests, many more rounds, and 1,000 strange texts through the tools
 	SHOPCLERK_SOAK=1 cargo test --release --locked store_ -- --nocapture
+	SHOPCLERK_FUZZ=1000 cargo test --release --locked tools_engine -- --nocapture
 
 bench: build model ## Figures of this machine; PYTHON with torch, transformers and peft adds their reference to tools and train
 	@mkdir -p $(DATA) && { [ -e $(DATA)/models ] || ln -s "$(SHOPCLERK_MODELS)" $(DATA)/models; }

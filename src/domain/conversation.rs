@@ -307,10 +307,12 @@ impl Head {
         self.unhappy = 0;
     }
 
-    /// False for a mood that somebody of the staff asked for, and for that of a message which is settled.
+    /// False for a mood that somebody of the staff asked for, for one that was read after a later message's, and for that of a
+    /// message which is settled.
     fn counts(&self, outcome: &serde_json::Value) -> bool {
         let of = outcome.get("of").and_then(serde_json::Value::as_u64);
-        outcome.get("by").is_none() && of.is_none_or(|of| of > self.since)
+        let apart = |key: &str| outcome.get(key).is_some();
+        !apart("by") && !apart("late") && of.is_none_or(|of| of > self.since)
     }
 }
 

@@ -264,6 +264,9 @@ fn a_reopened_conversation_is_not_handed_off_for_what_was_said_before() {
     assert_eq!(chat.head.unhappy, 0);
     chat.run(mood("negative", chat.head.asked)).expect("kept");
     assert_eq!(chat.head.unhappy, 1);
+    let late = serde_json::json!({ "of": chat.head.asked, "label": "positive", "late": true });
+    chat.run(Command::Tool { name: SENTIMENT.to_owned(), outcome: late }).expect("kept");
+    assert_eq!(chat.head.unhappy, 1, "one that was read out of order changes no run");
 }
 
 #[test]

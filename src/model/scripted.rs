@@ -3,6 +3,7 @@
 mod calling;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use crate::domain::prompt::{Finish, Piece, Prompt, Role, ToolCall, Usage};
 
 /// Echoes the last user message, word by word. A message may steer it: `[[slow N]]` waits N milliseconds before each
 /// word, `[[long N]]` says N words, `[[raw]]TEXT` answers TEXT alone (up to `[[end]]`, `[[br]]` for a line break), `[[fail]]`
-/// fails after two words. With an adapter it says the adapter's name first. Asked for a label, it is surest of the one that is named most
+/// fails after two words, `[[broken]]` says all and then never that it is done. With an adapter it says the adapter's name first. Asked for a label, it is surest of the one that is named most
 /// often: a message "negative" has a negative mood.
 ///
 /// Offered tools, it calls what `[[call NAME ARGUMENTS]]` says, one a round, `[[also NAME ARGUMENTS]]` in the same round as the
@@ -28,6 +29,7 @@ pub struct Scripted {
     facts: Facts,
     adapters: Arc<Mutex<BTreeSet<String>>>,
     refused: Arc<Mutex<BTreeSet<String>>>,
+    stumbles: Arc<AtomicUsize>,
 }
 
 impl Default for Scripted {
@@ -43,6 +45,7 @@ impl Default for Scripted {
             },
             adapters: Arc::default(),
             refused: Arc::default(),
+            stumbles: Arc::default(),
         }
     }
 }
@@ -67,6 +70,11 @@ impl Scripted {
         lock(&self.refused).insert(adapter.to_owned());
     }
 
+    /// The next `times` that it is asked for a label it fails.
+    pub fn stumble(&self, times: usize) {
+        self.stumbles.store(times, Ordering::SeqCst);
+    }
+
     /// As the real one: an adapter that is not there answers nothing.
     fn expect(&self, prompt: &Prompt) -> Result<(), ModelError> {
         match &prompt.adapter {
@@ -88,6 +96,7 @@ struct Script {
     calls: Vec<ToolCall>,
     pause: Duration,
     fails: bool,
+    breaks: bool,
 }
 
 impl Script {
@@ -100,7 +109,8 @@ impl Script {
         }
         if let Some((_, raw)) = asked.split_once("[[raw]]") {
             let raw = raw.split("[[end]]").next().unwrap_or_default().replace("[[br]]", "\n");
-            return Self { words: split(&raw), pause, ..Self::default() };
+            let breaks = asked.contains("[[broken]]");
+            return Self { words: split(&raw), pause, breaks, ..Self::default() };
         }
         if let Some(n) = argument(asked, "[[long ") {
             let words = (1..=n).map(|i| format!("word{i} ")).collect();
@@ -142,6 +152,8 @@ impl Model for Scripted {
         if script.fails {
             pieces.truncate(2);
             pieces.push(Err(ModelError::Engine("scripted failure".to_owned())));
+        } else if script.breaks {
+            pieces.push(Err(ModelError::Incomplete));
         } else {
             pieces.push(Ok(Piece::End(Usage { prompt_tokens, completion_tokens: said as u32, finish })));
         }
@@ -168,6 +180,10 @@ impl Model for Scripted {
     ) -> BoxFuture<'a, Result<Vec<f32>, ModelError>> {
         if let Err(fault) = self.expect(&prompt) {
             return Box::pin(ready(Err(fault)));
+        }
+        let less = |left: usize| left.checked_sub(1);
+        if self.stumbles.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok() {
+            return Box::pin(ready(Err(ModelError::Engine("scripted failure".to_owned()))));
         }
         let asked = prompt.messages.last().map_or(String::new(), |m| m.content.to_lowercase());
         // A prompt names all its labels; what is named once more stands out.

@@ -1,5 +1,5 @@
 //! A shop's catalogue made richer: what its descriptions tell and the owner did not write down as attributes. What the owner wrote
-//! stands; nothing but new attributes is ever written.
+//! stands; nothing but new attributes is ever written, and none of a text that is no longer there.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,9 @@ pub struct Enriched {
     pub kept: Vec<Kept>,
     /// Found, but the model was not sure enough.
     pub unsure: Vec<Attribute>,
+    /// The owner changed its text or took it out while the run read it: nothing is added.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub changed: bool,
     /// Why this product could not be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fault: Option<String>,
@@ -65,7 +68,18 @@ impl Catalogue {
     /// A file that is not there or no list of products.
     pub fn read(folder: &Path) -> Result<Self, CatalogueError> {
         // A link is followed, so that it is not replaced by a file.
-        let file = fs_err::canonicalize(folder.join("products.json"))?;
+        Self::of(fs_err::canonicalize(folder.join("products.json"))?)
+    }
+
+    /// As it is on the disk now: the owner may work on it while a run does.
+    ///
+    /// # Errors
+    /// As [`Catalogue::read`].
+    pub fn again(&self) -> Result<Self, CatalogueError> {
+        Self::of(self.file.clone())
+    }
+
+    fn of(file: PathBuf) -> Result<Self, CatalogueError> {
         let text = fs_err::read_to_string(&file)?;
         let bad = |fault| CatalogueError::Bad { file: file.clone(), fault };
         serde_json::from_str::<Vec<Product>>(&text).map_err(bad)?;
@@ -75,20 +89,22 @@ impl Catalogue {
 
     /// What there is to read.
     pub fn entries(&self) -> Vec<Entry> {
-        let entry = |product: &Value| {
-            let text =
-                |key: &str| product.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-            let (name, description) = (text("name"), text("description"));
-            let end = if name.ends_with(['.', '!', '?']) { "" } else { "." };
-            Entry { id: text("id"), text: format!("{name}{end} {description}"), category: text("category") }
-        };
         self.products.iter().map(entry).collect()
+    }
+
+    /// Where the product is that has this text.
+    fn place(&self, id: &str, text: &str) -> Option<usize> {
+        let is = |product: &Value| product["id"].as_str().map(str::trim) == Some(id);
+        self.products.iter().position(|product| is(product) && entry(product).text == text)
     }
 
     /// Parts what was found in `entry` by what is to be done with it. `floor`: the least confidence that is enough.
     pub fn sort(&self, entry: &Entry, found: Extracted, floor: f32) -> Enriched {
-        let own = self.attributes(&entry.id);
         let mut done = Enriched { id: entry.id.clone(), text: entry.text.clone(), ..Enriched::default() };
+        let Some(place) = self.place(&entry.id, &entry.text) else {
+            return Enriched { changed: true, ..done };
+        };
+        let own = attributes(&self.products[place]);
         if found.unparsable {
             done.fault = Some("the model's answer broke off".to_owned());
         }
@@ -107,18 +123,20 @@ impl Catalogue {
         done
     }
 
-    /// Writes down new attributes; one whose name is there already is passed over. Returns how many were new.
-    pub fn add(&mut self, id: &str, attributes: &[Attribute]) -> usize {
-        let known = self.attributes(id);
-        let product =
-            self.products.iter_mut().find(|product| product.get("id").and_then(Value::as_str) == Some(id));
-        let Some(product) = product.and_then(Value::as_object_mut) else { return 0 };
+    /// Writes down new attributes of a product that has the text in which they were found; one whose name is there already is
+    /// passed over. Returns how many were new; `None` for a text that is not there.
+    pub fn add(&mut self, done: &Enriched) -> Option<usize> {
+        let place = self.place(&done.id, &done.text)?;
+        Some(self.add_to(place, &done.added))
+    }
+
+    fn add_to(&mut self, place: usize, new: &[Attribute]) -> usize {
+        let known = attributes(&self.products[place]);
+        let Some(product) = self.products[place].as_object_mut() else { return 0 };
         let own = product.entry("attributes").or_insert_with(|| Value::Object(serde_json::Map::new()));
         let Some(own) = own.as_object_mut() else { return 0 };
         let mut added = 0;
-        for one in
-            attributes.iter().filter(|one| known.iter().all(|(name, _)| plain(name) != plain(&one.name)))
-        {
+        for one in new.iter().filter(|one| known.iter().all(|(name, _)| plain(name) != plain(&one.name))) {
             own.insert(one.name.clone(), one.value.clone().into());
             added += 1;
         }
@@ -142,15 +160,20 @@ impl Catalogue {
         beside.persist(&self.file).map_err(|fault| fault.error)?;
         Ok(fs_err::File::open(folder)?.sync_all()?)
     }
+}
 
-    fn attributes(&self, id: &str) -> Vec<(String, String)> {
-        let product =
-            self.products.iter().find(|product| product.get("id").and_then(Value::as_str) == Some(id));
-        let own = product.and_then(|product| product.get("attributes")).and_then(Value::as_object);
-        let pair =
-            |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap_or_default().to_owned());
-        own.map(|own| own.iter().map(pair).collect()).unwrap_or_default()
-    }
+fn entry(product: &Value) -> Entry {
+    let text = |key: &str| product.get(key).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    let (name, description) = (text("name"), text("description"));
+    let end = if name.ends_with(['.', '!', '?']) { "" } else { "." };
+    Entry { id: text("id"), text: format!("{name}{end} {description}"), category: text("category") }
+}
+
+fn attributes(product: &Value) -> Vec<(String, String)> {
+    let own = product.get("attributes").and_then(Value::as_object);
+    let pair =
+        |(name, value): (&String, &Value)| (name.clone(), value.as_str().unwrap_or_default().to_owned());
+    own.map(|own| own.iter().map(pair).collect()).unwrap_or_default()
 }
 
 impl From<&Entry> for ExtractItem {
@@ -233,13 +256,43 @@ mod tests {
         assert_eq!(kept, [("Colour", "Color"), ("sizes", "Size"), ("best for", "Material")]);
     }
 
+    fn enriched(id: &str, text: &str, added: &[Attribute]) -> Enriched {
+        Enriched { id: id.to_owned(), text: text.to_owned(), added: added.to_vec(), ..Enriched::default() }
+    }
+
+    #[test]
+    fn what_the_owner_changes_meanwhile_stands() {
+        let (folder, began) = catalogue();
+        let entries = began.entries();
+        let changed = PRODUCTS
+            .replace("€179", "€199")
+            .replace("Blue.", "Red.")
+            .replace("\"sizes\"", "\"Waterproof\": \"yes\",\n      \"sizes\"");
+        fs_err::write(folder.path().join("products.json"), &changed).expect("writes");
+        let mut now = began.again().expect("reads");
+        let found = |name: &str| Extracted { attributes: vec![attribute(name, "x", 0.9)], unparsable: false };
+        // The text is the same, and the owner has written that attribute down meanwhile.
+        assert_eq!(now.sort(&entries[0], found("waterproof"), 0.5).kept.len(), 1);
+        let other = now.sort(&entries[1], found("Color"), 0.5);
+        assert!(other.changed && other.added.is_empty(), "{other:?}");
+        let new = [attribute("Sole", "x", 0.9)];
+        assert_eq!(now.add(&enriched("mug", &entries[1].text, &new)), None);
+        assert_eq!(now.add(&enriched("boot", &entries[0].text, &new)), Some(1));
+        now.write().expect("writes");
+        let text = fs_err::read_to_string(folder.path().join("products.json")).expect("reads");
+        assert_eq!(text, changed.replace("\"Leather\"\n", "\"Leather\",\n      \"Sole\": \"x\"\n"));
+    }
+
     #[test]
     fn only_new_attributes_change_the_file_and_twice_is_once() {
         let (folder, mut catalogue) = catalogue();
         let new = [attribute("Waterproof", "waterproof", 0.9), attribute("colors", "red", 0.9)];
-        assert_eq!(catalogue.add("boot", &new), 1);
-        assert_eq!(catalogue.add("mug", &[attribute("Color", "Blue", 0.9)]), 1);
-        assert_eq!(catalogue.add("nothing", &new), 0);
+        let entries = catalogue.entries();
+        let boot = enriched("boot", &entries[0].text, &new);
+        assert_eq!(catalogue.add(&boot), Some(1));
+        let blue = [attribute("Color", "Blue", 0.9)];
+        assert_eq!(catalogue.add(&enriched("mug", &entries[1].text, &blue)), Some(1));
+        assert_eq!(catalogue.add(&enriched("nothing", &entries[0].text, &new)), None);
         catalogue.write().expect("writes");
         let text = fs_err::read_to_string(folder.path().join("products.json")).expect("reads");
         let expected = PRODUCTS
@@ -250,7 +303,7 @@ mod tests {
             );
         assert_eq!(text, expected);
         let mut again = Catalogue::read(folder.path()).expect("a shop can read it");
-        assert_eq!(again.add("boot", &new), 0);
+        assert_eq!(again.add(&boot), Some(0));
         assert_eq!(fs_err::read_dir(folder.path()).expect("reads").count(), 1, "nothing is left beside it");
     }
 

@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Answer, Said, Span, Text, Tool, ToolError, Toolbox, grammar, harmless};
-use crate::domain::prompt::{Grammar, Prompt};
+use super::{Answer, Item, Said, Span, Text, Tool, ToolError, Toolbox, brief, grammar, harmless};
+use crate::domain::prompt::{Grammar, Message, Prompt};
 use crate::prompt::Wanted;
 
 /// One text to extract from.
@@ -14,7 +14,7 @@ use crate::prompt::Wanted;
 #[serde(deny_unknown_fields)]
 pub struct ExtractItem {
     pub text: String,
-    /// Names a list of attributes, e.g. `Shoes`; only used if `attributes` is empty.
+    /// Names a list of attributes, e.g. `Shoes`, in at most 200 characters; only used if `attributes` is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// What to look for. Empty, and no category either: whatever there is.
@@ -51,6 +51,13 @@ const TOKENS_MOST: usize = 768;
 /// The longest name of an attribute, in characters.
 const NAME_CHARS: usize = 60;
 
+impl Item for ExtractItem {
+    fn check(&self, tools: &Toolbox) -> Result<(), ToolError> {
+        let (text, names) = (tools.clean(&self.text)?, tools.wanted(self)?);
+        tools.fits(&tools.asking(self, &text, &names)?)
+    }
+}
+
 impl Toolbox {
     /// Attributes of a product text, each a piece of it.
     ///
@@ -59,8 +66,6 @@ impl Toolbox {
     pub async fn extract(&self, item: &ExtractItem) -> Result<Extracted, ToolError> {
         let text = self.clean(&item.text)?;
         let names = self.wanted(item)?;
-        let category = item.category.as_deref().map(|name| harmless(name, &self.0.control));
-        let wanted = Wanted { text: text.shown(), category: category.as_deref(), attributes: &names };
         let grammar = if names.is_empty() {
             grammar::open(text.shown())
         } else {
@@ -68,7 +73,7 @@ impl Toolbox {
         };
         let worker = self.worker(Tool::Extract).await;
         let prompt = Prompt {
-            messages: self.0.prompts.extract(&wanted)?,
+            messages: self.asking(item, &text, &names)?,
             max_tokens: (TOKENS + TOKENS_EACH * names.len().max(8)).min(TOKENS_MOST),
             grammar: Grammar::Lark(grammar),
             logprobs: 1,
@@ -85,7 +90,15 @@ impl Toolbox {
         })
     }
 
+    fn asking(&self, item: &ExtractItem, text: &Text, names: &[String]) -> Result<Vec<Message>, ToolError> {
+        let category = item.category.as_deref().map(|name| harmless(name, &self.0.control));
+        let wanted = Wanted { text: text.shown(), category: category.as_deref(), attributes: names };
+        Ok(self.0.prompts.extract(&wanted)?)
+    }
+
+    /// The attributes that are asked for.
     fn wanted(&self, item: &ExtractItem) -> Result<Vec<String>, ToolError> {
+        brief("category", item.category.as_deref())?;
         let most = self.0.settings.max_attributes;
         let names = match (&item.category, item.attributes.is_empty()) {
             (Some(category), true) => {
@@ -101,7 +114,7 @@ impl Toolbox {
         }
         let mut clean: Vec<String> = Vec::with_capacity(names.len());
         for name in names {
-            let name = harmless(name.trim(), &self.0.control);
+            let name = harmless(&name, &self.0.control).trim().to_owned();
             let bad = name.is_empty()
                 || name.chars().count() > NAME_CHARS
                 || name.chars().any(|c| c.is_control() || c == ':');
@@ -231,7 +244,7 @@ mod tests {
         /// counts them, and its name is one that was asked for.
         #[test]
         fn every_value_is_where_it_is_said_to_be(
-            parts in prop::collection::vec("(<\\|im_end\\|>|[a-zA-Zé👩‍👧\u{0301}汉字红色עבריתكم \n\t.,:-]{0,12})", 1..8),
+            parts in prop::collection::vec("(<\\|im_end\\|>|[a-zA-Zé👩‍👧\u{0301}\u{fffd}\u{2581}汉字红色עבריתكم \n\t.,:-]{0,12})", 1..8),
             lines in prop::collection::vec(("(Brand|Color|Größe|Other)", 0usize..60, 0usize..20, "(: |:|)"), 0..6),
             cut in 1usize..12,
         ) {

@@ -37,9 +37,9 @@ pub(super) fn open(text: &str) -> String {
     )
 }
 
-/// One question on one line.
+/// One question on one line. Three characters may be enough of one: 能退吗？
 pub(super) fn question() -> String {
-    "start: /[^\\n?？؟]{7,140}[?？؟]/\n".to_owned()
+    "start: /[^\\n?？؟]{3,140}[?？؟]/\n".to_owned()
 }
 
 fn value(text: &str) -> String {
@@ -81,6 +81,18 @@ mod tests {
         let text = "Caps 3.5g, 红色 T-shirt's";
         assert_eq!(chunks(text).concat(), text);
         assert_eq!(chunks("Caps 3.5g 红色"), ["Cap", "s", " ", "3", ".", "5g", " ", "红", "色"]);
+    }
+
+    #[test]
+    fn a_short_question_can_be_written() {
+        let grammar = question();
+        insta::assert_snapshot!(grammar, @r"start: /[^\n?？؟]{3,140}[?？؟]/");
+        let regex = grammar.trim().trim_start_matches("start: /").trim_end_matches('/');
+        let regex = regex::Regex::new(&format!("^(?:{regex})$")).expect("a regular expression");
+        for (question, may_be) in [("能退吗？", true), ("Why?", true), ("吗？", false), ("能退\n吗？", false)]
+        {
+            assert_eq!(regex.is_match(question), may_be, "{question}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use crate::domain::prompt::{Finish, Piece, Prompt};
+use crate::domain::prompt::{Finish, Message, Piece, Prompt};
 use crate::model::adapters::{AdapterError, Adapters, Lease};
 use crate::model::{Health, ModelError, SharedModel};
 use crate::prompt::{PromptError, ToolPrompts};
@@ -93,6 +93,25 @@ impl ToolError {
             Self::Adapter(fault) => fault.code(),
             Self::Calibration(_) => "bad_calibration",
         }
+    }
+}
+
+/// What a tool is given.
+pub trait Item {
+    /// Refuses what [`Toolbox`] would refuse later, without asking the model.
+    ///
+    /// # Errors
+    /// [`ToolError::is_of_item`].
+    fn check(&self, tools: &Toolbox) -> Result<(), ToolError>;
+}
+
+/// The longest title or category, in characters.
+const BRIEF: usize = 200;
+
+fn brief(field: &'static str, text: Option<&str>) -> Result<(), ToolError> {
+    match text.map_or(0, |text| text.chars().count()) {
+        0..=BRIEF => Ok(()),
+        long => Err(ToolError::item(field, format!("is {long} characters long; the limit is {BRIEF}"))),
     }
 }
 
@@ -210,6 +229,13 @@ impl Toolbox {
         Ok(Text::new(text, &self.0.control))
     }
 
+    /// Refuses what is longer than the model takes. The engine counts its own marks too and has the last word.
+    fn fits(&self, messages: &[Message]) -> Result<(), ToolError> {
+        let tokens = messages.iter().map(|message| self.0.model.count_tokens(&message.content)).sum();
+        let limit = self.0.model.facts().context;
+        if tokens > limit { Err(ModelError::TooLong { tokens, limit }.into()) } else { Ok(()) }
+    }
+
     /// Runs `prompt` to its end. While shoppers wait it is given up and started again afterwards: they come first.
     async fn run(&self, prompt: &Prompt) -> Result<Answer, ToolError> {
         loop {
@@ -235,11 +261,12 @@ impl Toolbox {
                 Ok(Piece::ToolCall(_)) => {}
                 Ok(Piece::End(usage)) if usage.finish == Finish::Length => return Ok(Answer::Cut(said)),
                 Ok(Piece::End(_)) => return Ok(Answer::Whole(said)),
-                // A grammar over a strange text can lead where no token goes on, and the engine drops the answer there. That is
-                // no fault of the model, and no answer.
+                // A grammar over a strange text can lead where no token goes on, and the engine drops the answer there; it also
+                // keeps back an end inside a character. That is no fault of the model. The lines before it stand.
                 Err(ModelError::Incomplete) if self.0.model.health() == Health::Ready => {
                     tracing::warn!("a tool's answer broke off");
-                    return Ok(Answer::Broken);
+                    let line = said.iter().any(|piece| piece.text.contains('\n'));
+                    return Ok(if line { Answer::Cut(said) } else { Answer::Broken });
                 }
                 Err(fault) => return Err(fault.into()),
             }
@@ -320,9 +347,9 @@ impl Worker {
 /// What the model said, and how that ended.
 enum Answer {
     Whole(Vec<Said>),
-    /// The limit of tokens was reached: the last line may lack its end.
+    /// The limit of tokens was reached, or it broke off after a whole line: the last line may lack its end.
     Cut(Vec<Said>),
-    /// It broke off where its grammar does not let it end, and cannot be read.
+    /// It broke off in its first line, and cannot be read.
     Broken,
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::domain::prompt::Prompt;
 
-use super::{Calibration, Span, Text, Tool, ToolError, Toolbox, Worker, Workers, harmless};
+use super::{Calibration, Item, Span, Text, Tool, ToolError, Toolbox, Worker, Workers, harmless};
 
 /// The label words, in the order of [`Scores`].
 pub const LABELS: [&str; 3] = ["positive", "neutral", "negative"];
@@ -16,7 +16,7 @@ const EMPTY: &str = "N/A";
 const MOVES: f32 = 0.05;
 /// A part counts as praise or blame from this probability on.
 const CLEAR: f32 = 0.6;
-/// At most this many sentences are looked at one by one.
+/// At most this many sentences or parts are looked at one by one; the fields' descriptions name it.
 const SENTENCES: usize = 24;
 
 /// In the order of [`LABELS`].
@@ -37,10 +37,10 @@ impl Label {
 #[serde(deny_unknown_fields)]
 pub struct SentimentItem {
     pub text: String,
-    /// Also say which sentences moved the score; one more forward pass a sentence.
+    /// Also say which sentences moved the score; one more forward pass a sentence, of the first 24.
     #[serde(default)]
     pub explain: bool,
-    /// Also say what is praised and what is blamed; one more forward pass a sentence.
+    /// Also say what is praised and what is blamed; one more forward pass a part (sentences, cut at "but" and its like), of the first 24.
     #[serde(default)]
     pub aspects: bool,
 }
@@ -58,13 +58,13 @@ pub struct Sentiment {
     /// What is said; not always the most probable one, for a rare label would then never be said.
     pub label: Label,
     pub scores: Scores,
-    /// The sentences that moved the score, the strongest first; empty unless asked for.
+    /// The sentences that moved the score, the strongest first, of the first 24; empty unless asked for.
     pub evidence: Vec<Span>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aspects: Option<Aspects>,
 }
 
-/// The parts of a text that praise and that blame, in its order.
+/// The parts of a text that praise and that blame, in its order; what comes after the 24th part is not looked at.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Aspects {
     pub praised: Vec<Span>,
@@ -83,6 +83,12 @@ impl Scores {
             Label::Neutral => self.neutral,
             Label::Negative => self.negative,
         }
+    }
+}
+
+impl Item for SentimentItem {
+    fn check(&self, tools: &Toolbox) -> Result<(), ToolError> {
+        tools.fits(&tools.0.prompts.sentiment(tools.clean(&self.text)?.shown())?)
     }
 }
 

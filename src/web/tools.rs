@@ -11,7 +11,7 @@ use super::error::{ApiError, ErrorBody};
 use super::shopper;
 use super::state::State;
 use crate::tools::{
-    ExtractItem, Extracted, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox,
+    ExtractItem, Extracted, Item, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox,
 };
 
 /// Several items at once; the answers come in the same order.
@@ -87,7 +87,7 @@ pub(super) async fn qa(
     run(&request, &state, body, make).await
 }
 
-async fn run<I: DeserializeOwned, O: Serialize>(
+async fn run<I: DeserializeOwned + Item, O: Serialize>(
     request: &HttpRequest,
     state: &State,
     body: Result<web::Bytes, actix_web::Error>,
@@ -101,6 +101,10 @@ async fn run<I: DeserializeOwned, O: Serialize>(
     let most = state.tools.settings().max_items;
     if asked.items.is_empty() || asked.items.len() > most {
         return Err(ApiError::bad_request("bad_item", format!("items: send 1 to {most} of them")));
+    }
+    // Before any work is done: it would be thrown away with the answer.
+    for (n, item) in asked.items.iter().enumerate() {
+        item.check(&state.tools).map_err(|fault| refuse(Some(n), &fault))?;
     }
     let mut items = Vec::with_capacity(asked.items.len());
     for (n, item) in asked.items.into_iter().enumerate() {

@@ -2,14 +2,20 @@
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-fn tool(data: &Path, args: &[&str]) -> Output {
+fn command(data: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shopclerk"));
     // Far from the adapters that ship: the scripted model would say their names.
     command.current_dir(data).arg("--data").arg(data.join("data")).arg("tool").args(args);
-    command.args(["--model", "scripted"]).stdin(Stdio::null()).output().unwrap()
+    command.args(["--model", "scripted"]).stdin(Stdio::null());
+    command
+}
+
+fn tool(data: &Path, args: &[&str]) -> Output {
+    command(data, args).output().unwrap()
 }
 
 fn ran(data: &Path, args: &[&str]) {
@@ -170,4 +176,77 @@ fn a_catalogue_gets_new_attributes_and_keeps_its_owners() {
     );
     let refused = tool(data, &["sentiment", "--shop", "shop"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--shop: only `tool extract`"));
+}
+
+/// How far a process stands back.
+#[cfg(target_os = "linux")]
+fn niceness(process: &str) -> i32 {
+    let stat = fs_err::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name may hold spaces; what follows it begins with field 3.
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    fields.split_whitespace().nth(16).unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_the_owner_changes_while_a_run_goes_on_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, shop) = (dir.path(), dir.path().join("shop"));
+    fs_err::create_dir(&shop).unwrap();
+    let save = |products: &[Value]| {
+        fs_err::write(shop.join("products.json"), serde_json::to_string_pretty(products).unwrap()).unwrap();
+    };
+    let boot = product("boot", "[[raw]]Color: red[[end]] red", json!({}));
+    // Seconds for the owner to work in.
+    let mug = product("mug", "[[slow 1500]][[raw]]Color: blue[[end]] blue", json!({}));
+    let cap = product("cap", "[[raw]]Color: green[[end]] green", json!({}));
+    save(&[boot.clone(), mug.clone(), cap]);
+    let extract = ["extract", "--shop", "shop", "--nice"];
+    let mut run = command(data, &extract).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let partial = shop.join("enrichment.jsonl.partial");
+    let started = Instant::now();
+    while fs_err::metadata(&partial).map_or(0, |known| known.len()) == 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing is written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    #[cfg(target_os = "linux")]
+    assert_eq!(niceness(&run.id().to_string()), (niceness("self") + 10).min(19));
+    let (mut text, mut price) = (boot, mug);
+    text["description"] = json!("A boot of another kind.");
+    price["price"] = json!("2");
+    let new = product("new", "Nobody has read it.", json!({}));
+    save(&[text.clone(), price.clone(), new.clone()]);
+    assert!(run.try_wait().unwrap().is_none(), "the owner came too late");
+    let said = String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap();
+    assert!(said.contains("2 products were changed or taken out meanwhile"), "{said}");
+    price["attributes"] = json!({"Color": "blue"});
+    assert_eq!(catalogue(&shop), [text, price, new]);
+    let report = json_lines(&shop.join("enrichment.jsonl"));
+    let changed: Vec<bool> = report.iter().map(|row| row["changed"] == json!(true)).collect();
+    assert_eq!(changed, [true, false, true]);
+    assert_eq!(report[0]["added"], json!([]));
+}
+
+#[test]
+fn a_second_run_of_the_same_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    write(
+        &data.join("in.jsonl"),
+        &[
+            json!({"text": "[[raw]]none[[end]]", "attributes": ["Brand"]}),
+            json!({"text": "[[slow 3000]][[raw]]none[[end]]", "attributes": ["Brand"]}),
+        ],
+    );
+    let extract = ["extract", "--input", "in.jsonl", "--output", "out.jsonl"];
+    let mut first = command(data, &extract).stderr(Stdio::null()).spawn().unwrap();
+    let started = Instant::now();
+    while fs_err::metadata(data.join("out.jsonl.partial")).map_or(0, |known| known.len()) == 0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "nothing is written");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = tool(data, &extract);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(!second.status.success() && said.contains("is being made by another process"), "{said}");
+    assert!(first.wait().unwrap().success());
+    assert_eq!(json_lines(&data.join("out.jsonl")).len(), 2);
 }

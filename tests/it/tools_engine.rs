@@ -14,7 +14,7 @@ use shopclerk::tools::{self, ExtractItem, QaItem, SentimentItem, Tool, ToolError
 
 use super::need;
 
-const PIECES: [&str; 28] = [
+const PIECES: [&str; 30] = [
     "red",
     " ",
     "Shoe",
@@ -43,6 +43,8 @@ const PIECES: [&str; 28] = [
     "100% cotton!!!",
     "？",
     "0.5l",
+    "\u{fffd}",
+    "\u{2581}",
 ];
 
 /// Of every fifty texts one is as long as a text may be, one is longer, and one says nothing.

@@ -1,7 +1,8 @@
 //! `shopclerk tool extract --shop`: the attributes that a shop's descriptions tell, written into its catalogue.
 //!
 //! Every product is a line of a batch, so that a killed run goes on where it was. What is to be changed is written down in the report
-//! before anything is, and done from there: a run that is killed in the middle of it ends with the same catalogue and report.
+//! before anything is, and done from there: a run that is killed in the middle of it ends with the same catalogue and report. The
+//! owner may change the catalogue while a run goes on, which takes hours: it is read again before it is written.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -95,26 +96,31 @@ fn finish(
     answers: &Path,
     report: &Path,
     items: &Items,
-    (args, mut catalogue): (&Enrich, Catalogue),
+    (args, began): (&Enrich, Catalogue),
 ) -> anyhow::Result<()> {
     if !items.ready.exists() {
-        let done = sorted(answers, &catalogue, args.min_confidence)?;
+        let done = sorted(answers, &began.entries(), (&began.again()?, args.min_confidence))?;
         whole(&items.ready, &mut |to| lines(to, &done))?;
     }
     if !args.dry_run {
         let done: Vec<Enriched> = read(&items.ready)?;
-        let added: usize = done.iter().map(|one| catalogue.add(&one.id, &one.added)).sum();
+        // Right before it is written: what the owner changed since the run began stays.
+        let mut now = began.again()?;
+        let added: usize = done.iter().filter_map(|one| now.add(one)).sum();
         if added > 0 {
-            catalogue.write()?;
+            now.write()?;
         }
     }
     fs_err::rename(&items.ready, report)?;
     Ok(())
 }
 
-/// Every product with what was found, in the order of the catalogue.
-fn sorted(answers: &Path, catalogue: &Catalogue, floor: f32) -> anyhow::Result<Vec<Enriched>> {
-    let entries = catalogue.entries();
+/// Every product with what was found, in the order of `entries`, beside what its owner has in the catalogue now.
+fn sorted(
+    answers: &Path,
+    entries: &[Entry],
+    (now, floor): (&Catalogue, f32),
+) -> anyhow::Result<Vec<Enriched>> {
     let entry =
         |line: usize| line.checked_sub(1).and_then(|n| entries.get(n)).context("a line without its product");
     let mut done = Vec::with_capacity(entries.len());
@@ -125,7 +131,7 @@ fn sorted(answers: &Path, catalogue: &Catalogue, floor: f32) -> anyhow::Result<V
             done.push(Enriched { id, text, fault: Some(error.message), ..Enriched::default() });
         } else {
             let Line { line, found } = serde_json::from_str(&text)?;
-            done.push(catalogue.sort(entry(line)?, found, floor));
+            done.push(now.sort(entry(line)?, found, floor));
         }
     }
     Ok(done)
@@ -145,6 +151,12 @@ fn tell(report: &Path, dry_run: bool) -> anyhow::Result<()> {
         sum(|one| usize::from(one.fault.is_some())),
         report.display()
     );
+    let meanwhile = done.iter().filter(|one| one.changed).count();
+    if meanwhile > 0 {
+        println!(
+            "{meanwhile} products were changed or taken out meanwhile and left as they are; run again for them"
+        );
+    }
     if !dry_run && changed > 0 {
         println!("a server that runs reads the catalogue when it starts again");
     }

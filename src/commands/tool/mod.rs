@@ -22,7 +22,7 @@ use crate::tools::{self, Batch, ExtractItem, Opened, SentimentItem, Tool, ToolEr
                   shopclerk tool qa --input policies.jsonl --as faq --output faq\n  \
                   shopclerk tool extract --shop my-shop --dry-run\n\n\
                   Each input line is one item, e.g. {\"text\": \"It broke.\"}. Each output line has the number of its input line and the\n\
-                  answer, or an `error`. A run that was killed goes on where it was. docs/tools.md has all forms."
+                  answer, or an `error`; empty lines are counted and passed over. A run that was killed goes on where it was. docs/tools.md has all forms."
 )]
 pub(super) struct Args {
     tool: Name,
@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// For qa: what to make of the pairs
     #[arg(long = "as", value_name = "FORM", conflicts_with = "shop")]
     form: Option<Form>,
+    /// Give way to everything else on this machine, such as a server
+    #[arg(long)]
+    nice: bool,
     /// For extract: a shop's folder, whose products.json gets new attributes from its descriptions
     #[arg(long, value_name = "DIR", conflicts_with_all = ["input", "output"])]
     shop: Option<PathBuf>,
@@ -96,6 +99,9 @@ struct Failure {
 }
 
 pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
+    if args.nice {
+        rustix::process::nice(10).context("the priority cannot be lowered")?;
+    }
     if let Some(model) = args.model.clone() {
         config.model.name = model;
     }

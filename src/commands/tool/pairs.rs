@@ -1,12 +1,13 @@
 //! `shopclerk tool qa`: pairs of a file of sources, none of them twice; as they are, as entries of a shop's FAQ, or as training rows.
 
-use std::collections::HashSet;
-use std::io::{BufRead, BufReader, Write};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fs_err::File;
-use serde::Deserialize;
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Serializer};
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -102,7 +103,10 @@ fn faq(answers: &Path, output: &Path) -> anyhow::Result<()> {
     }
     let policies = making.join("policies");
     fs_err::create_dir_all(&policies)?;
-    let (mut canned, mut taken) = (Vec::new(), HashSet::new());
+    let to = BufWriter::new(File::create(making.join("canned.json"))?);
+    let mut to = serde_json::Serializer::pretty(to);
+    let mut canned = to.serialize_seq(None)?;
+    let mut taken = HashMap::new();
     for_each_pair(answers, &mut |line, _, pair| {
         let subject = line.made.title.as_deref().map(one_line).filter(|title| !title.is_empty());
         let (question, answer) = (one_line(&pair.question), one_line(&pair.answer));
@@ -116,11 +120,11 @@ fn faq(answers: &Path, output: &Path) -> anyhow::Result<()> {
         let name = free(&slug(&title), &mut taken);
         let text = format!("---\ntitle: {title}\nshort: {answer}\n---\n{}\n", pair.answer.trim());
         fs_err::write(policies.join(format!("faq-{name}.md")), text)?;
-        canned.push(json!({ "shortcut": name, "title": cut(&title, TITLE), "text": pair.answer }));
-        Ok(())
+        let reply = json!({ "shortcut": name, "title": cut(&title, TITLE), "text": pair.answer });
+        Ok(canned.serialize_element(&reply)?)
     })?;
-    let text = serde_json::to_vec_pretty(&canned)?;
-    fs_err::write(making.join("canned.json"), text)?;
+    canned.end()?;
+    to.into_inner().flush()?;
     fs_err::rename(making, output)?;
     Ok(())
 }
@@ -197,14 +201,15 @@ fn slug(text: &str) -> String {
     if slug.is_empty() { "answer".to_owned() } else { slug }
 }
 
-/// `name`, or the first `name-2`, `name-3` that nobody has.
-fn free(name: &str, taken: &mut HashSet<String>) -> String {
+/// `name`, or the first `name-2`, `name-3` that nobody has. `taken` has the number to try next for each: many pairs may have one slug.
+fn free(name: &str, taken: &mut HashMap<String, usize>) -> String {
     let mut one = name.to_owned();
-    let mut n = 1;
-    while !taken.insert(one.clone()) {
-        n += 1;
-        one = format!("{name}-{n}");
+    while taken.contains_key(&one) {
+        let next = taken.entry(name.to_owned()).or_insert(2);
+        one = format!("{name}-{next}");
+        *next += 1;
     }
+    taken.insert(one.clone(), 2);
     one
 }
 
@@ -311,7 +316,7 @@ mod tests {
 
     #[test]
     fn names_are_short_and_nobody_elses() {
-        let mut taken = HashSet::new();
+        let mut taken = HashMap::new();
         let long = "What happens if the very long question does not fit?";
         let names: Vec<String> = (0..3).map(|_| free(&slug(long), &mut taken)).collect();
         assert_eq!(
@@ -319,5 +324,12 @@ mod tests {
             ["what-happens-if-the-very", "what-happens-if-the-very-2", "what-happens-if-the-very-3"]
         );
         assert!(names.iter().all(|name| name.len() <= SHORTCUT));
+        // Who has a number in the name by chance is in nobody's way.
+        let names: Vec<String> =
+            ["size-2", "size", "size", "size-2", "size"].iter().map(|name| free(name, &mut taken)).collect();
+        assert_eq!(names, ["size-2", "size", "size-3", "size-2-2", "size-4"]);
+        // As many as a large file has of one slug, in no time.
+        let last = (0..100_000).map(|_| free("answer", &mut taken)).last();
+        assert_eq!(last.as_deref(), Some("answer-100000"));
     }
 }

@@ -1,14 +1,16 @@
 //! A file of items through a tool: constant memory, in order, and a killed run goes on where it was.
 //!
 //! Answers are appended to `OUTPUT.partial`, one line each; the finished file is renamed. `OUTPUT.partial.json` says what the
-//! partial file was begun with ([`Origin`]): it is only gone on with by the same.
+//! partial file was begun with ([`Origin`]): it is only gone on with by the same, and by one process at a time, which holds its lock.
 
 mod origin;
 
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use fs_err::{File, OpenOptions};
+use rustix::fs::FlockOperation;
 use serde::Serialize;
 
 pub use origin::Doer;
@@ -30,11 +32,14 @@ pub enum BatchError {
     Exists(PathBuf),
     #[error("{}: was begun {why}; delete it to start afresh", .partial.display())]
     Other { partial: PathBuf, why: String },
+    #[error("{}: is being made by another process; wait for it, stop it, or name another --output", .0.display())]
+    Busy(PathBuf),
 }
 
 /// How far a batch is, in bytes of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
+    /// Those that are not empty.
     pub lines: usize,
     pub bytes: u64,
     pub of: u64,
@@ -43,6 +48,9 @@ pub struct Progress {
 /// A batch in the making.
 pub struct Batch {
     input: BufReader<File>,
+    /// How many lines of it were read, empty ones too.
+    line: usize,
+    /// Locked as long as it is open.
     output: File,
     finished: PathBuf,
     progress: Progress,
@@ -56,7 +64,7 @@ pub enum Opened {
     Finished,
 }
 
-/// One line of the input: its number from 1, and its text or why it cannot be read.
+/// One line of the input: its number in the file, from 1, and its text or why it cannot be read.
 pub(super) type Line = (usize, Result<String, String>);
 
 impl Batch {
@@ -76,31 +84,19 @@ impl Batch {
     pub fn open(input: &Path, output: &Path, doer: Doer) -> Result<Opened, BatchError> {
         Self::check(input, output)?;
         let origin = Origin::of(input, doer)?;
-        let (partial, label) = (beside(output, PARTIAL), beside(output, LABEL));
-        let known = Origin::read(&label);
         if output.exists() {
-            if known.as_ref() != Some(&origin) {
+            if Origin::read(&beside(output, LABEL)).as_ref() != Some(&origin) {
                 return Err(BatchError::Exists(output.to_owned()));
             }
             tidy(output)?;
             return Ok(Opened::Finished);
         }
-        if partial.exists() && label.exists() {
-            let why = match &known {
-                Some(known) => origin.differs_from(known),
-                None => Some("by another version of this program".to_owned()),
-            };
-            if let Some(why) = why {
-                return Err(BatchError::Other { partial, why });
-            }
-        } else {
-            fs_err::write(&label, serde_json::to_vec(&origin).map_err(std::io::Error::other)?)?;
-            File::create(&partial)?;
-        }
-        let mut file = OpenOptions::new().read(true).write(true).open(&partial)?;
+        let mut file = locked(output)?;
+        expect(&file, output, &origin)?;
         let done = keep_whole_lines(&mut file)?;
         let mut batch = Self {
             input: BufReader::new(File::open(input)?),
+            line: 0,
             output: file,
             finished: output.to_owned(),
             progress: Progress { lines: 0, bytes: 0, of: origin.input_bytes },
@@ -122,7 +118,7 @@ impl Batch {
         self.progress
     }
 
-    /// The next line of the input that is not empty; exactly one answer must be written for each.
+    /// The next line of the input that is not empty, with its number in the file; exactly one answer must be written for each.
     pub fn next_line(&mut self) -> Result<Option<Line>, BatchError> {
         loop {
             let mut line = Vec::new();
@@ -131,6 +127,7 @@ impl Batch {
                 return Ok(None);
             }
             self.progress.bytes += read as u64;
+            self.line += 1;
             let too_long = read as u64 > LINE && !line.ends_with(b"\n");
             if too_long {
                 self.skip_line()?;
@@ -143,7 +140,7 @@ impl Batch {
                 Ok(text) => Ok(text.trim_start_matches('\u{feff}').trim().to_owned()),
                 Err(_) => Err("not UTF-8".to_owned()),
             };
-            return Ok(Some((self.progress.lines, text)));
+            return Ok(Some((self.line, text)));
         }
     }
 
@@ -195,6 +192,45 @@ impl Batch {
         make(&beside(&self.finished, PARTIAL))?;
         tidy(&self.finished)?;
         Ok(self.progress)
+    }
+}
+
+/// The partial file, made if it is not there, for this process alone.
+fn locked(output: &Path) -> Result<File, BatchError> {
+    let partial = beside(output, PARTIAL);
+    let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&partial)?;
+    match rustix::fs::flock(file.file(), FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::WOULDBLOCK) => return Err(BatchError::Busy(output.to_owned())),
+        Err(fault) => return Err(std::io::Error::from(fault).into()),
+    }
+    // Whoever had it may have finished in between: then this file has another name now, or none.
+    let own = file.metadata()?;
+    let same = |now: std::fs::Metadata| (now.dev(), now.ino()) == (own.dev(), own.ino());
+    if !fs_err::metadata(&partial).is_ok_and(same) {
+        return Err(BatchError::Busy(output.to_owned()));
+    }
+    if output.exists() {
+        fs_err::remove_file(&partial)?;
+        return Err(BatchError::Exists(output.to_owned()));
+    }
+    Ok(file)
+}
+
+/// Refuses a partial file that was begun with something else; one without an answer is begun now. The lock is held.
+fn expect(file: &File, output: &Path, origin: &Origin) -> Result<(), BatchError> {
+    let (partial, label) = (beside(output, PARTIAL), beside(output, LABEL));
+    if file.metadata()?.len() == 0 || !label.exists() {
+        fs_err::write(&label, serde_json::to_vec(origin).map_err(std::io::Error::other)?)?;
+        return Ok(file.file().set_len(0)?);
+    }
+    let why = match Origin::read(&label) {
+        Some(known) => origin.differs_from(&known),
+        None => Some("by another version of this program".to_owned()),
+    };
+    match why {
+        Some(why) => Err(BatchError::Other { partial, why }),
+        None => Ok(()),
     }
 }
 

@@ -19,9 +19,13 @@ pub struct Doer {
     pub prompts: String,
 }
 
+/// How answers are written: those of another form are not gone on with. 2: lines are counted as they stand in the input.
+const FORM: u32 = 2;
+
 /// What a partial file belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
+    form: u32,
     #[serde(flatten)]
     doer: Doer,
     pub(super) input_bytes: u64,
@@ -33,12 +37,13 @@ impl Origin {
     pub(super) fn of(input: &Path, doer: Doer) -> std::io::Result<Self> {
         let (mut file, mut sum) = (File::open(input)?, Sha256::new());
         let input_bytes = std::io::copy(&mut file, &mut sum)?;
-        Ok(Self { doer, input_bytes, input_sha256: hex::encode(sum.finalize()) })
+        Ok(Self { form: FORM, doer, input_bytes, input_sha256: hex::encode(sum.finalize()) })
     }
 
     /// `None` for a label that is not there or was written by another version of the program.
     pub(super) fn read(label: &Path) -> Option<Self> {
-        serde_json::from_slice(&fs_err::read(label).ok()?).ok()
+        let known: Self = serde_json::from_slice(&fs_err::read(label).ok()?).ok()?;
+        (known.form == FORM).then_some(known)
     }
 
     /// What is not the same, in words; `None` if all is.

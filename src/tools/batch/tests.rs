@@ -64,7 +64,8 @@ fn a_batch_goes_on_where_it_was_killed() {
         let mut partial = OpenOptions::new().append(true).open(beside(&output, PARTIAL)).expect("opens");
         partial.write_all(b"{\"line\":").expect("writes");
     }
-    let expected: String = (1..=100).map(|line| format!("{{\"line\":{line}}}\n")).collect();
+    // Every second line is empty, and is counted.
+    let expected: String = (0..100).map(|n| format!("{{\"line\":{}}}\n", 2 * n + 1)).collect();
     assert_eq!(fs_err::read_to_string(&output).expect("reads"), expected);
     assert_eq!(rounds, 14);
     assert_eq!(files(dir.path()), ["in.jsonl", "out.jsonl"]);
@@ -140,6 +141,42 @@ fn what_is_made_of_the_answers_is_made_once() {
     batch.finish_as(make).expect("finishes");
     assert_eq!(fs_err::read_to_string(&output).expect("reads"), "2");
     assert_eq!(files(dir.path()), ["in.jsonl", "out"]);
+}
+
+#[test]
+fn two_do_not_make_the_same_file() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
+    fs_err::write(&input, "{}\n{}\n").expect("writes");
+    let mut first = begun(&input, &output, doer(None));
+    first.next_line().expect("reads");
+    first.write(&Answer { line: 1 }).expect("writes");
+    let fault = Batch::open(&input, &output, doer(None)).err().expect("refused");
+    assert!(matches!(fault, BatchError::Busy(_)), "{fault}");
+    assert!(fault.to_string().contains("out.jsonl: is being made by another process"), "{fault}");
+    assert!(matches!(Batch::open(&input, &output, doer(Some("test@2"))), Err(BatchError::Busy(_))));
+    first.next_line().expect("reads");
+    first.write(&Answer { line: 2 }).expect("writes");
+    first.finish().expect("finishes");
+    let text = fs_err::read_to_string(&output).expect("reads");
+    assert_eq!(text, "{\"line\":1}\n{\"line\":2}\n", "nothing of it was lost");
+    assert_eq!(files(dir.path()), ["in.jsonl", "out.jsonl"]);
+}
+
+#[test]
+fn a_line_has_its_number_in_the_file_also_after_a_kill() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
+    fs_err::write(&input, "\n{}\n \t\n\n{}\n{}\n\n").expect("writes");
+    assert!(!some(&input, &output, 1));
+    let mut batch = begun(&input, &output, doer(None));
+    assert_eq!(batch.progress().lines, 1);
+    while let Some((line, _)) = batch.next_line().expect("reads") {
+        batch.write(&Answer { line }).expect("writes");
+    }
+    assert_eq!(batch.finish().expect("finishes").lines, 3);
+    let text = fs_err::read_to_string(&output).expect("reads");
+    assert_eq!(text, "{\"line\":2}\n{\"line\":5}\n{\"line\":6}\n");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 pub use seen::Seen;
 use words::words;
 
-use super::{Answer, Span, Text, Tool, ToolError, Toolbox, grammar, harmless};
+use super::{Answer, Item, Span, Text, Tool, ToolError, Toolbox, brief, grammar, harmless};
 use crate::domain::prompt::{Grammar, Prompt};
 
 /// One source of pairs: a text, or a chat.
@@ -29,7 +29,7 @@ pub struct QaItem {
     /// How many pairs are wanted; fewer come if the source has no more to say.
     #[serde(default = "three")]
     pub count: usize,
-    /// What the source is about, e.g. the product's name.
+    /// What the source is about, e.g. the product's name, in at most 200 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
 }
@@ -103,6 +103,12 @@ impl Candidate<'_> {
     }
 }
 
+impl Item for QaItem {
+    fn check(&self, tools: &Toolbox) -> Result<(), ToolError> {
+        tools.sources(self).map(drop)
+    }
+}
+
 impl Toolbox {
     /// Pairs from a source, in the order of their answers.
     ///
@@ -117,11 +123,7 @@ impl Toolbox {
     /// # Errors
     /// As [`Toolbox::qa`].
     pub async fn qa_among(&self, item: &QaItem, seen: &mut Seen) -> Result<QaPairs, ToolError> {
-        let most = self.0.settings.max_pairs;
-        if !(1..=most).contains(&item.count) {
-            return Err(ToolError::item("count", format!("{}: use 1 to {most}", item.count)));
-        }
-        let texts = self.texts(item)?;
+        let texts = self.sources(item)?;
         let candidates =
             if item.turns.is_empty() { of_text(&texts[0]) } else { of_chat(&item.turns, &texts) };
         let about = item.title.as_deref();
@@ -143,6 +145,16 @@ impl Toolbox {
             }
         }
         Ok(QaPairs { pairs, title: item.title.clone() })
+    }
+
+    /// The texts of an item that is well formed.
+    fn sources(&self, item: &QaItem) -> Result<Vec<Text>, ToolError> {
+        let most = self.0.settings.max_pairs;
+        if !(1..=most).contains(&item.count) {
+            return Err(ToolError::item("count", format!("{}: use 1 to {most}", item.count)));
+        }
+        brief("title", item.title.as_deref())?;
+        self.texts(item)
     }
 
     /// The texts of the item: one, or one a turn. A turn may say nothing.
@@ -242,8 +254,15 @@ fn leads_back(question: &str, own: &Candidate<'_>, all: &[Candidate<'_>]) -> boo
     let asked = words(question);
     let shared = |one: &Candidate<'_>| words(one.answer()).intersection(&asked).count();
     let mine = shared(own);
-    let other = |one: &&Candidate<'_>| one.span != own.span || one.turn != own.turn;
-    mine > 0 && all.iter().filter(other).all(|one| shared(one) <= mine)
+    // A source may say the same thing twice: either place answers.
+    let wording = wording(own.answer());
+    let other = |one: &&Candidate<'_>| wording != self::wording(one.answer());
+    mine > 0 && all.iter().filter(other).all(|one| shared(one) < mine)
+}
+
+/// The words of a sentence in their order, small.
+fn wording(text: &str) -> Vec<String> {
+    text.unicode_words().map(str::to_lowercase).collect()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::words::words;
 
 /// Two texts with this share of words in common (Jaccard) are alike.
 const ALIKE: f64 = 0.7;
-/// As many of the newest pairs are compared word by word; all others only as a whole, so that memory grows by a few bytes a pair.
+/// As many of the newest pairs are compared word by word; all others only as a whole, by two keys of 8 bytes.
 const NEAR: usize = 2000;
 
 /// The pairs that were made so far.

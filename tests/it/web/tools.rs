@@ -93,6 +93,36 @@ async fn a_chat_is_a_source_too() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_bad_item_is_found_before_any_work_is_done() {
+    // Were the first ones answered first, the client would give up before.
+    let slow = "[[slow 60000]][[raw]]Are returns free?[[end]] Returns are free for 30 days.";
+    let bad = [
+        ("/v1/tools/extract", json!({"text": "x", "attributes": ["a:b"]}), "items[1].attributes: "),
+        ("/v1/tools/sentiment", json!({"text": " "}), "items[1].text: is empty"),
+        ("/v1/tools/qa", json!({"text": "x", "count": 0}), "items[1].count: "),
+    ];
+    for (path, bad, expected) in bad {
+        let (status, answer) = ask(path, Some(API_KEY), json!({"items": [{"text": slow}, bad]})).await;
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(status == 400 && message.starts_with(expected), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_answer_that_breaks_off_the_whole_lines_stand() {
+    let text = "[[broken]][[raw]]Brand: Crocs[[br]]Color: Na[[end]] Crocs Jayna, Navy";
+    let first = "[[broken]][[raw]]Brand: Cro[[end]] Crocs Jayna, Navy";
+    let names = ["Brand", "Color"];
+    let body = json!({"items": [{"text": text, "attributes": names}, {"text": first, "attributes": names}]});
+    let (status, answer) = ask("/v1/tools/extract", Some(API_KEY), body).await;
+    assert_eq!(status, 200, "{answer}");
+    let found = answer["items"][0]["attributes"].as_array().unwrap();
+    assert_eq!((found.len(), &found[0]["value"]), (1, &json!("Crocs")), "{answer}");
+    assert_eq!(answer["items"][0].get("unparsable"), None);
+    assert_eq!(answer["items"][1], json!({"attributes": [], "unparsable": true}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refusals() {
     let text = |text: &str| json!({"items": [{"text": text}]});
     let cases = [
@@ -111,6 +141,8 @@ async fn refusals() {
             json!({"items": [{"text": "x", "turns": [{"by": "staff", "text": "y"}]}]}),
         ),
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"turns": [{"by": "boss", "text": "y"}]}]})),
+        (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"text": "x", "title": "é".repeat(201)}]})),
+        (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "category": "c".repeat(201)}]})),
     ];
     let mut said = Vec::new();
     for (key, path, body) in cases {
