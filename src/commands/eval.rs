@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::subject::Subject;
 use super::data::split;
-use super::data_flag;
+use super::same_flags;
 use super::wording::ToolWording;
 use crate::config::Config;
 use crate::domain::recipe::{Objective, Recipe};
@@ -201,9 +201,9 @@ async fn last_suite<'a>(
 /// A server takes in what it judged; here somebody has to ask for it.
 fn next(folder: &Folder, card: &Scorecard, (args, config): (&Args, &Config)) -> anyhow::Result<()> {
     if !args.json && folder.run().is_ok_and(|run| run.by == COMMAND_LINE) {
-        let (run, data) = (folder.path().display(), data_flag(config));
+        let (run, flags) = (folder.path().display(), same_flags(config));
         let force = if card.passed { "" } else { " --force" };
-        println!("\n`shopclerk{data} adapter promote {run}{force}` has it answer.");
+        println!("\n`shopclerk{flags} adapter promote {run}{force}` has it answer.");
     }
     Ok(())
 }

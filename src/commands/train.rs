@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use self::progress::Progress;
 use super::clean::Cleaner;
-use super::data_flag;
+use super::same_flags;
 use super::training::put_chats;
 use super::wording::ToolWording;
 use crate::clock::Clock;
@@ -217,8 +217,8 @@ fn tell(folder: &Folder, outcome: &Outcome) {
 
 /// A server judges and publishes what it trained; here somebody has to ask for it.
 fn next(folder: &Folder, config: &Config) {
-    let (run, data) = (folder.path().display(), data_flag(config));
+    let (run, flags) = (folder.path().display(), same_flags(config));
     println!("\nNext:");
-    println!("  shopclerk{data} eval {run}               # base and adapter side by side");
-    println!("  shopclerk{data} adapter promote {run}    # has it answer, if that was in its favour");
+    println!("  shopclerk{flags} eval {run}               # base and adapter side by side");
+    println!("  shopclerk{flags} adapter promote {run}    # has it answer, if that was in its favour");
 }
