@@ -27,6 +27,7 @@ pub(super) fn open(config: &Config, store: &Store) -> anyhow::Result<Runs> {
         root: config.runs_dir(),
         models: config.models_dir(),
         settings: config.runs.clone(),
+        model: config.model.clone(),
         clock: Clock::System,
         launch: launch(config)?,
         gather: Arc::new(Rows { store: store.clone(), config: config.clone() }),
