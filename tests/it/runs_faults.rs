@@ -120,7 +120,7 @@ async fn a_run_of_the_command_line_whose_trainer_was_killed_has_failed() {
     assert_eq!(folder.run().unwrap(), run);
     let lock = fs_err::File::open(folder.file(".lock")).unwrap();
     rustix::fs::flock(lock.file(), FlockOperation::NonBlockingLockExclusive).unwrap();
-    assert_eq!(site.runs.list(), [run.clone()]);
+    assert_eq!(site.runs.list(), std::slice::from_ref(&run));
     folder.save(&Run { state: RunState::Done, ..run }).unwrap();
     drop(lock);
     assert_eq!(site.runs.get(&id).unwrap().state, RunState::Done);

@@ -111,3 +111,24 @@ async fn a_manifest_tells_the_recipe_that_ran() {
     assert_eq!((manifest.recipe, manifest.base.as_str()), (won.to_toml(), "pretend"));
     runs.shut_down().await;
 }
+
+/// The name an adapter is taken in under says whose work it will do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_chats_is_not_taken_in_as_a_tool() {
+    let data = tempfile::tempdir().unwrap();
+    let runs = open(data.path());
+    let id = runs.submit(&recipe("shop", 1), "anna").unwrap().id;
+    done(&runs, &id).await;
+    runs.shut_down().await;
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_shopclerk"))
+        .arg("--data")
+        .arg(data.path())
+        .args(["adapter", "import"])
+        .arg(data.path().join("runs").join(&id))
+        .arg("sentiment")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("name: \"sentiment\" is a tool's"), "{told}");
+    assert!(!data.path().join("adapters/sentiment").exists());
+}

@@ -88,7 +88,7 @@ fn a_checkpoint_is_whole_whatever_is_written_at_the_end() {
     assert!(saved(&net, "whole") == saved(&again, "resumed"), "a resumed run ends with another adapter");
     net.export(&dir.path().join("whole")).unwrap();
     let exported = fs_err::read(dir.path().join("whole").join(peft::WEIGHTS)).unwrap();
-    assert!(exported.len() * 3 < first.len() * 2, "{} of {}", exported.len(), first.len());
+    assert!(exported.len() < first.len(), "{} of {}", exported.len(), first.len());
 }
 
 /// B begins as zero and hides A; once it has moved, both have to learn.
