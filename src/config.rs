@@ -61,6 +61,13 @@ pub struct Flags {
     /// Folder for the store and the models
     #[arg(long, value_name = "DIR", global = true)]
     pub data: Option<PathBuf>,
+    /// The shop's folder (shop.toml, policies, products.json); the demo shop if absent
+    #[arg(long, value_name = "DIR", global = true)]
+    pub shop: Option<PathBuf>,
+    // Some commands have an argument `model` of their own.
+    /// The model that serves: its name, its folder, or `scripted`
+    #[arg(id = "serving", long = "model", value_name = "NAME|DIR", global = true)]
+    pub model: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +93,12 @@ impl Config {
             .map_err(|e| ConfigError(e.into_iter().map(|fault| explain(&fault)).collect()))?;
         if let Some(data) = &flags.data {
             config.data.clone_from(data);
+        }
+        if let Some(shop) = &flags.shop {
+            config.shop.folder.clone_from(shop);
+        }
+        if let Some(model) = &flags.model {
+            config.model.name.clone_from(model);
         }
         config.file.clone_from(&flags.config);
         config.check()?;

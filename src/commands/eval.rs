@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::subject::Subject;
 use super::data::split;
-use super::data_flag;
+use super::same_flags;
 use super::wording::ToolWording;
 use crate::config::Config;
 use crate::domain::recipe::{Objective, Recipe};
@@ -18,7 +18,7 @@ use crate::domain::run::{self, Scorecard};
 use crate::eval::{Beside, HeldOut, Material, Replies, Suite, compare, gate, table};
 use crate::model::library;
 use crate::prompt::Playbook;
-use crate::runs::{COMMAND_LINE, Folder, leash};
+use crate::runs::{COMMAND_LINE, Folder, give_way, leash};
 
 const KNOWN: &str = "held-out, replies, sentiment, attributes, qa";
 
@@ -70,7 +70,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     if args.nice {
-        rustix::process::nice(10).context("the priority cannot be lowered")?;
+        give_way().context("the priority cannot be lowered")?;
     }
     if args.leash {
         leash::hold()?;
@@ -85,6 +85,13 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         bail!("--recipe and --calibrate: only for the suites of the tools; {KNOWN}");
     }
     let subject = Subject::find(&args, &config)?;
+    let context = config.model.context_in(&subject.base.path);
+    if args.data.is_some() && args.max_tokens > context {
+        bail!(
+            "--max-tokens {}: the model is served with at most {context}; use {context} or less",
+            args.max_tokens
+        );
+    }
     let material = match (&args.data, &subject.run) {
         (Some(file), _) => {
             Material::of_file(file, &subject.base.path, args.max_tokens, &ToolWording::load(&config.shop)?)?
@@ -128,7 +135,7 @@ fn suite<'a>(
         "held-out" => Box::new(HeldOut(material)),
         "replies" => {
             let most = args.replies.unwrap_or(config.runs.replies);
-            Box::new(Replies::new(material, base, most, &products(config)?)?)
+            Box::new(Replies::new(material, (base, config.model.context_in(base)), most, &products(config)?)?)
         }
         other => bail!("{other}: no such suite, nor the folder of a run; the suites are {KNOWN}"),
     })
@@ -145,6 +152,7 @@ async fn of_run(args: &Args, config: &Config) -> anyhow::Result<()> {
     let folder = Folder::new(&args.what);
     let recipe = Recipe::from_toml(&fs_err::read_to_string(folder.file("recipe.toml"))?)?;
     let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
+    recipe.fits(config.model.context_in(&base.path))?;
     let material = Material::of_run(folder.path(), &base.path)?;
     let (mut suites, mut current) = (Vec::new(), None);
     if !material.is_empty() {
@@ -195,15 +203,18 @@ async fn last_suite<'a>(
         return Ok(Some((&recipe.name, suite)));
     }
     let most = args.replies.unwrap_or(config.runs.replies);
-    Ok(Some(("replies", Box::new(Replies::new(material, base, most, &products(config)?)?))))
+    Ok(Some((
+        "replies",
+        Box::new(Replies::new(material, (base, config.model.context_in(base)), most, &products(config)?)?),
+    )))
 }
 
 /// A server takes in what it judged; here somebody has to ask for it.
 fn next(folder: &Folder, card: &Scorecard, (args, config): (&Args, &Config)) -> anyhow::Result<()> {
     if !args.json && folder.run().is_ok_and(|run| run.by == COMMAND_LINE) {
-        let (run, data) = (folder.path().display(), data_flag(config));
+        let (run, flags) = (folder.path().display(), same_flags(config));
         let force = if card.passed { "" } else { " --force" };
-        println!("\n`shopclerk{data} adapter promote {run}{force}` has it answer.");
+        println!("\n`shopclerk{flags} adapter promote {run}{force}` has it answer.");
     }
     Ok(())
 }

@@ -74,11 +74,20 @@ impl Cli {
     }
 }
 
-/// The flag that a command shown to somebody needs to be about the same folder.
+/// The flags that a command shown to somebody needs to be about the same folder, shop and model.
 #[cfg(feature = "train")]
-fn data_flag(config: &Config) -> String {
-    let data = &config.data;
-    if *data == Config::default().data { String::new() } else { format!(" --data {}", data.display()) }
+fn same_flags(config: &Config) -> String {
+    let default = Config::default();
+    let mut flags = String::new();
+    let mut add = |flag: &str, value: String, usual: bool| {
+        if !usual {
+            flags.push_str(&format!(" --{flag} {value}"));
+        }
+    };
+    add("data", config.data.display().to_string(), config.data == default.data);
+    add("shop", config.shop.folder.display().to_string(), config.shop.folder == default.shop.folder);
+    add("model", config.model.name.clone(), config.model.name == default.model.name);
+    flags
 }
 
 /// The folder given as `--data` before the word `command`, which has a `--data` of its own.
@@ -145,18 +154,60 @@ pub fn run() -> ExitCode {
     }
 }
 
-#[cfg(all(test, feature = "train"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
+    fn parsed(line: &str) -> Cli {
+        Cli::try_parse_from(line.split(' ')).unwrap_or_else(|fault| panic!("{line}: {fault}"))
+    }
+
+    #[test]
+    fn the_shop_and_the_model_are_flags_of_every_command() {
+        for line in [
+            "shopclerk serve --shop my-shop --model big",
+            "shopclerk --shop my-shop --model big serve",
+            "shopclerk data --shop my-shop rows --model big --recipe r.toml --output rows.jsonl",
+            "shopclerk data export --shop my-shop --model big out.ndjson",
+            "shopclerk adapter promote shop@1 --shop my-shop --model big",
+            "shopclerk tool extract --shop my-shop --model big",
+        ] {
+            let flags = parsed(line).flags;
+            assert_eq!((flags.shop, flags.model), (Some("my-shop".into()), Some("big".to_owned())), "{line}");
+        }
+        // An argument of that name is another thing.
+        let flags = parsed("shopclerk model check small --model big").flags;
+        assert_eq!(flags.model.as_deref(), Some("big"));
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
+    fn training_and_judging_take_them_too_and_what_is_shown_repeats_them() {
+        for line in [
+            "shopclerk train --shop my-shop --model big recipe.toml",
+            "shopclerk eval data/runs/1 --shop my-shop --model big",
+            "shopclerk data preview recipe.toml --shop my-shop --model big",
+        ] {
+            let flags = parsed(line).flags;
+            assert_eq!((flags.shop, flags.model), (Some("my-shop".into()), Some("big".to_owned())), "{line}");
+        }
+        let mut config = Config::default();
+        assert_eq!(same_flags(&config), "");
+        (config.shop.folder, config.model.name) = ("my-shop".into(), "big".to_owned());
+        assert_eq!(same_flags(&config), " --shop my-shop --model big");
+    }
+
+    #[cfg(feature = "train")]
     #[test]
     fn the_folder_and_the_rows_of_an_eval_are_told_apart() {
         let folder = |line: &str| folder_before(line.split(' ').map(Into::into), "eval");
         assert_eq!(folder("shopclerk --data shop eval sentiment --data rows.jsonl"), Some("shop".into()));
         assert_eq!(folder("shopclerk --data=shop eval sentiment"), Some("shop".into()));
         assert_eq!(folder("shopclerk eval sentiment --data rows.jsonl"), None);
-        let line = ["shopclerk", "--data", "shop", "eval", "sentiment", "--data", "rows.jsonl"];
-        let Command::Eval(args) = Cli::try_parse_from(line).expect("parses").command else { panic!() };
+        let Command::Eval(args) = parsed("shopclerk --data shop eval sentiment --data rows.jsonl").command
+        else {
+            panic!()
+        };
         assert_eq!(args.data, Some("rows.jsonl".into()));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,24 +34,12 @@ pub(super) struct Args {
     /// Address and port to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
-    /// Name of a model, its folder, or `scripted`
-    #[arg(long, value_name = "NAME|DIR")]
-    model: Option<String>,
-    /// The shop's folder (shop.toml, policies, products.json); the demo shop if absent
-    #[arg(long, value_name = "DIR")]
-    shop: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let started = Instant::now();
     if let Some(listen) = args.listen {
         config.web.listen = listen;
-    }
-    if let Some(model) = args.model {
-        config.model.name = model;
-    }
-    if let Some(shop) = args.shop {
-        config.shop.folder = shop;
     }
     config.check()?;
     let metrics = metrics_recorder()?;

@@ -6,6 +6,7 @@ use anyhow::Context;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::domain::recipe::Recipe;
 use crate::domain::run::{Manifest, Run};
 use crate::model::adapters::{AdapterId, Base, Registry};
 use crate::model::library;
@@ -30,7 +31,12 @@ impl Shelf {
         let judged = manifest_of(run, Clock::System.now());
         let mut manifest =
             judged.with_context(|| format!("judge it first: shopclerk eval {}", run.display()))?;
-        manifest.name = name.unwrap_or(manifest.name);
+        if let Some(name) = name {
+            // The name says whose work it does, and the recipe whether it learnt that.
+            let recipe = Recipe { name: name.clone(), ..Recipe::from_toml(&manifest.recipe)? };
+            recipe.check().context("it was not taken in")?;
+            manifest.name = name;
+        }
         let id = self.put(&run.join("adapter"), manifest).context("it was not taken in")?;
         let folder = Folder::new(run);
         let known = folder.run()?;

@@ -9,14 +9,14 @@ use anyhow::{Context, bail};
 
 use self::progress::Progress;
 use super::clean::Cleaner;
-use super::data_flag;
+use super::same_flags;
 use super::training::put_chats;
 use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::Recipe;
 use crate::domain::run::{Run, RunState};
-use crate::model::library;
+use crate::model::library::{self, ModelFolder};
 use crate::train::data::prepare::{self, Clean, Place};
 use crate::train::data::task;
 use crate::train::files;
@@ -63,7 +63,7 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
 
 fn work(args: &Args, config: &Config) -> anyhow::Result<()> {
     if args.nice {
-        rustix::process::nice(10).context("the priority cannot be lowered")?;
+        crate::runs::give_way().context("the priority cannot be lowered")?;
     }
     if args.leash {
         crate::runs::leash::hold()?;
@@ -111,12 +111,19 @@ fn train(
     show: &mut dyn Show,
 ) -> anyhow::Result<Option<Outcome>> {
     let recipe = folder.recipe()?;
-    let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
+    let base = base_of(&recipe, config)?;
+    let mut control = ControlFile(folder.control());
     let make = |recipe: &Recipe| {
         let mut recipe = recipe.clone();
         recipe.train.threads = args.threads.unwrap_or(recipe.train.threads);
         Ok(Box::new(Lora::load(&base.path, &recipe)?) as Box<dyn Net>)
     };
+    if args.resume && !args.leash {
+        // Whoever resumes means it. A server has said so already, and may have said `cancel` since; so may somebody to a trainer that
+        // works here now.
+        let _lock = folder.lock()?;
+        control.go_on()?;
+    }
     // A server starts its own runs again after a stop, whatever there was to go on from.
     let served = read_run(folder).is_some_and(|run| run.by != BY);
     let order = Order {
@@ -127,7 +134,14 @@ fn train(
         now: Clock::System.now(),
         save_every: Duration::try_from_secs_f64(args.save_every).context("--save-every")?,
     };
-    crate::train::run::run(&order, &mut ControlFile(folder.control()), show)
+    crate::train::run::run(&order, &mut control, show)
+}
+
+/// The model that is adapted, if it can be judged on rows as long as the recipe's.
+fn base_of(recipe: &Recipe, config: &Config) -> anyhow::Result<ModelFolder> {
+    let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
+    recipe.fits(config.model.context_in(&base.path))?;
+    Ok(base)
 }
 
 /// Makes the folder of a new run: the recipe with its defaults written out, and its rows.
@@ -137,6 +151,7 @@ fn begin(file: &Path, config: &Config) -> anyhow::Result<Folder> {
     }
     let text = fs_err::read_to_string(file)?;
     let recipe = Recipe::from_toml(&text).with_context(|| file.display().to_string())?;
+    base_of(&recipe, config)?;
     let wording = ToolWording::load(&config.shop)?;
     let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let now = Clock::System.now();
@@ -217,8 +232,8 @@ fn tell(folder: &Folder, outcome: &Outcome) {
 
 /// A server judges and publishes what it trained; here somebody has to ask for it.
 fn next(folder: &Folder, config: &Config) {
-    let (run, data) = (folder.path().display(), data_flag(config));
+    let (run, flags) = (folder.path().display(), same_flags(config));
     println!("\nNext:");
-    println!("  shopclerk{data} eval {run}               # base and adapter side by side");
-    println!("  shopclerk{data} adapter promote {run}    # has it answer, if that was in its favour");
+    println!("  shopclerk{flags} eval {run}               # base and adapter side by side");
+    println!("  shopclerk{flags} adapter promote {run}    # has it answer, if that was in its favour");
 }

@@ -1,5 +1,6 @@
 //! Fine-tuning beside a server: its rows, its children, its adapters.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::{Recipe, StoreRecipe};
+use crate::model::library;
 use crate::runs::rows::{Report, forget};
 use crate::runs::{Gather, GatherError, Job, Launch, Parts, Runs};
 use crate::store::Store;
@@ -25,6 +27,7 @@ pub(super) fn open(config: &Config, store: &Store) -> anyhow::Result<Runs> {
         root: config.runs_dir(),
         models: config.models_dir(),
         settings: config.runs.clone(),
+        model: config.model.clone(),
         clock: Clock::System,
         launch: launch(config)?,
         gather: Arc::new(Rows { store: store.clone(), config: config.clone() }),
@@ -33,11 +36,18 @@ pub(super) fn open(config: &Config, store: &Store) -> anyhow::Result<Runs> {
     Ok(runs)
 }
 
-/// This program again, as a trainer or a judge.
+/// This program again, as a trainer or a judge: of the same data folder, shop and model as the server, whichever way it was told them.
 fn launch(config: &Config) -> anyhow::Result<Launch> {
     let (data, file) = (std::path::absolute(&config.data)?, config.file.clone());
+    let shop = Some(&config.shop.folder).filter(|folder| !folder.as_os_str().is_empty());
+    let shop = shop.map(std::path::absolute).transpose()?;
+    let model = model_of(config)?;
     Ok(Arc::new(move |job: &Job| {
         let mut command = Command::new(std::env::current_exe()?);
+        command.env("SHOPCLERK__MODEL__NAME", &model);
+        if let Some(shop) = &shop {
+            command.env("SHOPCLERK__SHOP__FOLDER", shop);
+        }
         command.arg("--data").arg(&data);
         if let Some(file) = &file {
             command.arg("--config").arg(file);
@@ -59,6 +69,14 @@ fn launch(config: &Config) -> anyhow::Result<Launch> {
             .env_remove("SHOPCLERK_API_KEY");
         Ok(command)
     }))
+}
+
+/// The name of the model that serves, or the whole path if it is a folder outside the library.
+fn model_of(config: &Config) -> anyhow::Result<OsString> {
+    let name = &config.model.name;
+    let known = library::is_name(name) && (name == "scripted" || config.models_dir().join(name).is_dir());
+    let is_folder = !known && Path::new(name).is_dir();
+    Ok(if is_folder { std::path::absolute(name)?.into_os_string() } else { name.into() })
 }
 
 /// Rows of the shop's own chats, and of files under `datasets`.
@@ -113,4 +131,31 @@ pub(super) fn put_chats(recipe: &Recipe, config: &Config, folder: &Path) -> anyh
     let put = put(&store, from, recipe, (config, folder));
     tokio::runtime::Handle::current().block_on(store.close());
     put.map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    fn environment(config: &Config, name: &str) -> Option<OsString> {
+        let job = Job::Evaluate { folder: "run".into(), threads: 1 };
+        let command = launch(config).expect("a folder to be in")(&job).expect("a program to start");
+        let found = command.as_std().get_envs().find(|(key, _)| *key == OsStr::new(name));
+        found.and_then(|(_, value)| value.map(OsStr::to_owned))
+    }
+
+    /// `serve --shop DIR --model NAME` is in no file and in no environment.
+    #[test]
+    fn a_child_knows_the_shop_and_the_model_of_its_server() {
+        let mut config = Config::default();
+        assert_eq!(environment(&config, "SHOPCLERK__SHOP__FOLDER"), None);
+        assert_eq!(environment(&config, "SHOPCLERK__MODEL__NAME"), Some(config.model.name.clone().into()));
+        (config.shop.folder, config.model.name) = ("my-shop".into(), "src".to_owned());
+        let whole = |name: &str| Some(std::path::absolute(name).expect("a folder to be in").into_os_string());
+        assert_eq!(environment(&config, "SHOPCLERK__SHOP__FOLDER"), whole("my-shop"));
+        // `src` is a folder here, and no model of the library.
+        assert_eq!(environment(&config, "SHOPCLERK__MODEL__NAME"), whole("src"));
+    }
 }

@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 use tokenizers::Tokenizer;
 
-use super::material::{Material, Whole};
+use super::material::{Item, Material, Whole};
 use super::overlap::{facts, facts_in, rouge_l, token_f1};
 use super::suite::{Contest, Judged, Measure, Suite};
 use super::tally::{Tally, ratio, sum};
@@ -23,6 +23,8 @@ const SHOWN: usize = 5;
 /// The last answer of each held-out row, asked for again.
 pub struct Replies {
     asked: Vec<Asked>,
+    /// Held-out rows whose opening leaves no room for a reply.
+    too_long: usize,
     /// What was said last, for the examples of the scorecard.
     said: std::sync::Mutex<Vec<(Option<String>, usize, String)>>,
 }
@@ -54,19 +56,26 @@ fn share(counts: &[f64], part: usize, whole: usize) -> f64 {
 }
 
 impl Replies {
-    /// At most `most` replies, of rows spread evenly over the held-out ones. `base` is the model's folder; `names` are the
-    /// shop's products: those a reference mentions are facts.
+    /// At most `most` replies, of rows spread evenly over the held-out ones that leave room for one. `base` is the model's folder, and
+    /// how many tokens it is served with; `names` are the shop's products: those a reference mentions are facts.
     ///
     /// # Errors
     /// A tokenizer that cannot be read.
-    pub fn new(material: &Material, base: &Path, most: usize, names: &[String]) -> anyhow::Result<Self> {
+    pub fn new(
+        material: &Material,
+        (base, context): (&Path, usize),
+        most: usize,
+        names: &[String],
+    ) -> anyhow::Result<Self> {
         let tokenizer =
             Tokenizer::from_file(base.join("tokenizer.json")).map_err(|fault| anyhow::anyhow!("{fault}"))?;
-        let rows = material.held_out.len();
+        let fits = |item: &&Item| leaves_room(&item.example.targets, context);
+        let fitting: Vec<&Item> = material.held_out.iter().filter(fits).collect();
+        let rows = fitting.len();
         let taken = most.min(rows);
         let mut asked = Vec::with_capacity(taken);
         for n in 0..taken {
-            let item = &material.held_out[n * rows / taken];
+            let item = fitting[n * rows / taken];
             let Some((from, to)) = last_run(&item.example.targets) else { continue };
             let reference = tokenizer
                 .decode(&item.example.ids[from..to], true)
@@ -84,7 +93,8 @@ impl Replies {
                 });
             }
         }
-        Ok(Self { asked, said: std::sync::Mutex::default() })
+        let too_long = material.held_out.len() - rows;
+        Ok(Self { asked, too_long, said: std::sync::Mutex::default() })
     }
 
     fn tally(&self, n: usize, answer: &str) -> Tally {
@@ -100,6 +110,11 @@ fn last_run(targets: &[bool]) -> Option<(usize, usize)> {
     let to = targets.iter().rposition(|learnt| *learnt)? + 1;
     let from = targets[..to].iter().rposition(|learnt| !learnt).map_or(0, |before| before + 1);
     (from > 0).then_some((from, to))
+}
+
+/// Whether a reply has room behind the opening. A row without one is not asked for any.
+fn leaves_room(targets: &[bool], context: usize) -> bool {
+    last_run(targets).is_none_or(|(from, _)| from + LONGEST <= context)
 }
 
 impl Suite for Replies {
@@ -162,7 +177,7 @@ impl Suite for Replies {
                 })
             })
             .collect();
-        json!({"facts": facts, "examples": examples})
+        json!({"facts": facts, "too_long": self.too_long, "examples": examples})
     }
 }
 
@@ -177,5 +192,13 @@ mod tests {
         assert_eq!(last_run(&[false, false]), None);
         // Plain text has no opening.
         assert_eq!(last_run(&[true, true]), None);
+    }
+
+    #[test]
+    fn an_opening_leaves_room_for_a_reply_or_is_left_out() {
+        let row = |opening: usize| [vec![false; opening], vec![true; 3]].concat();
+        assert!(leaves_room(&row(10), LONGEST + 10));
+        assert!(!leaves_room(&row(11), LONGEST + 10));
+        assert!(leaves_room(&[true, true], 1));
     }
 }

@@ -1,6 +1,11 @@
 //! Which model is loaded and how; the `[model]` table of the configuration.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+
+/// The longest prompt and answer together unless the configuration says otherwise.
+pub const CONTEXT: usize = 4096;
 
 /// The model a shop starts with.
 pub const DEFAULT_MODEL: &str = "smollm2-135m-instruct";
@@ -35,6 +40,21 @@ pub enum Quantise {
     None,
     Q8_0,
     Q4_0,
+}
+
+impl Settings {
+    /// The longest prompt and answer together, in tokens, of a model whose own limit is `own`.
+    pub fn context_of(&self, own: Option<usize>) -> usize {
+        if self.context == 0 { own.unwrap_or(CONTEXT).min(CONTEXT) } else { self.context }
+    }
+
+    /// The same of the model in `folder`, by its `config.json`; a file that cannot be read says nothing.
+    pub fn context_in(&self, folder: &Path) -> usize {
+        let text = fs_err::read(folder.join("config.json")).unwrap_or_default();
+        let config: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        let own = config.get("max_position_embeddings").and_then(serde_json::Value::as_u64);
+        self.context_of(own.map(|own| own as usize))
+    }
 }
 
 impl Default for Settings {

@@ -27,6 +27,11 @@ pub enum RunsError {
          {reserve_mib} in reserve); {fix}"
     )]
     Memory { need_mib: u64, free_mib: u64, weights_mib: u64, work_mib: u64, reserve_mib: u64, fix: String },
+    #[error(
+        "judging needs about {need_mib} MiB and {free_mib} MiB are free: with {reserve_mib} in reserve {missing_mib} MiB too few; \
+         free some, then resume the run: it is trained, and goes on with the judging"
+    )]
+    Judging { need_mib: u64, free_mib: u64, missing_mib: u64, reserve_mib: u64 },
     #[error("{waiting} runs are waiting already; cancel one, or raise runs.queue")]
     Full { waiting: usize },
     #[error("the server is going down; try again shortly")]
@@ -47,7 +52,7 @@ impl RunsError {
             Self::Recipe(_) => "recipe_invalid",
             Self::Base(fault) => fault.code(),
             Self::Rows(fault) => fault.code(),
-            Self::Memory { .. } => "run_memory",
+            Self::Memory { .. } | Self::Judging { .. } => "run_memory",
             Self::Full { .. } => "run_queue_full",
             Self::Draining => "draining",
             Self::Io(_) => "run_io",

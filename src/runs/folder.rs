@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FlockOperation;
 use serde::de::DeserializeOwned;
 
 use super::error::RunsError;
 use crate::domain::run::{Control, Row, Run, Scorecard, StepLog, Trial};
 
 /// What may be fetched of a run, by its public name.
-const ARTEFACTS: [(&str, &str); 11] = [
+const ARTEFACTS: [(&str, &str); 14] = [
     ("recipe.toml", "recipe.toml"),
+    ("winner.toml", "winner.toml"),
     ("rows.jsonl", "rows.jsonl"),
     ("report.json", "report.json"),
+    ("data.json", "data.json"),
     ("metrics.jsonl", "metrics.jsonl"),
     ("trials.jsonl", "trials.jsonl"),
     ("log.txt", "log.txt"),
@@ -22,6 +25,7 @@ const ARTEFACTS: [(&str, &str); 11] = [
     ("adapter_config.json", "adapter/adapter_config.json"),
     ("adapter_model.safetensors", "adapter/adapter_model.safetensors"),
     ("README.md", "adapter/README.md"),
+    ("model.gguf", "model.gguf"),
     ("run.json", "run.json"),
 ];
 
@@ -92,6 +96,13 @@ impl Folder {
     /// True if the trainer was told to give up.
     pub fn is_cancelled(&self) -> bool {
         fs_err::read_to_string(self.file("control")).is_ok_and(|word| word.trim() == "cancel")
+    }
+
+    /// True if a trainer held this folder and ended, however it ended: the kernel lets go of the lock that `train` takes.
+    pub(super) fn is_let_go(&self) -> bool {
+        let Ok(lock) = fs_err::File::open(self.file(".lock")) else { return false };
+        // Shared, and given back when the file is closed here.
+        rustix::fs::flock(lock.file(), FlockOperation::NonBlockingLockShared).is_ok()
     }
 
     /// True if the trainer left something to go on from.

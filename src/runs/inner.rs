@@ -121,8 +121,9 @@ impl Inner {
             if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
                 continue;
             }
-            match Folder::new(&path).run() {
-                Ok(run) if path.ends_with(&run.id) => found.push(run),
+            let folder = Folder::new(&path);
+            match folder.run() {
+                Ok(run) if path.ends_with(&run.id) => found.push(as_it_is(run, &folder)),
                 Ok(_) => {
                     tracing::warn!(folder = %path.display(), "a run that bears another name was left alone")
                 }
@@ -133,7 +134,9 @@ impl Inner {
         }
         let mut state = self.lock();
         for run in found {
-            if run.by == COMMAND_LINE || !state.runs.contains_key(&run.id) {
+            let is_news = run.by == COMMAND_LINE || !state.runs.contains_key(&run.id);
+            // What was refused since it was read is gone from the disk, and then from the list.
+            if is_news && self.folder(&run.id).file("run.json").is_file() {
                 state.runs.insert(run.id.clone(), run);
             }
         }
@@ -227,4 +230,20 @@ impl Inner {
             over
         });
     }
+}
+
+/// A run of the command line whose trainer was killed says for ever that it trains: nobody was left to write how it ended.
+fn as_it_is(run: Run, folder: &Folder) -> Run {
+    if run.by != COMMAND_LINE || run.state != RunState::Training || !folder.is_let_go() {
+        return run;
+    }
+    // It may have ended well since the file was read.
+    let run = folder.run().unwrap_or(run);
+    if run.state != RunState::Training {
+        return run;
+    }
+    let place = folder.path().display();
+    let fault =
+        format!("the trainer was ended before it could say how; `shopclerk train --resume {place}` goes on");
+    Run { state: RunState::Failed, fault: Some(fault), ..run }
 }

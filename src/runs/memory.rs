@@ -6,12 +6,15 @@ use serde_json::Value;
 
 use super::error::RunsError;
 use crate::domain::recipe::{BaseWeights, LoraRecipe, Range, Recipe, SearchMethod, TARGETS};
+use crate::model::settings::Quantise;
 
 const MIB: u64 = 1024 * 1024;
 /// What a trainer takes before it has a model: code, tokenizer, threads.
 const GROUND: u64 = 96 * MIB;
+/// What a judge holds at once: the base, the version that serves, and the adapter merged into a copy of its own.
+const JUDGED: u64 = 3;
 
-/// What a run is expected to take, in bytes.
+/// What a child is expected to take, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Need {
     /// The frozen weights.
@@ -46,8 +49,7 @@ pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
         BaseWeights::Q4_0 => 18,
     };
     let linear = shape.layers * shape.linear();
-    let table = shape.vocabulary * shape.hidden * if shape.tied { 1 } else { 2 };
-    let weights = linear * frozen / 32 + table * 4;
+    let weights = linear * frozen / 32 + shape.tables() * 4;
     // Weight, gradient, two moments, and the sum of the gradients of a step: five numbers of four bytes.
     let adapter = shape.layers * shape.adapter(recipe) * 20;
     // Short rows go through together, up to 512 tokens.
@@ -67,6 +69,41 @@ pub(super) fn need(base: &Path, recipe: &Recipe) -> Option<Need> {
 pub(super) fn check(base: &Path, recipe: &Recipe, reserve_mib: u64) -> Result<(), RunsError> {
     let (Some(need), Some(free)) = (need(base, recipe), free()) else { return Ok(()) };
     fits(need, (free, reserve_mib), &largest(recipe))
+}
+
+/// What a judge holds: everything it compares as it would serve, one of them in float32 while it is read and merged, and the logits
+/// of the longest row. What it keeps of finished answers is not in it.
+pub(super) fn judging(base: &Path, recipe: &Recipe, quantise: Quantise) -> Option<Need> {
+    let shape = Shape::read(base)?;
+    let served = match quantise {
+        Quantise::None => 128,
+        Quantise::Auto | Quantise::Q8_0 => 34,
+        Quantise::Q4_0 => 18,
+    };
+    let linear = shape.layers * shape.linear();
+    let weights = JUDGED * (linear * served / 32 + shape.tables() * 4) + linear * (128 - served) / 32;
+    // Once as the engine gives them, once put together.
+    let logits = 2 * recipe.data.max_tokens as u64 * shape.vocabulary;
+    Some(Need { weights, work: GROUND + 4 * logits })
+}
+
+/// Refuses to judge what would not fit; `limits` are how what serves is quantised, and the reserve.
+pub(super) fn check_judging(
+    base: &Path,
+    recipe: &Recipe,
+    (quantise, reserve_mib): (Quantise, u64),
+) -> Result<(), RunsError> {
+    let (Some(need), Some(free)) = (judging(base, recipe, quantise), free()) else { return Ok(()) };
+    let missing = (need.weights + need.work + reserve_mib * MIB).saturating_sub(free);
+    if missing == 0 {
+        return Ok(());
+    }
+    Err(RunsError::Judging {
+        need_mib: (need.weights + need.work).div_ceil(MIB),
+        free_mib: free / MIB,
+        missing_mib: missing.div_ceil(MIB),
+        reserve_mib,
+    })
 }
 
 /// What takes less memory, as far as the recipe does not do it yet.
@@ -155,6 +192,11 @@ impl Shape {
     /// Weights of the seven linear layers of one block.
     fn linear(&self) -> u64 {
         self.sizes().iter().map(|(_, rows, columns)| rows * columns).sum()
+    }
+
+    /// Weights of the tables of tokens at both ends.
+    fn tables(&self) -> u64 {
+        self.vocabulary * self.hidden * if self.tied { 1 } else { 2 }
     }
 
     /// Weights of the adapter of one block.
@@ -257,6 +299,27 @@ mod tests {
             searched.search.space.insert(key.to_owned(), Range::Choice(vec![value]));
         }
         assert_eq!(work(&searched), work(&large));
+    }
+
+    #[test]
+    fn a_judge_holds_three_models_and_the_logits_of_a_row() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("config.json"), CONFIG).unwrap();
+        let mut recipe = Recipe::default();
+        let mib = |recipe: &Recipe, quantise| {
+            let need = judging(dir.path(), recipe, quantise).unwrap();
+            ((need.weights / MIB), (need.work / MIB))
+        };
+        let (weights, work) = mib(&recipe, Quantise::Auto);
+        assert_eq!((weights, work), (944, 288));
+        assert!(mib(&recipe, Quantise::Q4_0).0 < weights && mib(&recipe, Quantise::None).0 > weights);
+        recipe.data.max_tokens *= 2;
+        assert!(mib(&recipe, Quantise::Auto).1 > work);
+        let reserve = 1 << 40;
+        let fault = check_judging(dir.path(), &recipe, (Quantise::Auto, reserve)).unwrap_err();
+        assert_eq!(fault.code(), "run_memory");
+        assert!(fault.to_string().contains("MiB too few"), "{fault}");
+        assert!(check_judging(&dir.path().join("none"), &recipe, (Quantise::Auto, reserve)).is_ok());
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod publish;
 pub mod rows;
 mod service;
 mod settings;
+mod way;
 mod work;
 
 pub use child::{Job, Launch};
@@ -26,3 +27,4 @@ pub use gather::{Gather, GatherError};
 pub use publish::{Publish, manifest_of};
 pub use service::{COMMAND_LINE, Details, Parts, Preview, RunEvent, Runs};
 pub use settings::Settings;
+pub use way::give_way;

@@ -35,7 +35,9 @@ pub fn manifest_of(folder: &Path, now: Millis) -> std::io::Result<Manifest> {
 
 /// What the adapter of `run` says of itself.
 pub(super) fn manifest(folder: &Folder, run: &Run, now: Millis) -> std::io::Result<Manifest> {
-    let text = fs_err::read_to_string(folder.file("recipe.toml"))?;
+    // Of a search the recipe that won: it says what the adapter is.
+    let won = folder.file("winner.toml");
+    let text = fs_err::read_to_string(if won.is_file() { won } else { folder.file("recipe.toml") })?;
     let base = Recipe::from_toml(&text).map(|recipe| recipe.base).unwrap_or_default();
     let scorecard = fs_err::read(folder.file("scorecard.json"))?;
     let mut scorecard: Scorecard = serde_json::from_slice(&scorecard).map_err(std::io::Error::other)?;

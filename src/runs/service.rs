@@ -16,7 +16,7 @@ use super::{Settings, memory, work};
 use crate::clock::Clock;
 use crate::domain::recipe::{Recipe, RecipeError};
 use crate::domain::run::{Control, Row, Run, RunState, Scorecard, StepLog, Trial};
-use crate::model::library;
+use crate::model::{self, library};
 
 /// Who asked for a run that `shopclerk train` made on the command line: it is shown, and left alone.
 pub const COMMAND_LINE: &str = "command line";
@@ -28,6 +28,8 @@ pub struct Parts {
     /// The folder of the models.
     pub models: PathBuf,
     pub settings: Settings,
+    /// How the model is served, and so judged.
+    pub model: model::Settings,
     pub clock: Clock,
     pub launch: Launch,
     pub gather: Arc<dyn Gather>,
@@ -101,6 +103,7 @@ impl Runs {
         admit(recipe)?;
         let base = library::resolve(&inner.parts.models, &recipe.base).map_err(RunsError::Base)?;
         memory::check(&base.path, recipe, inner.parts.settings.reserve_mib)?;
+        recipe.fits(inner.parts.model.context_in(&base.path))?;
         let waiting = inner.lock().runs.values().filter(|run| run.state == RunState::Queued).count();
         if waiting >= inner.parts.settings.queue {
             return Err(RunsError::Full { waiting });
@@ -120,8 +123,9 @@ impl Runs {
         fs_err::create_dir_all(folder.path())?;
         let prepared = inner.prepare(&folder, &run, recipe);
         if let Err(fault) = prepared {
-            // Nobody has heard of it.
+            // Who listed the runs meanwhile has seen it; in this order nobody takes it in again.
             let _ = fs_err::remove_dir_all(folder.path());
+            inner.lock().runs.remove(&run.id);
             return Err(fault);
         }
         inner.put(Run { state: RunState::Queued, ..run })
@@ -130,7 +134,12 @@ impl Runs {
     /// The rows that `recipe` would train on, without starting anything. Call it off the runtime.
     pub fn preview(&self, recipe: &Recipe, limit: usize) -> Result<Preview, RunsError> {
         admit(recipe)?;
-        let scratch = tempfile::Builder::new().prefix(".preview-").tempdir_in(&self.0.parts.root)?;
+        let parts = &self.0.parts;
+        // A base that is not there is said by whoever needs it.
+        if let Ok(base) = library::resolve(&parts.models, &recipe.base) {
+            recipe.fits(parts.model.context_in(&base.path))?;
+        }
+        let scratch = tempfile::Builder::new().prefix(".preview-").tempdir_in(&parts.root)?;
         let folder = Folder::new(scratch.path());
         let (count, report) = self.0.gather(recipe, &folder)?;
         Ok(Preview { rows: folder.rows(0, limit)?, count, report })

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::child::{Child, Job};
 use super::error::RunsError;
+use super::folder::Folder;
 use super::follow::Follow;
 use super::inner::{Inner, Wish};
 use super::rows::forget::{TAINTED, taint};
@@ -13,7 +14,7 @@ use super::service::RunEvent;
 use super::{memory, publish};
 use crate::domain::recipe::Recipe;
 use crate::domain::run::{Control, Run, RunState};
-use crate::model::library;
+use crate::model::library::{self, ModelFolder};
 
 /// How often the journal of a running trainer is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -93,10 +94,16 @@ fn go_on(inner: &Inner, id: &str, outcome: Outcome) -> Result<bool, RunsError> {
     Ok(false)
 }
 
-async fn train(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
-    let folder = inner.folder(id);
+/// What the run is to do, and the model it is about.
+fn asked(inner: &Inner, folder: &Folder) -> Result<(Recipe, ModelFolder), RunsError> {
     let recipe = Recipe::from_toml(&fs_err::read_to_string(folder.file("recipe.toml"))?)?;
     let base = library::resolve(&inner.parts.models, &recipe.base).map_err(RunsError::Base)?;
+    Ok((recipe, base))
+}
+
+async fn train(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
+    let folder = inner.folder(id);
+    let (recipe, base) = asked(inner, &folder)?;
     memory::check(&base.path, &recipe, inner.parts.settings.reserve_mib)?;
     let threads = match recipe.train.threads {
         0 => inner.parts.settings.threads(),
@@ -125,6 +132,9 @@ async fn train(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
 async fn evaluate(inner: &Inner, id: &str) -> Result<Outcome, RunsError> {
     let folder = inner.folder(id);
     let _ = fs_err::remove_file(folder.file("scorecard.json"));
+    let (recipe, base) = asked(inner, &folder)?;
+    let limits = (inner.parts.model.quantise, inner.parts.settings.reserve_mib);
+    memory::check_judging(&base.path, &recipe, limits)?;
     let threads = inner.parts.settings.threads();
     let job = Job::Evaluate { folder: folder.path().to_owned(), threads };
     Ok(match watch(inner, id, &job, "the evaluation").await? {

@@ -359,3 +359,14 @@ struct Said {
     text: String,
     logprob: Option<f32>,
 }
+
+#[cfg(test)]
+mod names {
+    use super::Tool;
+    use crate::domain::recipe::TOOLS;
+
+    #[test]
+    fn a_recipe_knows_the_tools_by_their_names() {
+        assert_eq!(Tool::ALL.map(Tool::name), TOOLS);
+    }
+}

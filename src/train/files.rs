@@ -37,7 +37,8 @@ pub fn sync_folder(folder: &Path) -> std::io::Result<()> {
     fs::File::open(folder)?.sync_all()
 }
 
-/// Makes a folder by filling another one beside it, syncing every file and renaming. What was there before is replaced.
+/// Makes a folder by filling another one beside it, syncing every file and renaming. What was there before is moved aside for that, and
+/// removed at last: a kill leaves the old folder, the new one, or for a moment none, but never a part of one.
 ///
 /// # Errors
 /// What `fill` says; nothing is left of it then.
@@ -53,17 +54,23 @@ pub fn write_folder<E: From<std::io::Error>>(
         fs::File::open(entry?.path())?.sync_all()?;
     }
     sync_folder(temp.path())?;
-    if folder.exists() {
-        fs::remove_dir_all(folder)?;
-    }
     // Opened to the owner alone by tempfile; the folder is like any other.
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
         fs::set_permissions(temp.path(), std::fs::Permissions::from_mode(0o755))?;
     }
+    let mut before = None;
+    if folder.exists() {
+        let aside = tempfile::Builder::new().prefix(".part-").tempdir_in(parent)?;
+        fs::rename(folder, aside.path().join("before"))?;
+        before = Some(aside);
+    }
     fs::rename(temp.keep(), folder)?;
     sync_folder(parent)?;
+    if let Some(before) = before {
+        before.close()?;
+    }
     Ok(())
 }
 
@@ -82,4 +89,27 @@ pub fn sweep(folder: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_replaced_whole_and_nothing_is_left_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("adapter");
+        for text in ["old", "new"] {
+            let fill = |into: &Path| fs::write(into.join(text), text);
+            write_folder(&folder, fill).unwrap();
+        }
+        let names = |folder: &Path| {
+            let entries = fs::read_dir(folder).unwrap();
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!((names(dir.path()), names(&folder)), (vec!["adapter".to_owned()], vec!["new".to_owned()]));
+        let failed = write_folder(&folder, |_| Err(std::io::Error::other("a full disk")));
+        assert!(failed.is_err());
+        assert_eq!((names(dir.path()), names(&folder)), (vec!["adapter".to_owned()], vec!["new".to_owned()]));
+    }
 }

@@ -8,7 +8,7 @@ use super::example::Example;
 use super::nn::{AdamW, Network, Options, learning_rate};
 use super::run::{Loss, Net, NetError, Pass, Stepped};
 use super::{TrainError, files, merge, nn, peft};
-use crate::domain::recipe::{OutputRecipe, Recipe};
+use crate::domain::recipe::{AdapterDtype, OutputRecipe, Recipe};
 
 const MOMENTS: &str = "moments.safetensors";
 
@@ -91,7 +91,8 @@ impl Net for Lora {
     }
 
     fn save(&self, folder: &Path) -> anyhow::Result<()> {
-        self.export(folder)?;
+        // Whole, whatever is written at the end: who goes on from half of the digits ends elsewhere.
+        peft::write_as(AdapterDtype::F32, folder, self.network.adapter(), &self.recipe)?;
         self.optimiser.save(&folder.join(MOMENTS))?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::nn::{Adapter, Matrix};
 use super::{TrainError, tensors};
-use crate::domain::recipe::{Recipe, TARGETS};
+use crate::domain::recipe::{AdapterDtype, Recipe, TARGETS};
 
 pub const CONFIG: &str = "adapter_config.json";
 pub const WEIGHTS: &str = "adapter_model.safetensors";
@@ -84,11 +84,24 @@ struct Written<'a> {
     use_dora: bool,
 }
 
-/// Writes `adapter`, as `recipe` had it trained, into the existing folder `dir`.
+/// Writes `adapter`, as `recipe` had it trained, into the existing folder `dir`, with its numbers as the recipe wants them.
 ///
 /// # Errors
 /// A disk that fails.
 pub fn write(dir: &Path, adapter: &Adapter, recipe: &Recipe) -> Result<(), TrainError> {
+    write_as(recipe.output.dtype, dir, adapter, recipe)
+}
+
+/// The same, with every number as `dtype`.
+///
+/// # Errors
+/// A disk that fails.
+pub(super) fn write_as(
+    dtype: AdapterDtype,
+    dir: &Path,
+    adapter: &Adapter,
+    recipe: &Recipe,
+) -> Result<(), TrainError> {
     let lora = &recipe.lora;
     let written = Written {
         peft_type: "LORA",
@@ -116,7 +129,7 @@ pub fn write(dir: &Path, adapter: &Adapter, recipe: &Recipe) -> Result<(), Train
     fs_err::write(dir.join(CONFIG), text)?;
     let matrices = adapter.tensors();
     let named = matrices.iter().map(|(name, matrix)| (format!("{PREFIX}{name}"), matrix)).collect();
-    tensors::write_as(recipe.output.dtype, &dir.join(WEIGHTS), named, &[])
+    tensors::write_as(dtype, &dir.join(WEIGHTS), named, &[])
 }
 
 /// A whole number without a point, as most readers expect of alpha; others as they are.

@@ -74,7 +74,8 @@ fn fault_of(text: &str) -> String {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("shopclerk.toml");
     fs_err::write(&file, text).unwrap();
-    let fault = Config::load(&Flags { config: Some(file), data: None }).expect_err("a fault").to_string();
+    let fault =
+        Config::load(&Flags { config: Some(file), ..Flags::default() }).expect_err("a fault").to_string();
     fault.replace(&*dir.path().to_string_lossy(), "DIR")
 }
 
@@ -105,9 +106,21 @@ fn every_fault_names_its_key_and_its_fix() {
 
 #[test]
 fn a_missing_file_is_said() {
-    let flags = Flags { config: Some("no-such.toml".into()), data: None };
+    let flags = Flags { config: Some("no-such.toml".into()), ..Flags::default() };
     insta::assert_snapshot!(Config::load(&flags).unwrap_err().to_string(), @r"
     the configuration has 1 fault(s):
       - no-such.toml: no such file; give --config an existing TOML file
     ");
+}
+
+#[test]
+fn the_flags_for_shop_and_model_win_and_are_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let load = |shop: std::path::PathBuf| {
+        Config::load(&Flags { shop: Some(shop), model: Some("big".to_owned()), ..Flags::default() })
+    };
+    let config = load(dir.path().to_owned()).unwrap();
+    assert_eq!((config.shop.folder.as_path(), config.model.name.as_str()), (dir.path(), "big"));
+    let fault = load(dir.path().join("none")).unwrap_err().to_string();
+    assert!(fault.contains("shop.folder: there is no folder"), "{fault}");
 }

@@ -32,7 +32,7 @@ fn reviews() -> String {
 }
 
 fn recipe() -> Recipe {
-    let mut recipe = Recipe { objective: Objective::Task, ..Recipe::default() };
+    let mut recipe = Recipe { name: "sentiment".to_owned(), objective: Objective::Task, ..Recipe::default() };
     recipe.data.files = vec!["reviews.jsonl".into()];
     (recipe.data.dev, recipe.data.test) = (0.2, 0.2);
     (recipe.data.max_tokens, recipe.data.too_long) = (160, TooLong::Drop);

@@ -31,6 +31,7 @@ mod rows;
 mod rows_erase;
 mod runs;
 mod runs_child;
+mod runs_faults;
 mod runs_publish;
 mod store;
 mod store_child;

@@ -54,6 +54,7 @@ pub(crate) fn open(data: &Path, shelf: &Arc<Shelf>) -> Runs {
         root: data.join("runs"),
         models: data.join("models"),
         settings: Settings { threads: 1, reserve_mib: 0, queue: 3, ..Settings::default() },
+        model: Default::default(),
         clock: Clock::System,
         launch: launch(),
         gather: Arc::new(TwoRows),
@@ -69,23 +70,23 @@ pub(crate) fn recipe(name: &str, steps: usize) -> Recipe {
 }
 
 /// A run that does not end by itself while a test lasts.
-const LONG: usize = 1_000_000;
+pub(crate) const LONG: usize = 1_000_000;
 
-struct Site {
-    data: tempfile::TempDir,
+pub(crate) struct Site {
+    pub(crate) data: tempfile::TempDir,
     shelf: Arc<Shelf>,
-    runs: Runs,
+    pub(crate) runs: Runs,
     events: broadcast::Receiver<RunEvent>,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (data, shelf) = (tempfile::tempdir().unwrap(), Arc::default());
         let runs = open(data.path(), &shelf);
         Self { events: runs.listen(), data, shelf, runs }
     }
 
-    fn submit(&self, recipe: &Recipe) -> Run {
+    pub(crate) fn submit(&self, recipe: &Recipe) -> Run {
         self.runs.submit(recipe, "anna").unwrap()
     }
 
@@ -96,7 +97,7 @@ impl Site {
         self.events = self.runs.listen();
     }
 
-    async fn state(&mut self, id: &str, wanted: RunState) -> Run {
+    pub(crate) async fn state(&mut self, id: &str, wanted: RunState) -> Run {
         timeout(PATIENCE, async {
             loop {
                 // What was before listening counts as well.
@@ -112,7 +113,7 @@ impl Site {
         .unwrap_or_else(|_| panic!("{:?} never became {wanted:?}", self.runs.get(id)))
     }
 
-    async fn step(&mut self, id: &str) -> usize {
+    pub(crate) async fn step(&mut self, id: &str) -> usize {
         timeout(PATIENCE, async {
             loop {
                 if let Some(RunEvent::Step { id: of, log }) = hear(&mut self.events).await
@@ -131,7 +132,7 @@ impl Site {
     }
 
     /// Waits for words in the log of a run.
-    async fn said(&self, id: &str, words: &str) {
+    pub(crate) async fn said(&self, id: &str, words: &str) {
         let waiting = async {
             while !self.log(id).contains(words) {
                 tokio::time::sleep(Duration::from_millis(5)).await;

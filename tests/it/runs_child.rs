@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use shopclerk::domain::recipe::Recipe;
 use shopclerk::domain::run::{Direction, Score, Scorecard, Suite};
-use shopclerk::runs::{Job, Launch, leash};
+use shopclerk::runs::{Job, Launch, give_way, leash};
 
 /// Starts the child for a job.
 pub(crate) fn launch() -> Launch {
@@ -55,13 +55,17 @@ fn process() {
     let dir = PathBuf::from(std::env::var("RUNS_CHILD_DIR").unwrap());
     leash::hold().unwrap();
     let recipe = Recipe::from_toml(&fs_err::read_to_string(dir.join("recipe.toml")).unwrap()).unwrap();
+    if recipe.name == "polite" {
+        give_way().unwrap();
+    }
     match std::env::var("RUNS_CHILD").unwrap().as_str() {
         "train" => train(&dir, &recipe),
         _ => evaluate(&dir, &recipe),
     }
 }
 
-/// `train.max_steps` steps. Named `dies`, it stops at step 3 the first time; named `silent`, it writes no adapter.
+/// `train.max_steps` steps. Named `dies`, it stops at step 3 the first time; named `silent`, it writes no adapter; named
+/// `polite`, it gives way.
 fn train(dir: &Path, recipe: &Recipe) {
     let resume = std::env::var("RUNS_CHILD_RESUME").unwrap() == "true";
     let threads = std::env::var("RUNS_CHILD_THREADS").unwrap();

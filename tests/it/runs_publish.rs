@@ -7,7 +7,7 @@ use std::time::Duration;
 use shopclerk::clock::Clock;
 use shopclerk::domain::run::{Manifest, Run, RunState};
 use shopclerk::model::adapters::Registry;
-use shopclerk::runs::{Parts, Publish, Runs, Settings};
+use shopclerk::runs::{Parts, Publish, Runs, Settings, manifest_of};
 
 use super::adapters::made::Made;
 use super::runs::{TwoRows, recipe};
@@ -52,6 +52,7 @@ fn open(data: &Path) -> Runs {
         root: data.join("runs"),
         models: data.join("models"),
         settings: Settings { threads: 1, reserve_mib: 0, ..Settings::default() },
+        model: Default::default(),
         clock: Clock::System,
         launch: launch(),
         gather: Arc::new(TwoRows),
@@ -91,4 +92,43 @@ async fn a_crash_after_publishing_publishes_nothing_twice() {
     let registry = Registry::new(data.path().join("adapters"), Vec::new());
     assert_eq!(registry.versions("shop").unwrap(), [1]);
     runs.shut_down().await;
+}
+
+/// A search's recipe says what was tried; the one that won says what the adapter is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manifest_tells_the_recipe_that_ran() {
+    let data = tempfile::tempdir().unwrap();
+    let runs = open(data.path());
+    let asked = recipe("shop", 2);
+    let id = runs.submit(&asked, "anna").unwrap().id;
+    done(&runs, &id).await;
+    let folder = data.path().join("runs").join(&id);
+    assert_eq!(manifest_of(&folder, 1).unwrap().recipe, asked.to_toml());
+    let mut won = asked;
+    won.train.lr = 5e-3;
+    fs_err::write(folder.join("winner.toml"), won.to_toml()).unwrap();
+    let manifest = manifest_of(&folder, 1).unwrap();
+    assert_eq!((manifest.recipe, manifest.base.as_str()), (won.to_toml(), "pretend"));
+    runs.shut_down().await;
+}
+
+/// The name an adapter is taken in under says whose work it will do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_chats_is_not_taken_in_as_a_tool() {
+    let data = tempfile::tempdir().unwrap();
+    let runs = open(data.path());
+    let id = runs.submit(&recipe("shop", 1), "anna").unwrap().id;
+    done(&runs, &id).await;
+    runs.shut_down().await;
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_shopclerk"))
+        .arg("--data")
+        .arg(data.path())
+        .args(["adapter", "import"])
+        .arg(data.path().join("runs").join(&id))
+        .arg("sentiment")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("name: \"sentiment\" is a tool's"), "{told}");
+    assert!(!data.path().join("adapters/sentiment").exists());
 }

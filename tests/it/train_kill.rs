@@ -78,6 +78,20 @@ fn killed_at_twenty_random_steps_every_resume_ends_with_the_same_adapter() {
     println!("20 kills in {steps} steps, 20 equal adapters");
 }
 
+#[test]
+fn a_cancelled_run_goes_on_with_resume() {
+    let dir = tempfile::tempdir().unwrap();
+    let (base, whole) = whole(dir.path());
+    let folder = run_folder(&dir.path().join("cancelled"), &recipe(&base), 40);
+    fs_err::write(folder.join("control"), "cancel\n").unwrap();
+    let output = trainer(&folder, &[]).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && told.contains("cancelled; `shopclerk train --resume "), "{told}");
+    let output = trainer(&folder, &["--resume"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(adapter(&folder), adapter(&whole));
+}
+
 /// The shell's limit on the size of a file stands for a disk that is full.
 #[test]
 fn a_full_disk_is_told_and_nothing_is_lost() {

@@ -1,11 +1,14 @@
 //! The loop without a network: stopping, going on, choosing, giving up.
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use shopclerk::domain::recipe::{Objective, Range, Recipe, SearchMethod};
 use shopclerk::domain::run::{Control, StepLog, Trial};
+use shopclerk::train::run::checkpoint::State;
+use shopclerk::train::run::control::ControlFile;
 use shopclerk::train::run::{Folder, Net, Order, Outcome, Start, Steering, journal, run};
 
 use super::train_made::{Heard, Point, Script, losses, run_folder, tokenizer};
@@ -126,6 +129,33 @@ fn a_run_that_is_cancelled_before_any_step_goes_on_as_if_nothing_had_happened() 
         );
         assert_eq!(adapter(dir.path()), adapter(whole.path()));
     }
+}
+
+/// `cancel` stays in the file until somebody takes it back, as `train --resume` does.
+#[test]
+fn a_cancelled_run_goes_on_once_the_word_is_taken_back() {
+    let dir = tempfile::tempdir().unwrap();
+    run_folder(dir.path(), &recipe(), 40);
+    let mut control = ControlFile(dir.path().join("control"));
+    fs_err::write(&control.0, "cancel\n").unwrap();
+    assert_eq!(Start1::fresh(dir.path()).go(&mut control).0.unwrap(), None);
+    assert_eq!(Start1::resume(dir.path()).go(&mut control).0.unwrap(), None);
+    control.go_on().unwrap();
+    assert!(Start1::resume(dir.path()).go(&mut control).0.unwrap().is_some());
+}
+
+/// A kill at any moment finds the checkpoint: it is never removed to be written again.
+#[test]
+fn a_step_that_is_saved_again_keeps_its_network() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, net) = (Folder::new(dir.path()), Point::new(&recipe()));
+    let state = State { step: 4, ..State::default() };
+    folder.save(&state, &net).unwrap();
+    let file = || fs_err::metadata(folder.checkpoint(4).join("point.json")).unwrap().ino();
+    let before = file();
+    let later = State { seconds: 2.0, ..state };
+    folder.save(&later, &net).unwrap();
+    assert_eq!((file(), folder.newest().unwrap()), (before, Some(later)));
 }
 
 /// Only the best checkpoints and one for the way back: a start that lost its last steps does them again.
@@ -332,6 +362,9 @@ fn a_space_that_cannot_be_searched_is_explained() {
         (("data.dev", Range::Choice(vec![0.1.into()])), "only fields of `train` and `lora`"),
         (("train.lr", Range::Choice(vec![7.0.into()])), "train.lr: 7"),
         (("train.lr", Range::Between { min: 0.1, max: 0.2, log: false }), "a grid needs a list"),
+        (("lora.rank", Range::Between { min: 0.0, max: 8.0, log: false }), "lora.rank: 0"),
+        (("train.lr", Range::Between { min: 1e-5, max: 5.0, log: true }), "train.lr: 5"),
+        (("lora.base", Range::Between { min: 0.0, max: 1.0, log: false }), "search.space"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         run_folder(dir.path(), &searched(SearchMethod::Grid, &[space]), 40);

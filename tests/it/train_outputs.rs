@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use shopclerk::domain::recipe::{Objective, Recipe};
+use shopclerk::domain::recipe::{AdapterDtype, Objective, Recipe};
 use shopclerk::train::lora::Lora;
 use shopclerk::train::nn::Network;
 use shopclerk::train::peft;
@@ -58,6 +58,37 @@ fn a_recipe_of_plain_text_makes_an_adapter_a_merged_model_and_a_gguf_file() {
         assert!(off < most && apart(&found, &untrained) > 2.0 * most, "{}: {off}", folder.display());
     }
     assert!(!run.join(".part-gguf").exists());
+}
+
+/// Half of the digits are for whoever serves; who goes on needs all of them.
+#[test]
+fn a_checkpoint_is_whole_whatever_is_written_at_the_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = model(dir.path(), "llama");
+    let mut recipe = recipe_of(lora());
+    recipe.output.dtype = AdapterDtype::F16;
+    let learn = |net: &mut Lora, step: usize| {
+        let pass = Pass { step: step as u64, first_row: 0, scale: 0.1 };
+        net.backward(&[row(30, 1)], &pass).unwrap();
+        net.step(step, 10).unwrap();
+    };
+    let saved = |net: &Lora, name: &str| {
+        let folder = dir.path().join(name);
+        fs_err::create_dir(&folder).unwrap();
+        net.save(&folder).unwrap();
+        fs_err::read(folder.join(peft::WEIGHTS)).unwrap()
+    };
+    let mut net = Lora::load(&base, &recipe).unwrap();
+    learn(&mut net, 1);
+    let first = saved(&net, "first");
+    let mut again = Lora::load(&base, &recipe).unwrap();
+    again.load(&dir.path().join("first")).unwrap();
+    learn(&mut net, 2);
+    learn(&mut again, 2);
+    assert!(saved(&net, "whole") == saved(&again, "resumed"), "a resumed run ends with another adapter");
+    net.export(&dir.path().join("whole")).unwrap();
+    let exported = fs_err::read(dir.path().join("whole").join(peft::WEIGHTS)).unwrap();
+    assert!(exported.len() < first.len(), "{} of {}", exported.len(), first.len());
 }
 
 /// B begins as zero and hides A; once it has moved, both have to learn.

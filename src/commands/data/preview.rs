@@ -61,6 +61,9 @@ pub(super) fn run(args: &Args, config: &Config, json: bool) -> anyhow::Result<()
     let place = Place { folder: scratch.path(), beside: &beside, now, wording: Some(&wording), clean };
     let source = prepare::prepare(&recipe, place)?;
     let base = library::resolve(&config.models_dir(), &recipe.base)?;
+    if is_recipe(&args.what) {
+        recipe.fits(config.model.context_in(&base.path))?;
+    }
     let encoder = Encoder::load(&base.path, source.now)?;
     let rows = scratch.path().join(prepare::ROWS);
     let corpus = Corpus::build(&rows, scratch.path(), &encoder, (&recipe.data, recipe.objective))?;
@@ -86,7 +89,7 @@ fn recipe(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
         bail!("{}: no such file", file.display());
     }
     let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-    let mut recipe = if file.extension().is_some_and(|e| e == "toml") {
+    let mut recipe = if is_recipe(&file) {
         Recipe::from_toml(&fs_err::read_to_string(&file)?).with_context(|| file.display().to_string())?
     } else {
         let mut recipe = Recipe::default();
@@ -98,6 +101,11 @@ fn recipe(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
         recipe.base.clone_from(base);
     }
     Ok((recipe, beside))
+}
+
+/// A recipe, or the folder of a run; else a file of rows.
+fn is_recipe(what: &Path) -> bool {
+    what.is_dir() || what.extension().is_some_and(|e| e == "toml")
 }
 
 /// Plain text is learnt as text, everything else as dialogues.

@@ -116,11 +116,7 @@ impl Base {
             .map_err(|fault| anyhow::anyhow!("{}: {fault}; import the model again", file.display()))?;
         let added = tokenizer.get_added_tokens_decoder().into_values();
         let control: Vec<String> = added.filter(|token| token.special).map(|token| token.content).collect();
-        let file = folder.join("config.json");
-        let shape: serde_json::Value =
-            serde_json::from_slice(&fs_err::read(&file)?).with_context(|| file.display().to_string())?;
-        let own = shape["max_position_embeddings"].as_u64().map_or(CONTEXT, |n| n as usize);
-        let context = if config.model.context == 0 { own.min(CONTEXT) } else { config.model.context };
+        let context = config.model.context_in(&folder);
         Ok(Self {
             guard: Guard::new(&control),
             tokenizer: Some(tokenizer),
@@ -137,8 +133,6 @@ impl Base {
     }
 }
 
-/// The longest prompt and answer that are served unless `model.context` says otherwise.
-const CONTEXT: usize = 4096;
 /// A model with smaller files than this is not reminded of earlier turns; the engine draws the line at the same place.
 const SMALL: u64 = 1_000_000_000;
 

@@ -32,15 +32,13 @@ pub(super) struct Args {
     /// Where the answers go
     #[arg(long, value_name = "FILE.jsonl", required_unless_present = "shop")]
     output: Option<PathBuf>,
-    /// Name of a model, its folder, or `scripted`
-    #[arg(long, value_name = "NAME|DIR")]
-    model: Option<String>,
     /// For qa: what to make of the pairs
     #[arg(long = "as", value_name = "FORM", conflicts_with = "shop")]
     form: Option<Form>,
     /// Give way to everything else on this machine, such as a server
     #[arg(long)]
     nice: bool,
+    // To clap this and the flag of all commands are one argument: the configuration has the folder already.
     /// For extract: a shop's folder, whose products.json gets new attributes from its descriptions
     #[arg(long, value_name = "DIR", conflicts_with_all = ["input", "output"])]
     shop: Option<PathBuf>,
@@ -98,25 +96,19 @@ struct Failure {
     message: String,
 }
 
-pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     if args.nice {
-        rustix::process::nice(10).context("the priority cannot be lowered")?;
-    }
-    if let Some(model) = args.model.clone() {
-        config.model.name = model;
+        crate::runs::give_way().context("the priority cannot be lowered")?;
     }
     if let Some(shop) = &args.shop {
         if args.tool != Name::Extract {
             bail!("--shop: only `tool extract` reads a catalogue");
         }
-        config.shop.folder.clone_from(shop);
-        config.check()?;
         return enrich::run(shop, &args.enrich, &config).await;
     }
     if args.form.is_some() && args.tool != Name::Qa {
         bail!("--as: only `tool qa` makes pairs");
     }
-    config.check()?;
     let input = args.input.as_deref().context("--input: name a file")?;
     let output = args.output.as_deref().context("--output: name a file")?;
     // Before the model is loaded: a wrong path should not take seconds to be said.

@@ -1,6 +1,6 @@
 //! Reading a recipe, and what is wrong with one.
 
-use super::{Objective, Recipe, SearchMethod, TARGETS};
+use super::{Objective, Recipe, SearchMethod, TARGETS, TOOLS};
 
 /// Everything wrong with a recipe.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +29,22 @@ impl Recipe {
         self.lora.alpha / if self.lora.rslora { rank.sqrt() } else { rank }
     }
 
+    /// Refuses rows that the judge could not read: `context` is how much the base is served with.
+    ///
+    /// # Errors
+    /// The field and the fix.
+    pub fn fits(&self, context: usize) -> Result<(), RecipeError> {
+        let asked = self.data.max_tokens;
+        if asked <= context {
+            return Ok(());
+        }
+        Err(RecipeError(vec![format!(
+            "data.max_tokens: {asked}: {} is served, and so judged, with at most {context} tokens; use {context} or less, or \
+             raise model.context if the model knows more",
+            self.base
+        )]))
+    }
+
     pub fn check(&self) -> Result<(), RecipeError> {
         let mut faults = Vec::new();
         let mut need = |ok: bool, fault: String| {
@@ -40,6 +56,8 @@ impl Recipe {
             is_name(&self.name),
             format!("name: {:?}: use lower-case letters, digits and dashes, at most 40", self.name),
         );
+        let misnamed = misnamed(self);
+        need(misnamed.is_none(), misnamed.unwrap_or_default());
         need(!self.base.is_empty(), "base: name a model, e.g. smollm2-135m-instruct".to_owned());
         let data = &self.data;
         for (key, share) in [("data.dev", data.dev), ("data.test", data.test)] {
@@ -70,6 +88,10 @@ impl Recipe {
                 format!("lora.targets: {target:?}: use any of {}", TARGETS.join(", ")),
             );
         }
+        for target in TARGETS {
+            let times = lora.targets.iter().filter(|named| *named == target).count();
+            need(times < 2, format!("lora.targets: {target:?} is named {times} times; name it once"));
+        }
         let train = &self.train;
         need(
             train.epochs > 0.0 && train.epochs <= 1000.0,
@@ -84,7 +106,10 @@ impl Recipe {
         for (key, beta) in [("train.beta1", train.beta1), ("train.beta2", train.beta2)] {
             need((0.0..1.0).contains(&beta), format!("{key}: {beta}: use 0 to below 1"));
         }
-        need(train.eps > 0.0, format!("train.eps: {}: use a small positive number", train.eps));
+        need(
+            train.eps > 0.0 && train.eps.is_finite(),
+            format!("train.eps: {}: use a small positive number", train.eps),
+        );
         for (key, value) in [
             ("train.clip", train.clip),
             ("train.weight_decay", train.weight_decay),
@@ -95,6 +120,10 @@ impl Recipe {
         ] {
             need(value >= 0.0 && value.is_finite(), format!("{key}: {value}: use 0 or more"));
         }
+        need(
+            self.gate.loss_gain.is_finite(),
+            format!("gate.loss_gain: {}: use a number, such as 0 or 0.05", self.gate.loss_gain),
+        );
         need(train.keep >= 1, "train.keep: 0 would throw the result away; use 1 or more".to_owned());
         need(
             self.search.method == SearchMethod::None || !self.search.space.is_empty(),
@@ -104,10 +133,73 @@ impl Recipe {
     }
 }
 
+/// What is wrong with a name for what the recipe trains: under its name an adapter is promoted, and does the work of that name.
+fn misnamed(recipe: &Recipe) -> Option<String> {
+    let name = &recipe.name;
+    match (recipe.objective == Objective::Task, TOOLS.contains(&name.as_str())) {
+        (true, false) => Some(format!(
+            "name: {name:?}: what objective = \"task\" trains does the work of the tool it is named after; use one of {}",
+            TOOLS.join(", ")
+        )),
+        (false, true) => Some(format!(
+            "name: {name:?} is a tool's, and this recipe does not train it; use another name, or objective = \"task\" and \
+             labelled rows"
+        )),
+        _ => None,
+    }
+}
+
 /// A name that is safe as a folder: lower-case letters, digits and dashes, 1 to 40, no dash at the ends.
 pub fn is_name(name: &str) -> bool {
     (1..=40).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault_of(text: &str) -> String {
+        Recipe::from_toml(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn a_name_says_what_a_run_is_for() {
+        let task = fault_of("objective = \"task\"");
+        assert!(task.contains("name: \"shop\"") && task.contains("extract, sentiment, qa"), "{task}");
+        for objective in ["chat", "text"] {
+            let fault = fault_of(&format!("name = \"sentiment\"\nobjective = \"{objective}\""));
+            assert!(fault.contains("name: \"sentiment\" is a tool's"), "{fault}");
+        }
+        for tool in TOOLS {
+            Recipe::from_toml(&format!("name = \"{tool}\"\nobjective = \"task\""))
+                .expect("a tool's own name");
+        }
+    }
+
+    #[test]
+    fn what_would_fail_after_training_is_refused_before() {
+        let fault = fault_of("[lora]\ntargets = [\"q_proj\", \"v_proj\", \"q_proj\"]");
+        assert!(fault.contains("lora.targets: \"q_proj\" is named 2 times"), "{fault}");
+        // Nothing is less than no number: such a gate would let everything in.
+        for (field, text) in [
+            ("gate.loss_gain", "[gate]\nloss_gain = nan"),
+            ("gate.loss_gain", "[gate]\nloss_gain = -inf"),
+            ("gate.tool_loss", "[gate]\ntool_loss = nan"),
+            ("gate.current_loss", "[gate]\ncurrent_loss = inf"),
+            ("data.dev", "[data]\ndev = nan"),
+            ("lora.alpha", "[lora]\nalpha = inf"),
+            ("lora.dropout", "[lora]\ndropout = nan"),
+            ("lora.plus", "[lora]\nplus = nan"),
+            ("train.lr", "[train]\nlr = nan"),
+            ("train.eps", "[train]\neps = inf"),
+            ("train.beta2", "[train]\nbeta2 = nan"),
+            ("search.minutes", "[search]\nminutes = nan"),
+        ] {
+            assert!(fault_of(text).contains(field), "{text}");
+        }
+        Recipe::from_toml("[gate]\nloss_gain = -0.5").expect("a gate may be wide");
+    }
 }

@@ -14,11 +14,14 @@ pub use check::{RecipeError, is_name};
 /// The seven linear layers of a decoder block that an adapter may sit on, in the order of PEFT's names.
 pub const TARGETS: [&str; 7] = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
+/// The tools that labelled rows can train: such an adapter bears its tool's name, and does that tool's work when it is promoted.
+pub const TOOLS: [&str; 3] = ["extract", "sentiment", "qa"];
+
 /// One fine-tuning run, complete.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Recipe {
-    /// The adapter's name: lower-case letters, digits and dashes. A tool's adapter bears the tool's name.
+    /// The adapter's name: lower-case letters, digits and dashes. A tool's adapter bears the tool's name, of [`TOOLS`], and no other does.
     pub name: String,
     /// The model to adapt: a name in the library, or a folder.
     pub base: String,

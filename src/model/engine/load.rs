@@ -17,9 +17,6 @@ use super::super::{Facts, ModelError, Settings};
 use super::generation::{Generations, Plan, fresh_name};
 use super::merge;
 
-/// The longest prompt and answer together unless the configuration says otherwise.
-const CONTEXT: usize = 4096;
-
 pub(super) struct Loaded {
     pub(super) facts: Facts,
     pub(super) tokenizer: Arc<Tokenizer>,
@@ -48,7 +45,7 @@ pub(super) async fn load(folder: &Path, name: &str, settings: &Settings) -> Resu
         (0, false) => 1,
         (n, _) => n,
     };
-    let context = if settings.context == 0 { shape.context.min(CONTEXT) } else { settings.context };
+    let context = settings.context_of(shape.context);
     if !on_gpu && std::env::var_os("RAYON_NUM_THREADS").is_none() {
         set_threads(settings.threads);
     }
@@ -212,7 +209,7 @@ fn is_small(folder: &Path) -> bool {
 /// What `config.json` says about sizes.
 #[derive(Debug, PartialEq)]
 struct Shape {
-    context: usize,
+    context: Option<usize>,
     layers: u64,
     kv_heads: u64,
     head_dim: u64,
@@ -230,7 +227,7 @@ impl Shape {
         };
         let heads = need("num_attention_heads")?;
         Ok(Self {
-            context: number("max_position_embeddings").unwrap_or(CONTEXT as u64) as usize,
+            context: number("max_position_embeddings").map(|own| own as usize),
             layers: need("num_hidden_layers")?,
             kv_heads: number("num_key_value_heads").unwrap_or(heads),
             head_dim: match number("head_dim") {

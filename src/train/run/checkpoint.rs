@@ -1,7 +1,8 @@
 //! Checkpoints: everything a killed run needs to go on as if nothing had happened.
 //!
 //! `checkpoints/step-000012/` holds the network's files and `state.json`. It appears whole or not at all (written beside its
-//! place, synced, renamed), and the one before is removed only then. Kept are the newest and the best.
+//! place, synced, renamed), and the one before is removed only then. Kept are the newest and the best. A step that is saved again
+//! keeps its network, which is the same, and gets a new `state.json`: nothing is removed that a kill could leave removed.
 
 use std::path::PathBuf;
 
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Folder, Net};
 use crate::train::files;
+
+const STATE: &str = "state.json";
 
 /// Why a run ended before its last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,11 +69,16 @@ impl Folder {
     /// # Errors
     /// A full disk; the checkpoints before are untouched.
     pub fn save(&self, state: &State, net: &dyn Net) -> anyhow::Result<()> {
-        let written = files::write_folder(&self.checkpoint(state.step), |folder| {
-            net.save(folder)?;
-            files::write_json(&folder.join("state.json"), state)?;
-            anyhow::Ok(())
-        });
+        let place = self.checkpoint(state.step);
+        let written = if place.join(STATE).is_file() {
+            files::write_json(&place.join(STATE), state).map_err(anyhow::Error::from)
+        } else {
+            files::write_folder(&place, |folder| {
+                net.save(folder)?;
+                files::write_json(&folder.join(STATE), state)?;
+                anyhow::Ok(())
+            })
+        };
         written.with_context(|| {
             format!(
                 "the checkpoint of step {} cannot be written to {}; what was written before is whole: free some space and \
@@ -95,7 +103,7 @@ impl Folder {
     pub fn newest(&self) -> anyhow::Result<Option<State>> {
         files::sweep(&self.checkpoints())?;
         let Some(step) = self.saved_steps()?.into_iter().max() else { return Ok(None) };
-        let file = self.checkpoint(step).join("state.json");
+        let file = self.checkpoint(step).join(STATE);
         let state: State =
             serde_json::from_str(&fs::read_to_string(&file)?).with_context(|| file.display().to_string())?;
         Ok(Some(state))

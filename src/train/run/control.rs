@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::domain::run::Control;
+use crate::train::files;
 
 /// Asked before every step.
 pub trait Steering {
@@ -15,6 +16,16 @@ pub trait Steering {
 /// Reads the word from a file.
 #[derive(Clone, Debug)]
 pub struct ControlFile(pub PathBuf);
+
+impl ControlFile {
+    /// Takes back what was said to an earlier start: a run that was cancelled would end again before its first step.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn go_on(&self) -> std::io::Result<()> {
+        files::write(&self.0, b"go\n")
+    }
+}
 
 impl Steering for ControlFile {
     /// `go` if there is no file, or nothing in it that is a word.

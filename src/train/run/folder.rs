@@ -1,12 +1,18 @@
 //! The names in a run's folder, and that only one trainer works in it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use fs_err as fs;
 use rustix::fs::FlockOperation;
+use rustix::io::Errno;
 
 use crate::domain::recipe::Recipe;
+
+/// A server that lists the runs holds the lock for a moment, to see whether anybody else does.
+const LOOK: Duration = Duration::from_millis(20);
+const LOOKS: usize = 10;
 
 /// A run's folder.
 #[derive(Clone, Debug)]
@@ -100,12 +106,24 @@ impl Folder {
     pub fn lock(&self) -> anyhow::Result<Lock> {
         let path = self.0.join(".lock");
         let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-        match rustix::fs::flock(file.file(), FlockOperation::NonBlockingLockExclusive) {
+        let mut taken = lock_of(&file);
+        for _ in 0..LOOKS {
+            if taken != Err(Errno::WOULDBLOCK) {
+                break;
+            }
+            std::thread::sleep(LOOK);
+            taken = lock_of(&file);
+        }
+        match taken {
             Ok(()) => Ok(Lock(file)),
-            Err(fault) if fault == rustix::io::Errno::WOULDBLOCK => {
+            Err(fault) if fault == Errno::WOULDBLOCK => {
                 bail!("{}: another trainer works in this folder; wait for it or stop it", self.0.display())
             }
             Err(fault) => Err(std::io::Error::from(fault)).with_context(|| path.display().to_string()),
         }
     }
+}
+
+fn lock_of(file: &fs::File) -> Result<(), Errno> {
+    rustix::fs::flock(file.file(), FlockOperation::NonBlockingLockExclusive)
 }

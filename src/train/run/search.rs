@@ -13,7 +13,7 @@ use super::checkpoint::{State, Stop};
 use super::journal;
 use super::net::Diverged;
 use super::session::Session;
-use super::space::Space;
+use super::space::{Space, Values};
 use super::steps::{Ended, Work, train};
 use super::{Folder, Net};
 use crate::domain::recipe::Recipe;
@@ -51,14 +51,12 @@ pub fn search(session: &mut Session<'_>) -> anyhow::Result<Option<Winner>> {
             break;
         }
         let values = space.values(number, &finished)?;
-        let mut tried = space.recipe(&values)?;
-        if recipe.search.minutes > 0.0 && (tried.train.minutes == 0.0 || tried.train.minutes > left) {
-            tried.train.minutes = left.max(0.01);
-        }
         session.show.say(&format!("trial {number}: {}", serde_json::to_string(&values)?));
+        let limit = (recipe.search.minutes > 0.0).then_some(left);
         let begun = Instant::now();
         let mut trial = Trial { number, values, dev_loss: None, pruned: false, fault: None, seconds: 0.0 };
-        match attempt(session, &tried, (number, &finished)) {
+        let tried = drawn(&space, &trial.values, limit);
+        match tried.and_then(|tried| attempt(session, &tried, (number, &finished))) {
             Ok(None) => return Ok(None),
             Ok(Some((state, _))) => {
                 trial.dev_loss = state.best.first().map(|kept| kept.dev_loss);
@@ -87,6 +85,17 @@ pub fn search(session: &mut Session<'_>) -> anyhow::Result<Option<Winner>> {
     let tried = space.recipe(values)?;
     let again = attempt(session, &tried, (best, &[]))?;
     Ok(again.map(|(state, net)| Winner { trial: best, recipe: tried, state, net }))
+}
+
+/// The recipe of a trial, with at most so many minutes. Values that make none lose their trial, as numbers that run away do.
+fn drawn(space: &Space<'_>, values: &Values, minutes: Option<f64>) -> anyhow::Result<Recipe> {
+    let mut tried = space.recipe(values).map_err(|fault| Diverged(format!("{fault:#}")))?;
+    if let Some(left) = minutes
+        && (tried.train.minutes == 0.0 || tried.train.minutes > left)
+    {
+        tried.train.minutes = left.max(0.01);
+    }
+    Ok(tried)
 }
 
 /// Runs a trial to its end; one that has ended is only loaded.
@@ -218,4 +227,23 @@ pub fn table(trials: &[Trial], best: usize) -> Vec<String> {
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::recipe::{Range, SearchMethod};
+
+    #[test]
+    fn a_draw_that_makes_no_recipe_loses_its_trial_alone() {
+        let mut recipe = Recipe::default();
+        recipe.search.method = SearchMethod::Tpe;
+        let rates = Range::Between { min: 1e-5, max: 1e-2, log: true };
+        recipe.search.space.insert("train.lr".to_owned(), rates);
+        let space = Space::new(&recipe).unwrap();
+        let values = |lr: f64| Values::from([("train.lr".to_owned(), lr.into())]);
+        let fault = drawn(&space, &values(5.0), None).unwrap_err().downcast::<Diverged>().unwrap();
+        assert!(fault.0.contains("train.lr: 5"), "{fault}");
+        assert_eq!(drawn(&space, &values(1e-3), Some(2.0)).unwrap().train.minutes, 2.0);
+    }
 }

@@ -43,7 +43,9 @@ impl<'a> Space<'a> {
                 key.starts_with("train.") || key.starts_with("lora."),
                 "search.space: {key:?}: only fields of `train` and `lora` can be searched"
             );
-            for value in ends(range).with_context(|| format!("search.space.{key:?}"))? {
+            for value in
+                ends(range, is_whole(recipe, key)).with_context(|| format!("search.space.{key:?}"))?
+            {
                 put(recipe, &BTreeMap::from([(key.clone(), value)]))?;
             }
             match range {
@@ -101,7 +103,7 @@ impl<'a> Space<'a> {
         let wide = width(range);
         let blind = random.unit() * wide;
         if seen.len() < BLIND {
-            return value(range, blind, self.is_whole(key));
+            return value(range, blind, is_whole(self.recipe, key));
         }
         let (good, bad) = seen.split_at((seen.len() as f64 * GOOD).ceil() as usize);
         let estimate = |part: &[(f64, f64)]| -> anyhow::Result<_> {
@@ -127,12 +129,7 @@ impl<'a> Space<'a> {
             .map(|at| (likes.log_pdf(at) - dislikes.log_pdf(at), at))
             .max_by(|a, b| a.0.total_cmp(&b.0))
             .map_or(blind, |(_, at)| at);
-        value(range, best, self.is_whole(key))
-    }
-
-    fn is_whole(&self, key: &str) -> bool {
-        let recipe = serde_json::to_value(self.recipe).unwrap_or_default();
-        recipe.pointer(&pointer(key)).is_some_and(Value::is_u64)
+        value(range, best, is_whole(self.recipe, key))
     }
 
     /// The recipe with these values in it, and without a search.
@@ -142,6 +139,12 @@ impl<'a> Space<'a> {
     pub fn recipe(&self, values: &Values) -> anyhow::Result<Recipe> {
         put(self.recipe, values)
     }
+}
+
+/// Whether a field takes whole numbers.
+fn is_whole(recipe: &Recipe, key: &str) -> bool {
+    let recipe = serde_json::to_value(recipe).unwrap_or_default();
+    recipe.pointer(&pointer(key)).is_some_and(Value::is_u64)
 }
 
 fn pointer(key: &str) -> String {
@@ -163,8 +166,8 @@ fn put(recipe: &Recipe, values: &Values) -> anyhow::Result<Recipe> {
     Ok(recipe)
 }
 
-/// The values to check of a range.
-fn ends(range: &Range) -> anyhow::Result<Vec<Value>> {
+/// The values to check of a range: what a recipe allows has two ends, so what is between two that are allowed is allowed too.
+fn ends(range: &Range, whole: bool) -> anyhow::Result<Vec<Value>> {
     match range {
         Range::Choice(values) => {
             ensure!(!values.is_empty(), "an empty list");
@@ -173,8 +176,7 @@ fn ends(range: &Range) -> anyhow::Result<Vec<Value>> {
         Range::Between { min, max, log } => {
             ensure!(min < max && min.is_finite() && max.is_finite(), "min must be below max");
             ensure!(!*log || *min > 0.0, "a logarithmic range begins above 0");
-            // Whole fields take whole ends; both are checked again when they are drawn.
-            Ok(Vec::new())
+            Ok(vec![number(*min, whole), number(*max, whole)])
         }
     }
 }
@@ -204,12 +206,17 @@ fn place(range: &Range, value: &Value) -> Option<f64> {
 }
 
 fn value(range: &Range, at: f64, whole: bool) -> anyhow::Result<Value> {
-    let number = match range {
+    let (drawn, min, max) = match range {
         Range::Choice(values) => {
             return values.get(at as usize).or(values.last()).cloned().context("an empty list");
         }
-        Range::Between { min, log: true, .. } => min * at.exp(),
-        Range::Between { min, .. } => min + at,
+        Range::Between { min, max, log: true } => (min * at.exp(), min, max),
+        Range::Between { min, max, .. } => (min + at, min, max),
     };
-    Ok(if whole { (number.round() as u64).into() } else { number.into() })
+    // Rounding may go beyond the end that was checked.
+    Ok(number(drawn.clamp(*min, *max), whole))
+}
+
+fn number(number: f64, whole: bool) -> Value {
+    if whole { (number.round() as u64).into() } else { number.into() }
 }

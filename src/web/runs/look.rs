@@ -196,7 +196,7 @@ pub(super) async fn artefact(
     let length = file.metadata().await.map_err(|_| unknown())?.len();
     let kind = match name.rsplit('.').next() {
         Some("json") => "application/json",
-        Some("safetensors") => "application/octet-stream",
+        Some("safetensors" | "gguf") => "application/octet-stream",
         _ => "text/plain; charset=utf-8",
     };
     // As long as it was when it was opened: a journal goes on growing.

@@ -131,6 +131,7 @@ impl From<RunsError> for ApiError {
             RunsError::State { .. }
             | RunsError::Foreign
             | RunsError::Memory { .. }
+            | RunsError::Judging { .. }
             | RunsError::Full { .. } => StatusCode::CONFLICT,
             RunsError::Draining => return Self::draining(),
             RunsError::Io(_) | RunsError::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,

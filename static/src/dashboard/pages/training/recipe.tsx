@@ -29,7 +29,7 @@ const MAIN: NumberSpec[] = [
 
 const MORE: NumberSpec[] = [
   { key: "perShopper", word: "recipe.per_shopper", hint: "recipe.per_shopper_hint", min: 0, max: 10_000, step: 1 },
-  { key: "maxTokens", word: "recipe.max_tokens", min: 16, max: 8192, step: 1 },
+  { key: "maxTokens", word: "recipe.max_tokens", min: 16, max: 4096, step: 1 },
   { key: "dev", word: "recipe.dev", hint: "recipe.dev_hint", min: 0, max: 0.5, step: 0.01 },
   { key: "test", word: "recipe.test", hint: "recipe.test_hint", min: 0, max: 0.5, step: 0.01 },
   { key: "rank", word: "recipe.rank", min: 1, max: 512, step: 1 },
