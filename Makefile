@@ -21,7 +21,7 @@ MODEL := smollm2-135m-instruct
 SHOPCLERK_REQUIRE ?= 1
 unit browser: export SHOPCLERK_REQUIRE := $(SHOPCLERK_REQUIRE)
 
-.PHONY: help serve test setup pages build model quick lint licences venv unit browser openai peft learn soak bench clean
+.PHONY: help serve test setup setup-test pages build model quick lint licences venv unit browser openai peft learn soak bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -31,10 +31,13 @@ serve: build model ## Set everything up and serve the demo shop
 	@echo "The demo shop: http://$(LISTEN)/demo/"
 	"$(BIN)" --data $(DATA) serve --listen $(LISTEN)
 
-test: setup lint build model unit openai browser ## Set everything up and run every test
+test: setup-test lint build model unit openai browser ## Set everything up and run every test
 
-setup: ## Check for the tools, and install system packages where that is possible
-	@.ci/setup
+setup: ## Check for the tools to build and serve with, and install system packages where that is possible
+	@.ci/setup serve
+
+setup-test: ## The same for the tests
+	@.ci/setup test
 
 pages: setup ## Build the widget and the demo shop into static/dist
 	cd static && { [ node_modules/.stamp -nt package-lock.json ] || { npm ci --no-audit --no-fund && touch node_modules/.stamp; }; }

@@ -16,6 +16,7 @@ use super::live::Live;
 use super::lives::{Lives, Place};
 use super::mood;
 use super::summary;
+use super::words::InForce;
 use super::{DeskError, Settings, turn};
 use crate::clock::Clock;
 use crate::domain::{
@@ -26,7 +27,6 @@ use crate::model::SharedModel;
 use crate::model::adapters::Adapters;
 use crate::prompt::Playbook;
 use crate::store::{Committed, Store};
-use crate::tools::lookup::Catalogue;
 
 /// Conversations that a task has to look at.
 type Kicks = mpsc::UnboundedSender<(ConvId, Arc<Live>)>;
@@ -71,10 +71,8 @@ pub(super) struct Inner {
     pub(super) store: Store,
     pub(super) model: SharedModel,
     pub(super) adapters: Adapters,
-    /// The owner may word it anew while the server runs.
-    pub(super) playbook: RwLock<Arc<Playbook>>,
-    /// The products, as the model finds them.
-    pub(super) catalogue: Catalogue,
+    /// The owner may word it anew while the server runs, and products and policies change.
+    pub(super) in_force: RwLock<InForce>,
     pub(super) settings: Settings,
     pub(super) clock: Clock,
     pub(super) hub: Hub,
@@ -121,8 +119,7 @@ impl Desk {
             store,
             model,
             adapters,
-            catalogue: Catalogue::of(playbook.shop()),
-            playbook: RwLock::new(Arc::new(playbook)),
+            in_force: RwLock::new(InForce::of(playbook)),
             settings,
             clock,
             guard,
@@ -132,6 +129,7 @@ impl Desk {
             desk.0.kick(conv, &kicks);
         }
         desk.listen(kicks);
+        desk.watch_shop();
         desk.0.runtime.spawn(dispatch(Arc::downgrade(&desk.0), kicked));
         Ok(desk)
     }

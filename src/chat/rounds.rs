@@ -4,6 +4,7 @@
 use super::ask;
 use super::hub::{Notice, Who};
 use super::turn::{Made, Watch, ended};
+use super::words::InForce;
 use crate::domain::prompt::{Message, Prompt, ToolCall, Usage};
 use crate::domain::text::clean;
 use crate::domain::{Command, Cut, Ended, Provenance, ShopperId};
@@ -136,13 +137,8 @@ impl Watch<'_> {
     }
 
     fn run(&self, call: &ToolCall, customer: Option<&str>) -> Outcome {
-        let playbook = self.desk.playbook();
-        let view = View {
-            shop: playbook.shop(),
-            catalogue: &self.desk.catalogue,
-            orders: playbook.orders(),
-            customer,
-        };
+        let InForce { playbook, catalogue } = self.desk.in_force();
+        let view = View { shop: playbook.shop(), catalogue: &catalogue, orders: playbook.orders(), customer };
         Lookup::run(call, &view)
     }
 

@@ -1,8 +1,11 @@
 //! Which of the shop's policies and products a question is about.
 
-use bm25::{Document, Language, SearchEngine, SearchEngineBuilder};
+use bm25::{Document, SearchEngine, SearchEngineBuilder};
+use serde_json::json;
 
 use super::shop::{Policy, Product, Shop};
+use super::template::{Spoken, Template};
+use super::{PromptError, language};
 
 /// Facts that share too little with the question are worse than none.
 /// On the demo shop, questions about it score from 2.4 up, small talk below.
@@ -17,16 +20,20 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn of(shop: &Shop) -> Self {
+    /// In the shop's language: `said` is what is said of a product.
+    pub(super) fn of(shop: &Shop, said: &Spoken) -> Result<Self, PromptError> {
+        let said = said.in_language(&shop.profile.language);
         let mut lines = Vec::new();
         let mut documents = Vec::new();
-        let entries = shop.policies.iter().map(policy).chain(shop.products.iter().map(product));
-        for (id, (line, words)) in entries.enumerate() {
+        let products = shop.products.iter().map(|one| product(one, said));
+        for (id, entry) in shop.policies.iter().map(policy).map(Ok).chain(products).enumerate() {
+            let (line, words) = entry?;
             lines.push(line);
             documents.push(Document { id, contents: words });
         }
-        let engine = SearchEngineBuilder::with_documents(Language::English, documents).build();
-        Self { lines, engine }
+        let language = language::of_words(&shop.profile.language);
+        let engine = SearchEngineBuilder::with_documents(language, documents).build();
+        Ok(Self { lines, engine })
     }
 
     /// At most `limit` facts, the best first. The same question always gets the same ones.
@@ -65,16 +72,15 @@ fn policy(policy: &Policy) -> (String, String) {
     )
 }
 
-fn product(product: &Product) -> (String, String) {
-    let stock = if product.stock == 0 { "sold out" } else { "in stock" };
+fn product(product: &Product, said: &Template) -> Result<(String, String), PromptError> {
     let attributes: Vec<String> =
         product.attributes.iter().map(|(name, value)| format!("{name} {value}")).collect();
-    let line = format!(
-        "{0}: The {0} costs {1} and is {stock}. The {0}: {2}.",
-        product.name,
-        product.price,
-        attributes.join(", ")
-    );
+    let line = said.render(json!({
+        "name": product.name,
+        "price": product.price,
+        "stock": product.stock,
+        "attributes": attributes.join(", "),
+    }))?;
     let words = format!(
         "{0} {0} {1} {2} {3}",
         product.name,
@@ -82,5 +88,5 @@ fn product(product: &Product) -> (String, String) {
         product.description,
         attributes.join(" ")
     );
-    (line, words)
+    Ok((line, words))
 }

@@ -1,5 +1,6 @@
-//! Which language a shopper writes.
+//! Which language a shopper writes, and how the words of the shop's are found.
 
+use bm25::Language;
 use whatlang::Lang;
 
 /// The English name of the language of `text`, if it is surely not that of the shop (`code`, ISO 639-1).
@@ -19,8 +20,37 @@ pub(super) fn name(code: &str) -> &str {
     of_code(code).map_or(code, |language| language.eng_name())
 }
 
+/// Whose endings and small words count for nothing where the shop's texts (`code`) are searched. English for a language that
+/// the search knows nothing of: its words are found as they are.
+pub fn of_words(code: &str) -> Language {
+    match main(code) {
+        "ar" => Language::Arabic,
+        "da" => Language::Danish,
+        "de" => Language::German,
+        "el" => Language::Greek,
+        "es" => Language::Spanish,
+        "fr" => Language::French,
+        "hu" => Language::Hungarian,
+        "it" => Language::Italian,
+        "nb" | "nn" | "no" => Language::Norwegian,
+        "nl" => Language::Dutch,
+        "pt" => Language::Portuguese,
+        "ro" => Language::Romanian,
+        "ru" => Language::Russian,
+        "sv" => Language::Swedish,
+        "ta" => Language::Tamil,
+        "tr" => Language::Turkish,
+        _ => Language::English,
+    }
+}
+
+/// `de` of `de-AT`.
+pub(super) fn main(code: &str) -> &str {
+    code.split(['-', '_']).next().unwrap_or_default()
+}
+
 fn of_code(code: &str) -> Option<Lang> {
-    Lang::from_code(match code {
+    Lang::from_code(match main(code) {
         "en" => "eng",
         "zh" => "cmn",
         "ar" => "ara",
@@ -42,6 +72,13 @@ fn of_code(code: &str) -> Option<Lang> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_does_not_change_the_language() {
+        assert_eq!((of_words("de-AT"), of_words("de")), (Language::German, Language::German));
+        assert_eq!((of_words("zh"), of_words("")), (Language::English, Language::English));
+        assert_eq!((name("de-AT"), name("xx")), ("German", "xx"));
+    }
 
     #[test]
     fn foreign_languages_are_named_and_the_shops_own_is_not() {

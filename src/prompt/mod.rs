@@ -12,11 +12,14 @@ pub mod orders;
 mod playbook;
 mod settings;
 pub mod shop;
+mod source;
 mod template;
 mod tools;
 
+pub use language::of_words;
 pub use orders::Orders;
 pub use playbook::{Budget, Playbook, PromptError};
 pub use settings::Settings;
 pub use shop::Shop;
+pub use source::Stamp;
 pub use tools::{ToolPrompts, Wanted};

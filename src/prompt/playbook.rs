@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::facts::{self, Facts};
 use super::history::{self, Turn};
+use super::source::{Source, Stamp};
 use super::template::Template;
 use super::{Orders, Settings, Shop, language};
 use crate::domain::prompt::{Message, Role};
@@ -46,7 +47,9 @@ impl PromptError {
 /// Everything that is needed to turn a conversation into a prompt.
 pub struct Playbook {
     shop: Shop,
+    words: ShopWords,
     source: Arc<Source>,
+    facts: Arc<Facts>,
     system: String,
     fingerprint: String,
     not_understood: String,
@@ -54,41 +57,6 @@ pub struct Playbook {
     small_talk: Vec<String>,
     choice: String,
     tools: String,
-}
-
-/// What was read from files; the owner's words go over it.
-struct Source {
-    shop: Shop,
-    orders: Orders,
-    facts: Facts,
-    system: Template,
-    turn: Template,
-    not_understood: Template,
-    unknown: Template,
-    small_talk: Template,
-    choice: Template,
-    tools: Template,
-    summary: Template,
-}
-
-impl Source {
-    fn load(settings: &Settings) -> Result<Self, PromptError> {
-        let shop = Shop::load(&settings.folder)?;
-        let template = |name| Template::load(name, &settings.prompts);
-        Ok(Self {
-            facts: Facts::of(&shop),
-            shop,
-            orders: Orders::load(&settings.folder)?,
-            system: template("system")?,
-            turn: template("turn")?,
-            not_understood: template("not_understood")?,
-            unknown: template("unknown")?,
-            small_talk: template("small_talk")?,
-            choice: template("choice")?,
-            tools: template("tools")?,
-            summary: template("summary")?,
-        })
-    }
 }
 
 impl Playbook {
@@ -103,28 +71,52 @@ impl Playbook {
         Self::of(self.source.clone(), words, strip)
     }
 
+    /// The same words over the products and policies as their files say now. What all prompts begin with stays as it is.
+    pub fn restocked(&self, strip: &dyn Fn(&str) -> String) -> Result<Self, PromptError> {
+        Self::of(Arc::new(self.source.again()?), &self.words, strip)
+    }
+
+    /// The files of the products and policies as they are now, if they are other than those that were read.
+    pub fn changed(&self) -> Option<Stamp> {
+        self.source.changed()
+    }
+
+    /// False for the demo shop, which is in the program.
+    pub fn may_change(&self) -> bool {
+        self.source.may_change()
+    }
+
     fn of(
         source: Arc<Source>,
         words: &ShopWords,
         strip: &dyn Fn(&str) -> String,
     ) -> Result<Self, PromptError> {
         let shop = source.shop.worded(words);
+        let templates = &source.templates;
         let mut hash = Sha256::new();
         let all = serde_json::to_string(&shop).unwrap_or_default();
-        for part in [source.system.source(), source.turn.source(), &all] {
+        for part in [templates.system.source(), templates.turn.source(), &all] {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
         let values = serde_json::json!({ "shop": shop.profile });
         let render = |template: &Template| Ok::<_, PromptError>(strip(&template.render(&values)?));
+        let language = shop.profile.language.as_str();
+        let facts = if language == source.shop.profile.language {
+            source.facts.clone()
+        } else {
+            Arc::new(Facts::of(&shop, &templates.product)?)
+        };
         let playbook = Self {
-            system: render(&source.system)?,
-            not_understood: render(&source.not_understood)?,
-            unknown: render(&source.unknown)?,
-            small_talk: render(&source.small_talk)?.lines().map(escape).collect(),
-            choice: render(&source.choice)?,
-            tools: render(&source.tools)?,
+            system: render(&templates.system)?,
+            not_understood: render(templates.not_understood.in_language(language))?,
+            unknown: render(templates.unknown.in_language(language))?,
+            small_talk: lines(&render(templates.small_talk.in_language(language))?),
+            choice: render(&templates.choice)?,
+            tools: render(&templates.tools)?,
             fingerprint: hex::encode(hash.finalize())[..16].to_owned(),
+            words: words.clone(),
+            facts,
             source,
             shop,
         };
@@ -204,10 +196,10 @@ impl Playbook {
         let mut asked =
             turns.iter().rev().filter(|turn| turn.role == Role::User).map(|turn| turn.text.as_str());
         let Some(newest) = asked.next() else { return Vec::new() };
-        let facts = self.source.facts.about(newest, FACTS);
+        let facts = self.facts.about(newest, FACTS);
         match asked.next() {
             Some(before) if facts.is_empty() && newest.contains(['?', '？', '؟']) => {
-                self.source.facts.about(&format!("{before}\n{newest}"), 1)
+                self.facts.about(&format!("{before}\n{newest}"), 1)
             }
             _ => facts,
         }
@@ -239,6 +231,7 @@ impl Playbook {
             turns.iter().map(|turn| serde_json::json!({ "who": who(turn), "text": turn.text })).collect();
         let language = language::name(&self.shop.profile.language);
         self.source
+            .templates
             .summary
             .render(serde_json::json!({ "shop": self.shop.profile, "turns": turns, "language": language }))
     }
@@ -292,8 +285,16 @@ impl Playbook {
     /// A question with the facts it is about. It reads the same in every later turn, or the cache would not help.
     fn ask(&self, text: &str, facts: &[&str]) -> Result<String, PromptError> {
         let language = language::foreign(text, &self.shop.profile.language);
-        self.source.turn.render(serde_json::json!({ "text": text, "facts": facts, "language": language }))
+        self.source
+            .templates
+            .turn
+            .render(serde_json::json!({ "text": text, "facts": facts, "language": language }))
     }
+}
+
+/// The lines of `text`, each as [`escape`] has it.
+fn lines(text: &str) -> Vec<String> {
+    text.lines().filter(|line| !line.trim().is_empty()).map(escape).collect()
 }
 
 /// `text` as a regular expression that matches nothing else.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// The folder with `shop.toml`, `policies/*.md`, `products.json` and, if there are any, `orders.json`; empty means the demo shop in the binary.
     pub folder: PathBuf,
-    /// A folder whose templates replace the built-in ones of the same name.
+    /// A folder whose templates replace the built-in ones of the same name. In `unknown`, `not_understood`, `small_talk` and `product` a line `[de]` begins the text for German shops.
     pub prompts: PathBuf,
 }
 

@@ -89,6 +89,15 @@ impl Shop {
         let files = Files { folder };
         let profile: Profile = toml::from_str(&files.read("shop.toml")?)
             .map_err(|fault| PromptError::new(files.place("shop.toml"), fault))?;
+        Self::stocked(profile, &files)
+    }
+
+    /// The same shop with the products and policies that `folder` has now.
+    pub(super) fn restocked(&self, folder: &Path) -> Result<Self, PromptError> {
+        Self::stocked(self.profile.clone(), &Files { folder })
+    }
+
+    fn stocked(profile: Profile, files: &Files<'_>) -> Result<Self, PromptError> {
         let products = serde_json::from_str(&files.read("products.json")?)
             .map_err(|fault| PromptError::new(files.place("products.json"), fault))?;
         let mut policies = Vec::new();
@@ -197,7 +206,7 @@ impl Files<'_> {
     }
 
     /// The ids of the policies, in order.
-    fn policies(&self) -> Result<Vec<String>, PromptError> {
+    pub(super) fn policies(&self) -> Result<Vec<String>, PromptError> {
         let mut ids: Vec<String> = if self.is_demo() {
             Demo::iter()
                 .filter_map(|name| Some(name.strip_prefix("policies/")?.strip_suffix(".md")?.to_owned()))

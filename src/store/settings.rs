@@ -15,7 +15,7 @@ pub struct Settings {
     pub segment_mib: u64,
     /// MiB set aside in a file that is given up when the store must be opened on a full disk; 0 for none.
     pub ballast_mib: u64,
-    /// Conversations that nothing happened in for so many days are erased; 0 keeps them for ever.
+    /// Conversations that nothing happened in for so many days are erased; 0 keeps them for ever. The disk space comes back with an export and import (`docs/backup.md`).
     pub retention_days: u64,
 }
 

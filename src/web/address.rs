@@ -1,22 +1,25 @@
 //! Whose address a request comes from, and which addresses count as one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Once;
 
 use actix_web::HttpRequest;
 
 use super::Settings;
 
+const FORWARDED: &str = "x-forwarded-for";
+
 /// The address of the client. `X-Forwarded-For` is believed only from a trusted proxy, and read from its end: the
 /// newest entry that is not itself a trusted proxy.
 pub(super) fn of(request: &HttpRequest, settings: &Settings) -> IpAddr {
     let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| plain(peer.ip()));
-    let trusted = |ip: &IpAddr| settings.trusted_proxies.iter().any(|proxy| plain(*proxy) == *ip);
+    let trusted = |ip: &IpAddr| is_trusted(ip, settings);
     if !trusted(&peer) {
         return peer;
     }
     let forwarded: Vec<&str> = request
         .headers()
-        .get_all("x-forwarded-for")
+        .get_all(FORWARDED)
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
@@ -33,9 +36,35 @@ pub(super) fn of(request: &HttpRequest, settings: &Settings) -> IpAddr {
     client
 }
 
+/// Says once that a proxy on this machine names shoppers' addresses and is not believed: all of them then share one
+/// address and its limits, which nobody would look for in the settings.
+pub(super) fn warn_of_unnamed_proxy(request: &HttpRequest, settings: &Settings) {
+    static SAID: Once = Once::new();
+    if !SAID.is_completed() && is_unnamed_proxy(request, settings) {
+        SAID.call_once(|| {
+            tracing::warn!(
+                "a proxy on this machine sends X-Forwarded-For and is not trusted, so that all shoppers count as one address; \
+                 name it, e.g. web.trusted_proxies = [\"127.0.0.1\", \"::1\"]"
+            );
+        });
+    }
+}
+
+fn is_unnamed_proxy(request: &HttpRequest, settings: &Settings) -> bool {
+    request.headers().contains_key(FORWARDED)
+        && request
+            .peer_addr()
+            .map(|peer| plain(peer.ip()))
+            .is_some_and(|peer| peer.is_loopback() && !is_trusted(&peer, settings))
+}
+
+fn is_trusted(ip: &IpAddr, settings: &Settings) -> bool {
+    settings.trusted_proxies.iter().any(|proxy| plain(*proxy) == *ip)
+}
+
 /// True for a request of this very machine that no proxy passed on.
 pub(super) fn is_local(request: &HttpRequest) -> bool {
-    let forwarded = ["x-forwarded-for", "forwarded", "x-real-ip", "via"];
+    let forwarded = [FORWARDED, "forwarded", "x-real-ip", "via"];
     request.peer_addr().is_some_and(|peer| plain(peer.ip()).is_loopback())
         && forwarded.iter().all(|name| !request.headers().contains_key(*name))
 }
@@ -82,6 +111,25 @@ mod tests {
                 .insert_header(("x-forwarded-for", header))
                 .to_http_request();
             assert_eq!(of(&request, &settings), expected.parse::<IpAddr>().unwrap(), "{peer} {header}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_that_nobody_named_is_noticed() {
+        let named = Settings { trusted_proxies: vec!["::1".parse().unwrap()], ..Settings::default() };
+        for (peer, header, settings, expected) in [
+            ("127.0.0.1:1", true, &Settings::default(), true),
+            ("[::ffff:127.0.0.1]:1", true, &Settings::default(), true),
+            ("[::1]:1", true, &named, false),
+            ("127.0.0.1:1", false, &Settings::default(), false),
+            // From anywhere else anybody could send it.
+            ("192.0.2.7:1", true, &Settings::default(), false),
+        ] {
+            let mut request = TestRequest::default().peer_addr(peer.parse().unwrap());
+            if header {
+                request = request.insert_header((FORWARDED, "203.0.113.9"));
+            }
+            assert_eq!(is_unnamed_proxy(&request.to_http_request(), settings), expected, "{peer}");
         }
     }
 

@@ -21,8 +21,18 @@ pub struct Limits {
     logins: DefaultKeyedRateLimiter<IpAddr>,
     /// Logins by the account they are for, whether there is one or not.
     accounts: DefaultKeyedRateLimiter<String>,
-    sockets: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    sockets: Sockets,
     sockets_per_address: usize,
+}
+
+type Sockets = Arc<Mutex<HashMap<(IpAddr, Side), usize>>>;
+
+/// Who holds a socket. Shoppers behind the same address, e.g. of a proxy that nobody named, cannot keep the staff out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Shoppers,
+    /// Who is logged in, and the shop's programs.
+    Staff,
 }
 
 /// What is counted.
@@ -72,8 +82,8 @@ impl Limits {
     }
 
     /// A place for one more socket; given back when dropped.
-    pub fn socket(&self, ip: IpAddr) -> Result<SocketPlace, ApiError> {
-        let key = address::bucket(ip);
+    pub fn socket(&self, ip: IpAddr, side: Side) -> Result<SocketPlace, ApiError> {
+        let key = (address::bucket(ip), side);
         let mut map = lock(&self.sockets);
         let count = map.entry(key).or_default();
         if *count >= self.sockets_per_address {
@@ -102,8 +112,8 @@ impl Limits {
 /// One socket of one address.
 #[derive(Debug)]
 pub struct SocketPlace {
-    sockets: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    key: IpAddr,
+    sockets: Sockets,
+    key: (IpAddr, Side),
 }
 
 impl Drop for SocketPlace {
@@ -118,6 +128,6 @@ impl Drop for SocketPlace {
     }
 }
 
-fn lock(map: &Mutex<HashMap<IpAddr, usize>>) -> std::sync::MutexGuard<'_, HashMap<IpAddr, usize>> {
-    map.lock().expect("no code panics while it counts sockets. This is a bug.")
+fn lock(sockets: &Sockets) -> std::sync::MutexGuard<'_, HashMap<(IpAddr, Side), usize>> {
+    sockets.lock().expect("no code panics while it counts sockets. This is a bug.")
 }

@@ -23,7 +23,7 @@ pub struct Settings {
     pub token_minutes: u64,
     /// Days within which an expired token can still be renewed.
     pub renew_days: u64,
-    /// Sockets one address may hold.
+    /// Sockets that shoppers behind one address may hold, and as many again for the staff: an office or a mobile carrier is one address.
     pub sockets_per_address: usize,
     /// Sockets one session (a shopper's, or a login of the staff) may hold: a tab is one. The oldest makes room for the newest.
     pub sockets_per_session: usize,
@@ -54,7 +54,7 @@ impl Default for Settings {
             identity_audience: "shopclerk".to_owned(),
             token_minutes: 60,
             renew_days: 30,
-            sockets_per_address: 20,
+            sockets_per_address: 100,
             sockets_per_session: 8,
             hello_within_ms: 10_000,
             heartbeat_ms: 25_000,

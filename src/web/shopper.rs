@@ -71,19 +71,20 @@ pub(super) async fn session(
     state.limits.take(Kind::Session, address::of(&request, &state.settings))?;
     let body = self::body(body)?;
     let asked: SessionRequest = if body.is_empty() { SessionRequest::default() } else { parse(&body)? };
-    let (shopper, verified) = who(&request, &state, &asked).await?;
+    let (shopper, vouched_until) = who(&request, &state, &asked).await?;
     let conversation = state.desk.open(shopper).await?;
-    let (token, claims) = state.tokens.issue(shopper, conversation, verified);
-    let reply = SessionReply { shopper, conversation, token, expires_at: claims.exp * 1000, verified };
+    let (token, claims) = state.tokens.issue(shopper, conversation, vouched_until);
+    let (expires_at, verified) = (claims.exp * 1000, claims.verified);
+    let reply = SessionReply { shopper, conversation, token, expires_at, verified };
     Ok(HttpResponse::Ok().insert_header(("Cache-Control", "no-store")).json(reply))
 }
 
-/// The verified shopper, or the one of the old token, or a new one.
+/// The verified shopper, or the one of the old token, or a new one; and until when the shop's word on them holds.
 async fn who(
     request: &HttpRequest,
     state: &State,
     asked: &SessionRequest,
-) -> Result<(ShopperId, bool), ApiError> {
+) -> Result<(ShopperId, Option<u64>), ApiError> {
     if let Some(identity) = &asked.identity {
         let vouched = state
             .identities
@@ -97,7 +98,7 @@ async fn who(
             ..Shopper::unknown(vouched.shopper, state.clock.now())
         };
         state.desk.remember(shopper).await?;
-        return Ok((vouched.shopper, true));
+        return Ok((vouched.shopper, Some(state.tokens.vouched_from_now())));
     }
     // A program with the API key gets a new shopper each time.
     match bearer(request).filter(|token| !is_api_key(state, token)) {
@@ -106,9 +107,9 @@ async fn who(
                 .tokens
                 .renewable(&token)
                 .map_err(|fault| ApiError::unauthorized(fault.code(), fault.to_string()))?;
-            Ok((claims.sub, claims.verified))
+            Ok((claims.sub, claims.vouched_until()))
         }
-        None => Ok((ShopperId(state.clock.fresh_id()), false)),
+        None => Ok((ShopperId(state.clock.fresh_id()), None)),
     }
 }
 

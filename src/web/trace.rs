@@ -34,6 +34,7 @@ pub(super) async fn around(
     let method = request.method().clone();
     let policy = policy_of(&request, &state);
     let ip = address::of(request.request(), &state.settings);
+    address::warn_of_unnamed_proxy(request.request(), &state.settings);
     let mut response = match state.limits.take(Kind::Request, ip) {
         Ok(()) => match next.call(request).await {
             Ok(response) => response.map_into_boxed_body(),

@@ -40,6 +40,12 @@ const turned = {
   },
 };
 
+/** The frame's page without what it does not need: everything comes from its own origin. */
+const bare = {
+  name: "bare-page",
+  transformIndexHtml: { order: "post", handler: (html) => html.replace(/\n\s*/g, "").replaceAll(" crossorigin", "").replace(/="([^ "]+)"/g, "=$1") },
+};
+
 const pages = (folder) => {
   const root = here(`pages/${folder}`);
   const input = readdirSync(root).filter((name) => name.endsWith(".html")).map((name) => `${root}/${name}`);
@@ -47,7 +53,7 @@ const pages = (folder) => {
     ...shared,
     root,
     base: `/${folder}/`,
-    plugins: [turned],
+    plugins: folder === "widget" ? [turned, bare] : [],
     publicDir: folder === "demo" ? `${root}/public` : false,
     build: { ...shared.build, outDir: here(`dist/${folder}`), rollupOptions: { input } },
   });

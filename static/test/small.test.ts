@@ -2,7 +2,7 @@ import { expect, it, vi } from "vitest";
 import { Bridge, pageOrigin } from "../src/widget/bridge";
 import { contrast, palette, parse } from "../src/widget/color";
 import { uuidv7 } from "../src/widget/ids";
-import { keepIn } from "../src/widget/keep";
+import { forget, keepIn } from "../src/widget/keep";
 import { Refused, Sessions } from "../src/widget/session";
 import { faultText, language, textsFor } from "../src/widget/texts";
 import { room } from "../src/widget/view/composer";
@@ -139,4 +139,14 @@ it("an identity goes in the body, with the token of the conversation", async () 
 it("a refusal carries its code", async () => {
   const { sessions: s } = sessions([refuse(403)]);
   await expect(s.open()).rejects.toMatchObject(new Refused("token_invalid", 403));
+});
+
+it("who logs out leaves nothing of the chat behind, and the look stays", () => {
+  const map = new Map<string, string>();
+  const keep = keepIn(() => ({ getItem: (k) => map.get(k) ?? null, setItem: (k, v) => void map.set(k, v), removeItem: (k) => void map.delete(k) }));
+  keep.set("session", { conversation: "c", token: "secret", verified: true });
+  for (const [key, value] of Object.entries({ outbox: [{ text: "my order" }], draft: "my ord", "mail.c": "me@example.com", "look.en": { name: "Shop" } })) keep.set(key, value);
+  forget(keep);
+  expect([...map.keys()]).toEqual(["shopclerk.look.en"]);
+  forget(keep);
 });

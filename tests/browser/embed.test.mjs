@@ -184,6 +184,34 @@ test("a shopper who logs in goes on as the one the shop knows, and what another 
   });
 });
 
+test("after a log-out the next person at the browser finds nothing of the chat, in no tab", async () => {
+  page = { head: tag(`data-identity="${vouch("customer-11")}"`), policy: strict() };
+  await visit(async (tab) => {
+    const frame = await openChat(tab);
+    await ask(frame, "where is my order");
+    const other = await tab.context().newPage();
+    await other.goto(shopUrl);
+    const beside = await openChat(other);
+    await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
+    page = { head: tag(), policy: strict() };
+    await tab.evaluate(() => window.Shopclerk.logout());
+    for (const [name, one] of [["this", frame], ["other", beside]]) {
+      await until(`${name} tab shows nothing`, async () => (await lines(one)).length === 0);
+    }
+    await ask(frame, "as a stranger");
+    assert.deepEqual(await lines(frame), ["shopper: [[raw]]as a stranger", "reply: as a stranger"]);
+    // A page that goes away at once: the next one does it.
+    await tab.evaluate(() => {
+      window.Shopclerk.logout();
+      location.reload();
+    });
+    await tab.waitForLoadState();
+    // It was open, and opens by itself.
+    await ask(frame, "as yet another");
+    assert.deepEqual(await lines(frame), ["shopper: [[raw]]as yet another", "reply: as yet another"]);
+  });
+});
+
 test("on a phone the chat fills the screen, and the page behind it does not scroll", async () => {
   page = { head: `${tag()}<meta name="viewport" content="width=device-width">`, policy: strict() };
   await visit(

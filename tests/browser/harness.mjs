@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, rmSync, statSync, symlinkSync } from "node:fs"
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -28,6 +28,17 @@ export function binary() {
   const found = ["release", "debug"].map((kind) => join(target, kind, "shopclerk")).filter((path) => existsSync(path));
   if (found.length === 0) throw new Error("no server to test: run `cargo build` first, or name one in SHOPCLERK_BIN");
   return found.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0];
+}
+
+/** The browser that CHROMIUM names, or the first of those that `.ci/setup` knows. */
+function browserPath() {
+  const named = process.env.CHROMIUM;
+  if (named?.includes("/")) return named;
+  const names = named ? [named] : ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+  const places = names.flatMap((name) => (process.env.PATH ?? "").split(delimiter).map((folder) => join(folder, name)));
+  const found = places.find((path) => existsSync(path));
+  if (!found) throw new Error(`no browser: install Chromium or Chrome, or name one in CHROMIUM (looked for ${names.join(", ")})`);
+  return found;
 }
 
 /** The model of tests that need a real one; `undefined` where there is none, which is a failure under `make test`. */
@@ -121,7 +132,7 @@ export async function within(ms, promise, words) {
 }
 
 export function launch() {
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
+  return chromium.launch({ executablePath: browserPath(), args: ["--no-sandbox"] });
 }
 
 /**

@@ -5,6 +5,7 @@
 mod adapters;
 mod chat;
 mod chat_line;
+mod chat_stock;
 mod chat_tools;
 mod config;
 #[cfg(feature = "llm")]

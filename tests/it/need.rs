@@ -58,7 +58,10 @@ pub(crate) fn shared_golden(file: &str) -> Option<PathBuf> {
 pub(crate) fn strace() -> bool {
     let output = Command::new("strace").args(["-f", "-o", "/dev/null", "true"]).output();
     let works = output.is_ok_and(|output| output.status.success());
-    if !works {
+    // There is no strace elsewhere, and so nothing that could be required.
+    if !works && !cfg!(target_os = "linux") {
+        skip("strace is a tool of Linux");
+    } else if !works {
         missing("strace is missing or may not attach here");
     }
     works

@@ -6,7 +6,7 @@ use std::process::{Command as Process, Output};
 use proptest::prelude::*;
 use shopclerk::clock::Clock;
 use shopclerk::domain::{Command, Ended, MessageId, Opening, Provenance, Said, Shopper, StaffId, Thumb};
-use shopclerk::store::{Manifest, Store, Table};
+use shopclerk::store::{Manifest, Store, Table, Whose};
 use uuid::Uuid;
 
 use super::store::{check_fold, conv, open, say, settings, shopper};
@@ -105,6 +105,29 @@ async fn an_export_of_an_import_is_the_same_bytes() {
         store.close().await;
         assert_eq!(bytes_of(&first), bytes_of(&second));
     }
+}
+
+/// What `docs/backup.md` tells owners to do about a store that never shrinks.
+#[tokio::test]
+async fn an_export_and_an_import_give_back_the_space_of_what_was_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one, two, saved) = (dir.path().join("one"), dir.path().join("two"), dir.path().join("saved.ndjson"));
+    let journal =
+        |dir: &Path| -> usize { bytes_of(&dir.join("journal")).iter().map(|(_, bytes)| bytes.len()).sum() };
+    let store = filled(&one).await;
+    let before = journal(&one);
+    let erased = store.erase(Whose::Shopper(shopper(1))).await.unwrap();
+    assert_eq!(erased.conversations.len(), 2);
+    assert_eq!(journal(&one), before, "the space is not given back");
+    let left = store.conversations(None, 10).unwrap();
+    store.export(&saved, QUIET).unwrap();
+    store.close().await;
+    import(&two, &saved).await.unwrap();
+    assert!(journal(&two) < before / 2, "{} of {before}", journal(&two));
+    let store = open(&two);
+    assert_eq!(store.conversations(None, 10).unwrap(), left);
+    assert_eq!(store.verify(QUIET).unwrap().erased, 0);
+    store.close().await;
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
 //! What the shop's words and orders say, short enough for a prompt.
 
-use bm25::{Document, Language, SearchEngine, SearchEngineBuilder};
+use bm25::{Document, SearchEngine, SearchEngineBuilder};
 use serde_json::{Value, json};
 
 use super::{Refused, View};
-use crate::prompt::Shop;
 use crate::prompt::orders::Order;
 use crate::prompt::shop::{Policy, Product};
+use crate::prompt::{Shop, of_words};
 
 /// The longest description or text of a policy, in characters.
 const MAX_TEXT: usize = 600;
@@ -35,7 +35,9 @@ impl Catalogue {
             Document { id, contents }
         };
         let documents: Vec<Document<usize>> = shop.products.iter().enumerate().map(words).collect();
-        Self { engine: SearchEngineBuilder::with_documents(Language::English, documents).build() }
+        Self {
+            engine: SearchEngineBuilder::with_documents(of_words(&shop.profile.language), documents).build(),
+        }
     }
 }
 

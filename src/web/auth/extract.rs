@@ -68,7 +68,7 @@ impl Caller {
             Ok(claims) => {
                 Ok(Self { principal: Principal::Shopper(claims.sub), claims: Some(claims), ..nobody })
             }
-            Err(TokenError::Expired) => Ok(Self { expired: true, ..nobody }),
+            Err(TokenError::Expired | TokenError::IdentityNeeded) => Ok(Self { expired: true, ..nobody }),
             Err(TokenError::Invalid) => {
                 Err(ApiError::unauthorized("token_invalid", TokenError::Invalid.to_string()))
             }

@@ -8,6 +8,9 @@ use crate::domain::{ConvId, ShopperId};
 
 /// Names what the token is for, so that no other token of the same secret is taken for one.
 const AUDIENCE: &str = "shopclerk/shopper";
+/// How long the shop's word on who a shopper is holds, in seconds. Whoever sits at that browser next must not find the
+/// customer's chat and orders for as long as it is renewed.
+const VOUCHED: u64 = 86_400;
 /// The longest token that is looked at, in bytes.
 pub const MAX_TOKEN: usize = 2_048;
 
@@ -25,6 +28,17 @@ pub struct Claims {
     pub renew: u64,
     /// True if the shop vouched for who this is.
     pub verified: bool,
+    /// Seconds since the Unix epoch: from then on the shop has to vouch for a verified shopper again. Tokens of before there
+    /// was this end without being renewed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    vouched_until: Option<u64>,
+}
+
+impl Claims {
+    /// Until when the shop's word holds; `None` for a shopper whom nobody vouched for.
+    pub fn vouched_until(&self) -> Option<u64> {
+        self.verified.then(|| self.vouched_until.unwrap_or(self.exp))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +47,10 @@ pub enum TokenError {
     Invalid,
     #[error("the token has expired; renew it with POST /v1/shopper/session")]
     Expired,
+    #[error(
+        "the shop vouched for this shopper too long ago; send a new `identity`, or begin without the token"
+    )]
+    IdentityNeeded,
 }
 
 impl TokenError {
@@ -41,6 +59,7 @@ impl TokenError {
         match self {
             Self::Invalid => "token_invalid",
             Self::Expired => "token_expired",
+            Self::IdentityNeeded => "identity_needed",
         }
     }
 }
@@ -78,16 +97,23 @@ impl Tokens {
         }
     }
 
-    /// A new token of `shopper` and what it says.
-    pub fn issue(&self, shopper: ShopperId, conv: ConvId, verified: bool) -> (String, Claims) {
+    /// Until when the shop's word holds that was given now.
+    pub fn vouched_from_now(&self) -> u64 {
+        self.clock.now() / 1000 + VOUCHED
+    }
+
+    /// A new token of `shopper` and what it says. It does not outlive the shop's word, if there is one.
+    pub fn issue(&self, shopper: ShopperId, conv: ConvId, vouched_until: Option<u64>) -> (String, Claims) {
         let now = self.clock.now() / 1000;
+        let bounded = |seconds: u64| (now + seconds).min(vouched_until.unwrap_or(u64::MAX));
         let claims = Claims {
             aud: AUDIENCE.to_owned(),
             sub: shopper,
             conv,
-            exp: now + self.seconds,
-            renew: now + self.seconds.max(self.renew_seconds),
-            verified,
+            exp: bounded(self.seconds),
+            renew: bounded(self.seconds.max(self.renew_seconds)),
+            verified: vouched_until.is_some(),
+            vouched_until,
         };
         let token = encode(&Header::new(Algorithm::HS256), &claims, &self.sign)
             .expect("HS256 signs any claims with any key. This is a bug.");
@@ -103,7 +129,12 @@ impl Tokens {
     /// What a token says that is valid, or expired but still within its time of renewal.
     pub fn renewable(&self, token: &str) -> Result<Claims, TokenError> {
         let claims = self.signed(token)?;
-        if self.clock.now() / 1000 >= claims.renew { Err(TokenError::Expired) } else { Ok(claims) }
+        let now = self.clock.now() / 1000;
+        match claims.vouched_until() {
+            Some(until) if now >= until.min(claims.renew) => Err(TokenError::IdentityNeeded),
+            None if now >= claims.renew => Err(TokenError::Expired),
+            _ => Ok(claims),
+        }
     }
 
     pub fn is_expired(&self, claims: &Claims) -> bool {
@@ -131,7 +162,7 @@ mod tests {
         let clock = Clock::manual(1_700_000_000_000);
         let tokens = Tokens::new(&[7; 32], clock.clone(), 60, 30);
         let shopper = ShopperId::from_bytes([1; 16]);
-        let (token, claims) = tokens.issue(shopper, ConvId::from_bytes([2; 16]), false);
+        let (token, claims) = tokens.issue(shopper, ConvId::from_bytes([2; 16]), None);
         assert_eq!(tokens.check(&token), Ok(claims.clone()));
         clock.advance(Duration::from_secs(3_600));
         assert_eq!(tokens.check(&token), Err(TokenError::Expired));
@@ -141,14 +172,40 @@ mod tests {
     }
 
     #[test]
+    fn the_shops_word_ends_however_often_it_is_renewed() {
+        let clock = Clock::manual(1_700_000_000_000);
+        let tokens = Tokens::new(&[7; 32], clock.clone(), 60, 30);
+        let (shopper, conv) = (ShopperId::from_bytes([1; 16]), ConvId::from_bytes([2; 16]));
+        let (mut token, _) = tokens.issue(shopper, conv, Some(tokens.vouched_from_now()));
+        for _ in 0..47 {
+            clock.advance(Duration::from_secs(1_800));
+            let claims = tokens.renewable(&token).expect("within a day");
+            assert!(claims.verified);
+            token = tokens.issue(shopper, conv, claims.vouched_until()).0;
+        }
+        assert!(tokens.check(&token).is_ok());
+        clock.advance(Duration::from_secs(1_800));
+        assert_eq!(tokens.check(&token), Err(TokenError::Expired), "the last token ends with it");
+        assert_eq!(tokens.renewable(&token), Err(TokenError::IdentityNeeded));
+        // A token of before the shop's word had an end.
+        let (_, claims) = tokens.issue(shopper, conv, None);
+        let old = Claims { verified: true, ..claims };
+        let old = encode(&Header::new(Algorithm::HS256), &old, &EncodingKey::from_secret(&[7; 32])).unwrap();
+        assert!(tokens.renewable(&old).is_ok());
+        clock.advance(Duration::from_secs(3_600));
+        assert_eq!(tokens.renewable(&old), Err(TokenError::IdentityNeeded));
+    }
+
+    #[test]
     fn forged_tokens_are_invalid() {
         let clock = Clock::manual(1_700_000_000_000);
         let ours = Tokens::new(&[7; 32], clock.clone(), 60, 30);
         let theirs = Tokens::new(&[8; 32], clock, 60, 30);
-        let (token, claims) = theirs.issue(ShopperId::from_bytes([1; 16]), ConvId::from_bytes([2; 16]), true);
+        let (token, claims) =
+            theirs.issue(ShopperId::from_bytes([1; 16]), ConvId::from_bytes([2; 16]), Some(1_700_000_500));
         let hs384 =
             encode(&Header::new(Algorithm::HS384), &claims, &EncodingKey::from_secret(&[7; 32])).unwrap();
-        let (good, _) = ours.issue(claims.sub, claims.conv, false);
+        let (good, _) = ours.issue(claims.sub, claims.conv, None);
         let parts: Vec<&str> = good.split('.').collect();
         // {"alg":"none"}
         let none = format!("eyJhbGciOiJub25lIn0.{}.", parts[1]);

@@ -15,7 +15,7 @@ use crate::web::auth::extract::{Caller, protocols};
 use crate::web::auth::{Action, Principal, Resource};
 use crate::web::error::ApiError;
 use crate::web::guard::{Guarded, MAX_FRAME, VerdictCell};
-use crate::web::limits::{Kind, SocketPlace};
+use crate::web::limits::{Kind, Side, SocketPlace};
 use crate::web::origin::{self, Origin};
 use crate::web::state::State;
 use crate::web::wire::{SUBPROTOCOL, TICKET_PREFIX};
@@ -49,7 +49,8 @@ pub(crate) async fn open(
     if !caller.expired {
         caller.may(Action::Connect, Resource::Shop)?;
     }
-    let place = state.limits.socket(ip)?;
+    let side = if caller.principal.staff().is_some() { Side::Staff } else { Side::Shoppers };
+    let place = state.limits.socket(ip, side)?;
     let (body, verdict) = guarded(&request, body).await?;
     let (response, session, messages) = actix_ws::handle_with_protocols(&request, body, &[SUBPROTOCOL])
         .map_err(|_| {

@@ -24,7 +24,8 @@ function start(script: HTMLScriptElement): void {
   const names = NAMES[lang.slice(0, 2).toLowerCase()] ?? NAMES.en!;
   let identity = script.dataset.identity;
   let frame: HTMLIFrameElement | undefined;
-  let ready = false;
+  /** The frame that listens already. */
+  let ready: HTMLIFrameElement | undefined;
   let opened = false;
   let unread = 0;
   let overflow = "";
@@ -50,14 +51,14 @@ function start(script: HTMLScriptElement): void {
   button.append(badge);
   shadow.append(panel, button);
 
-  const wear = (color: unknown): void => {
-    if (typeof color !== "string" || !BRAND.test(color)) return;
+  const wear = (color = ""): void => {
+    if (!BRAND.test(color)) return;
     host.style.setProperty("--brand", color);
     host.style.setProperty("--on-brand", light(color) ? "#000" : "#fff");
     remember("color", color);
   };
   const say = (message: PageSays): void => {
-    if (ready) frame?.contentWindow?.postMessage(wrap(message), server);
+    ready?.contentWindow?.postMessage(wrap(message), server);
   };
   /** Tells the frame where the shopper is: without what is behind `#`, which is nobody's business. */
   let told = "";
@@ -76,7 +77,7 @@ function start(script: HTMLScriptElement): void {
     if (frame) return;
     frame = document.createElement("iframe");
     frame.title = names[0];
-    frame.src = `${server}/widget/?origin=${encodeURIComponent(location.origin)}&lang=${encodeURIComponent(lang)}${identity ? "&vouched" : ""}`;
+    frame.src = `${server}/widget/?origin=${encodeURIComponent(location.origin)}&lang=${encodeURIComponent(lang)}${identity ? "&vouched" : ""}${recall("out") ? "&out" : ""}`;
     panel.append(frame);
   };
   const turn = (to: boolean, focus: boolean): void => {
@@ -112,18 +113,20 @@ function start(script: HTMLScriptElement): void {
     const message = unwrap<FrameSays>(event.data);
     if (!message) return;
     if (message.t === "ready") {
-      ready = true;
+      ready = frame;
+      told = "";
+      remember("out", "");
       if (identity) say({ t: "identify", jwt: identity });
       say({ t: opened ? "open" : "closed" });
       where();
       setInterval(where, LOOK_MS);
     } else if (message.t === "close") turn(false, true);
-    else if (message.t === "unread" && typeof message.count === "number") {
-      unread = Math.max(0, Math.floor(message.count));
+    else if (message.t === "unread") {
+      unread = Number(message.count);
       name();
     } else if (message.t === "look") {
-      wear(message.color);
-      if (typeof message.title === "string") frame.title = message.title.slice(0, 100);
+      wear(String(message.color));
+      frame.title = String(message.title);
     }
   });
 
@@ -142,6 +145,13 @@ function start(script: HTMLScriptElement): void {
         if (typeof jwt !== "string") return;
         identity = jwt;
         say({ t: "identify", jwt });
+      },
+      logout: () => {
+        // If the page goes away before the new frame has begun, the next page's frame hears of it.
+        remember("out", "1");
+        frame?.remove();
+        ready = frame = identity = undefined;
+        load();
       },
     },
   });

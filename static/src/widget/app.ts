@@ -132,8 +132,15 @@ export class App {
       this.#link.wake();
       this.#draw();
     });
-    // Another tab wrote or sent something.
-    window.addEventListener("storage", () => this.#draw());
+    // Another tab wrote or sent something, or is somebody else now.
+    window.addEventListener("storage", () => {
+      const { conv } = this.#talk;
+      if (conv && conv !== this.#sessions.current?.conversation) {
+        this.#talk = newTalk("");
+        this.#link.restart();
+      }
+      this.#draw();
+    });
     window.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.isComposing) this.#bridge.say({ t: "close" });
     });
@@ -181,7 +188,7 @@ export class App {
     }
     this.#verified = session.verified === true;
     const { conv, seq } = this.#talk;
-    return { t: "hello", resume: [{ conv, seq }], ...(this.#epoch !== undefined && seq > 0 ? { epoch: this.#epoch } : {}) };
+    return { t: "hello", resume: [{ conv, seq }], epoch: seq ? this.#epoch : undefined };
   }
 
   #hear(frame: ServerFrame): void {
@@ -313,7 +320,7 @@ export class App {
 
   #rate(line: Line, value: Thumb, comment?: string): void {
     line.thumb = value;
-    this.#say({ t: "rate", conv: this.#talk.conv, seq: line.seq, value, ...(comment ? { comment } : {}) }, true);
+    this.#say({ t: "rate", conv: this.#talk.conv, seq: line.seq, value, comment: comment || undefined }, true);
     this.#draw();
   }
 
@@ -358,12 +365,9 @@ export class App {
     const { conv, lines, seq } = this.#talk;
     const read = keep.get<{ conv: string; seq: number }>("read");
     const from = read?.conv === conv ? read.seq : 0;
-    if (this.#open && !document.hidden) {
-      if (seq > from && conv) keep.set("read", { conv, seq });
-      this.#bridge.say({ t: "unread", count: 0 });
-    } else {
-      const count = lines.filter((line) => line.seq > from && (line.kind === "reply" || line.kind === "staff")).length;
-      this.#bridge.say({ t: "unread", count });
-    }
+    let count = 0;
+    if (!this.#open || document.hidden) count = lines.filter((line) => line.seq > from && (line.kind === "reply" || line.kind === "staff")).length;
+    else if (seq > from && conv) keep.set("read", { conv, seq });
+    this.#bridge.say({ t: "unread", count });
   }
 }

@@ -7,10 +7,8 @@ import { type FrameSays, type PageSays, unwrap, wrap } from "../shared";
 
 /** The origin named in `query`, if it is one and if the browser, where it says anything, agrees. */
 export function pageOrigin(query: string | null, referrer: string, ancestor: string | undefined): string | undefined {
-  const origin = query && originOf(query);
-  if (!origin || origin !== query) return undefined;
-  const proof = ancestor ?? (referrer && originOf(referrer));
-  return !proof || proof === origin ? origin : undefined;
+  const proof = ancestor ?? originOf(referrer);
+  return query && originOf(query) === query && (!proof || proof === query) ? query : undefined;
 }
 
 function originOf(address: string): string | undefined {

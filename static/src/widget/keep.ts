@@ -32,3 +32,9 @@ export function keepIn(storage: () => Bare, prefix = "shopclerk."): Keep {
     },
   };
 }
+
+/** Forgets the shopper: who they were, and what they had begun to write. */
+export function forget(keep: Keep): void {
+  const { conversation } = keep.get<{ conversation: string }>("session") ?? {};
+  for (const key of ["session", "outbox", "draft", `mail.${conversation}`]) keep.set(key, undefined);
+}

@@ -3,7 +3,7 @@
 import "./style.css";
 import { App } from "./app";
 import { pageOrigin } from "./bridge";
-import { keepIn } from "./keep";
+import { forget, keepIn } from "./keep";
 import { language, textsFor } from "./texts";
 
 const query = new URLSearchParams(location.search);
@@ -13,9 +13,12 @@ document.documentElement.dir = lang === "ar" ? "rtl" : "ltr";
 
 const root = document.getElementById("app");
 if (root) {
+  const keep = keepIn(() => localStorage);
+  // The shop's page says that its customer left. Before anything is read, so that the next one sees nothing of it.
+  if (query.has("out")) forget(keep);
   new App({
     root,
-    keep: keepIn(() => localStorage),
+    keep,
     texts: textsFor(lang),
     lang,
     vouched: query.has("vouched"),

@@ -252,6 +252,34 @@ async fn the_shop_vouches_for_a_shopper() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_shops_word_lasts_a_day_however_often_the_session_is_renewed() {
+    let secret = "a secret of the shop with 32 bytes";
+    let settings = Settings { identity_secrets: vec![secret.to_owned()], ..roomy() };
+    let clock = Clock::manual(1_700_000_000_000);
+    let site = site_at(settings, clock.clone()).await;
+    let identify = || {
+        let claims = json!({"sub": "customer-1", "aud": "shopclerk", "exp": clock.now() / 1000 + 300});
+        let key = EncodingKey::from_secret(secret.as_bytes());
+        json!({"identity": encode(&Header::new(Algorithm::HS256), &claims, &key).unwrap()})
+    };
+    let mut session = site.post("/v1/shopper/session", None, &identify()).await.json();
+    let first = session["conversation"].clone();
+    let token = |session: &Value| session["token"].as_str().unwrap().to_owned();
+    for _ in 0..11 {
+        clock.advance(std::time::Duration::from_secs(2 * 3_600));
+        session = site.post("/v1/shopper/session", Some(&token(&session)), &json!({})).await.json();
+        assert_eq!((&session["verified"], &session["conversation"]), (&json!(true), &first));
+    }
+    clock.advance(std::time::Duration::from_secs(2 * 3_600));
+    let answer = site.post("/v1/shopper/session", Some(&token(&session)), &json!({})).await;
+    assert_eq!((answer.status, answer.json()["error"]["code"].as_str()), (401, Some("identity_needed")));
+    let path = format!("/v1/shopper/history?conv={}", first.as_str().unwrap());
+    assert_eq!(site.get(&path, Some(&token(&session))).await.status, 401);
+    let again = site.post("/v1/shopper/session", Some(&token(&session)), &identify()).await.json();
+    assert_eq!((&again["verified"], &again["conversation"]), (&json!(true), &first));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn limits_say_when_to_come_back() {
     let settings = Settings {
         sessions_per_minute: 2,

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shopclerk::staff::Role;
 use shopclerk::web::Settings;
 
+use super::child::Child;
 use super::site::{Session, Site, Socket, roomy, site};
 
 async fn lives(site: &Site, session: &Session, socket: &mut Socket) {
@@ -66,4 +67,31 @@ async fn whoever_is_blocked_is_shown_the_door_until_that_is_over() {
     let shopper = path.trim_end_matches("/block");
     assert_eq!(site.page("DELETE", shopper, &admin, &Value::Null).await.status, 200);
     assert_eq!(back.end().await, 4001, "erased");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shoppers_behind_one_address_do_not_keep_the_staff_out() {
+    let site = site(Settings { sockets_per_address: 2, ..roomy() }).await;
+    let session = site.session().await;
+    let _shoppers = [site.greeted(&session).await, site.greeted(&session).await];
+    let refused = async || site.try_socket(&session.token, &site.origin()).await.err();
+    assert_eq!(refused().await, Some(429), "a third shopper");
+    let cookie = site.enter("ann", Role::Agent);
+    let _staff = [site.agent(&cookie).await, site.staff().await];
+    assert_eq!(site.try_seated(&cookie).await.err(), Some(429), "a third of the staff");
+    assert_eq!(refused().await, Some(429), "places are not lent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_nobody_named_is_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Child::start(folder.path(), &[("RUST_LOG", "warn")]).await;
+    for from in ["203.0.113.9", "203.0.113.10"] {
+        let answer = server.request("GET", "/healthz", &format!("X-Forwarded-For: {from}\r\n")).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    server.terminate();
+    let (_, said) = server.ended().await;
+    assert_eq!(said.matches("X-Forwarded-For").count(), 1, "{said}");
+    assert!(said.contains("web.trusted_proxies") && !said.contains("203.0.113."), "{said}");
 }

@@ -203,8 +203,7 @@ export class Transcript {
 }
 
 function day(at: number): string {
-  const date = new Date(at);
-  return `${date.getFullYear()}-${date.getMonth()}-${date.getDate()}`;
+  return new Date(at).toDateString();
 }
 
 function side(entry: Shown): Line["kind"] {
