@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { attributesOf, callOf, pieces, shortcutOf, shortcutsOf, spansOf } from "../src/dashboard/state/findings";
-import { applyDelta, applyEvent, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
+import { applyDelta, applyEvent, correctable, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
 
 const CONV = "0192f0a1-0000-7000-8000-000000000001";
 type Body = StaffEvent extends infer E ? (E extends StaffEvent ? Omit<E, "conv" | "seq" | "at"> : never) : never;
@@ -124,6 +124,20 @@ it("spans that lie are left out, and a shortcut is made of any question", () => 
   // A pair of a whole conversation marks nothing in a message that is not its own.
   const pairs = [{ seq: 4, start: 0, end: 2 }, { seq: 9, start: 3, end: 5 }, { start: 5, end: 6 }];
   expect(spansOf({ ...finding, outcome: { of: 9, pairs } }, 6)).toEqual([[3, 5], [5, 6]]);
+});
+
+it("a reply can correct the newest answer if the model made it, once", () => {
+  const thread = fold(said(1), reply(2, 1), said(3), event(4, { kind: "note", staff: "mara", text: "look" }));
+  expect(correctable(thread)?.seq).toBe(2);
+  applyDelta(thread, { mid: "m5", off: 0, text: "One mo" });
+  expect(correctable(thread)).toBeUndefined();
+  applyEvent(thread, reply(5, 3));
+  expect(correctable(thread)?.seq).toBe(5);
+  applyEvent(thread, event(6, { kind: "correction", of: 5, staff: "mara", text: "No." }));
+  expect(correctable(thread)).toBeUndefined();
+  applyEvent(thread, reply(7, 3));
+  applyEvent(thread, event(8, { kind: "said", cmid: "s", by: "staff", staff: "mara", text: "Hello" }));
+  expect([correctable(thread), correctable(newThread(CONV))]).toEqual([undefined, undefined]);
 });
 
 it("a call of the model stands between question and reply, with what it was called with", () => {

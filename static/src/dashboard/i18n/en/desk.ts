@@ -300,6 +300,7 @@ export const desk = {
   "compose.working": "The assistant writes a suggestion",
   "compose.send": "Send",
   "compose.add_note": "Add note",
+  "compose.also_corrects": "Also corrects the answer above",
   "compose.too_long": "{n} characters too many",
 
   // Panel

@@ -302,6 +302,7 @@ export const desk: Record<keyof typeof words, string> = {
   "compose.working": "助手正在撰写建议",
   "compose.send": "发送",
   "compose.add_note": "添加备注",
+  "compose.also_corrects": "同时更正上面的回答",
   "compose.too_long": "超出 {n} 个字符",
 
   // Panel
