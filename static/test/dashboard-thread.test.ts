@@ -102,14 +102,14 @@ it("what a colleague had looked up stands beside its message, newest of a tool, 
   applyEvent(thread, tool(3, "sentiment", { of: 1, label: "negative", scores: {} }));
   applyEvent(thread, tool(4, "sentiment", { of: 1, by: "mara", label: "negative", scores: {}, evidence: [{ start: 0, end: 12 }] }));
   applyEvent(thread, tool(5, "sentiment", { of: 1, by: "tom", label: "neutral", scores: {} }));
-  applyEvent(thread, tool(6, "extract", { of: 1, by: "mara", attributes: [{ name: "Color", value: "Red", start: 13, end: 16 }, { name: 3 }] }));
+  applyEvent(thread, tool(6, "extract", { of: 1, by: "mara", attributes: [{ name: "Color", value: "Red", start: 13, end: 16, confidence: 0.87 }, { name: "size", value: "L", confidence: "high" }, { name: 3 }] }));
   applyEvent(thread, tool(7, "qa", { of: 99, by: "mara", pairs: [] }));
   expect(thread.moods).toHaveLength(1);
   expect(thread.lines.map((line) => line.kind)).toEqual(["shopper", "reply", "tool", "tool"]);
   const line = thread.lines[0] as Written;
   expect(line.findings!.map((one) => [one.seq, one.name, one.by])).toEqual([[5, "sentiment", "tom"], [6, "extract", "mara"]]);
   const found = line.findings![1]!;
-  expect(attributesOf(found)).toEqual([{ name: "Color", value: "Red" }]);
+  expect(attributesOf(found)).toEqual([{ name: "Color", value: "Red", confidence: 0.87 }, { name: "size", value: "L" }]);
   expect(pieces(line.text, spansOf(found, [...line.text].length))).toEqual(["It is 😡 bad. ", "Red", " box."]);
 });
 

@@ -275,6 +275,7 @@ export const desk = {
   "tools.show": "Mark in the message",
   "tools.hide": "Hide the marks",
   "tools.none": "Nothing was found.",
+  "tools.sure": "How sure the model is of this value",
   "tools.save_canned": "Save as canned reply",
   "tools.save_all": "Save all {n} as canned replies",
   "compose.mode": "What you write",
