@@ -4,7 +4,7 @@
 //! shopper lies here. New deliveries and the mark of the newest event seen are synced together; that one was delivered need not
 //! be: at worst it is delivered again, under the same id.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -69,8 +69,11 @@ pub(super) struct Queue {
     path: PathBuf,
     file: fs::File,
     lines: usize,
+    /// Deliveries that may wait for one endpoint: one that is down must not use up the others' room.
     limit: usize,
     all: BTreeMap<String, Delivery>,
+    /// How many wait for each endpoint.
+    waiting: HashMap<String, usize>,
     /// Those that wait, by when they are due.
     due: BTreeSet<(Millis, String)>,
     /// At an endpoint just now.
@@ -97,6 +100,7 @@ impl Queue {
             lines: 0,
             limit,
             all: BTreeMap::new(),
+            waiting: HashMap::new(),
             due: BTreeSet::new(),
             out: HashSet::new(),
             mark: None,
@@ -125,7 +129,7 @@ impl Queue {
     }
 
     pub(super) fn waiting(&self, hook: &str) -> usize {
-        self.all.values().filter(|one| one.hook == hook && !one.dead).count()
+        self.waiting.get(hook).copied().unwrap_or(0)
     }
 
     /// The newest first.
@@ -158,7 +162,7 @@ impl Queue {
             if delivery.at == mark {
                 ids.push(delivery.id.clone());
             }
-            if self.all.len() >= self.limit {
+            if self.waiting(&delivery.hook) >= self.limit {
                 self.dropped += 1;
                 continue;
             }
@@ -248,14 +252,22 @@ impl Queue {
         self.drop_one(&delivery.id);
         if !delivery.dead {
             self.due.insert((delivery.due, delivery.id.clone()));
+            *self.waiting.entry(delivery.hook.clone()).or_default() += 1;
         }
         self.all.insert(delivery.id.clone(), delivery);
     }
 
     fn drop_one(&mut self, id: &str) {
         self.out.remove(id);
-        if let Some(gone) = self.all.remove(id) {
-            self.due.remove(&(gone.due, gone.id));
+        let Some(gone) = self.all.remove(id) else { return };
+        self.due.remove(&(gone.due, gone.id));
+        if !gone.dead
+            && let Some(count) = self.waiting.get_mut(&gone.hook)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&gone.hook);
+            }
         }
     }
 
@@ -371,17 +383,18 @@ mod tests {
     fn the_dead_are_shown_and_revived_and_the_queue_is_bounded() {
         let folder = tempfile::tempdir().unwrap();
         let mut queue = open(&folder);
-        queue.add((0..8).map(|n| delivery(n, n)).collect(), 7).unwrap();
-        assert_eq!((queue.waiting("h0") + queue.waiting("h1"), queue.dropped()), (5, 3));
+        queue.add((0..14).map(|n| delivery(n, n)).collect(), 13).unwrap();
+        assert_eq!((queue.waiting("h0"), queue.waiting("h1"), queue.dropped()), (5, 5, 4));
         let one = queue.take(9).unwrap();
         queue.failed(&one.id, "status 500", None).unwrap();
         let mut queue = open(&folder);
         let dead = queue.dead("h0");
         assert_eq!((dead.len(), dead[0].tries, dead[0].error.as_str()), (1, 1, "status 500"));
         assert_eq!(queue.revive("h0", 50).unwrap(), 1);
-        assert_eq!((queue.dead("h0").len(), queue.waiting("h0")), (0, 3));
+        assert_eq!((queue.dead("h0").len(), queue.waiting("h0")), (0, 5));
         queue.forget("h0").unwrap();
-        assert_eq!((queue.waiting("h0"), open(&folder).waiting("h1")), (0, 2));
+        assert_eq!((queue.waiting("h0"), open(&folder).waiting("h1")), (0, 5));
+        queue.forget("h1").unwrap();
         for n in 100..(100 + SLACK as Seq * 2) {
             queue.add(vec![delivery(n * 2 + 1, n)], n).unwrap();
             let id = delivery(n * 2 + 1, n).id;
@@ -389,5 +402,24 @@ mod tests {
         }
         let lines = fs::read_to_string(folder.path().join("queue.jsonl")).unwrap().lines().count();
         assert!(lines <= SLACK + 10, "{lines}");
+    }
+
+    #[test]
+    fn an_endpoint_that_is_down_takes_no_room_from_another_and_the_dead_take_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut queue = open(&folder);
+        let (down, up) = (|n| delivery(n * 2 + 1, n), |n| delivery(n * 2, n));
+        queue.add((0..5).map(down).collect(), 5).unwrap();
+        for _ in 0..5 {
+            let id = queue.take(9).unwrap().id;
+            queue.failed(&id, "status 500", None).unwrap();
+        }
+        assert_eq!((queue.dead("h1").len(), queue.waiting("h1")), (5, 0));
+        queue.add((10..17).map(down).collect(), 17).unwrap();
+        assert_eq!((queue.waiting("h1"), queue.dropped()), (5, 2), "its own room is full");
+        queue.add((20..23).map(up).collect(), 23).unwrap();
+        assert_eq!((queue.waiting("h0"), queue.dropped()), (3, 2));
+        let queue = open(&folder);
+        assert_eq!((queue.waiting("h0"), queue.waiting("h1"), queue.dead("h1").len()), (3, 5, 5));
     }
 }
