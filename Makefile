@@ -100,6 +100,7 @@ bench: build model ## Figures of this machine; PYTHON with torch, transformers a
 	@mkdir -p $(DATA) && { [ -e $(DATA)/models ] || ln -s "$(SHOPCLERK_MODELS)" $(DATA)/models; }
 	for what in store sockets inbox chat swap; do "$(BIN)" --data $(DATA) bench $$what; done
 	for what in tools train; do "$(BIN)" --data $(DATA) bench $$what $(if $(PYTHON),--python "$(PYTHON)"); done
+	cd static && SHOPCLERK_BIN="$(BIN)" node ../tests/browser/bench-inbox.mjs
 
 clean: ## Remove what was built here (the cache stays)
 	rm -rf static/dist static/node_modules

@@ -4,7 +4,7 @@
 //! shopper lies here. New deliveries and the mark of the newest event seen are synced together; that one was delivered need not
 //! be: at worst it is delivered again, under the same id.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -69,8 +69,11 @@ pub(super) struct Queue {
     path: PathBuf,
     file: fs::File,
     lines: usize,
+    /// Deliveries that may wait for one endpoint: one that is down must not use up the others' room.
     limit: usize,
     all: BTreeMap<String, Delivery>,
+    /// How many wait for each endpoint.
+    waiting: HashMap<String, usize>,
     /// Those that wait, by when they are due.
     due: BTreeSet<(Millis, String)>,
     /// At an endpoint just now.
@@ -97,6 +100,7 @@ impl Queue {
             lines: 0,
             limit,
             all: BTreeMap::new(),
+            waiting: HashMap::new(),
             due: BTreeSet::new(),
             out: HashSet::new(),
             mark: None,
@@ -125,7 +129,7 @@ impl Queue {
     }
 
     pub(super) fn waiting(&self, hook: &str) -> usize {
-        self.all.values().filter(|one| one.hook == hook && !one.dead).count()
+        self.waiting.get(hook).copied().unwrap_or(0)
     }
 
     /// The newest first.
@@ -158,7 +162,7 @@ impl Queue {
             if delivery.at == mark {
                 ids.push(delivery.id.clone());
             }
-            if self.all.len() >= self.limit {
+            if self.waiting(&delivery.hook) >= self.limit {
                 self.dropped += 1;
                 continue;
             }
@@ -248,14 +252,22 @@ impl Queue {
         self.drop_one(&delivery.id);
         if !delivery.dead {
             self.due.insert((delivery.due, delivery.id.clone()));
+            *self.waiting.entry(delivery.hook.clone()).or_default() += 1;
         }
         self.all.insert(delivery.id.clone(), delivery);
     }
 
     fn drop_one(&mut self, id: &str) {
         self.out.remove(id);
-        if let Some(gone) = self.all.remove(id) {
-            self.due.remove(&(gone.due, gone.id));
+        let Some(gone) = self.all.remove(id) else { return };
+        self.due.remove(&(gone.due, gone.id));
+        if !gone.dead
+            && let Some(count) = self.waiting.get_mut(&gone.hook)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&gone.hook);
+            }
         }
     }
 
@@ -312,82 +324,5 @@ fn append(path: &Path) -> std::io::Result<fs::File> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn delivery(seq: Seq, at: Millis) -> Delivery {
-        let id = format!("c.{seq}.message.h{}", seq % 2);
-        let hook = format!("h{}", seq % 2);
-        let conv = ConvId::from_bytes([1; 16]);
-        Delivery {
-            id,
-            hook,
-            kind: Kind::Message,
-            conv,
-            seq,
-            at,
-            tries: 0,
-            due: at,
-            error: String::new(),
-            dead: false,
-        }
-    }
-
-    fn open(folder: &tempfile::TempDir) -> Queue {
-        Queue::open(&folder.path().join("queue.jsonl"), 5).unwrap()
-    }
-
-    #[test]
-    fn what_waits_survives_a_stop_and_nothing_comes_twice() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut queue = open(&folder);
-        queue.add(vec![delivery(1, 10), delivery(2, 20), delivery(3, 20)], 20).unwrap();
-        let first = queue.take(15).unwrap();
-        assert_eq!(
-            (first.seq, queue.take(15)),
-            (1, Err(Some(20))),
-            "its endpoint is busy, the other's turn is later"
-        );
-        queue.failed(&first.id, "status 500", Some(99)).unwrap();
-        let second = queue.take(20).unwrap();
-        queue.done(&second.id).unwrap();
-        // Killed here, with half a line at the end.
-        let path = folder.path().join("queue.jsonl");
-        let mut text = fs::read(&path).unwrap();
-        text.extend_from_slice(br#"{"put":{"id":"#);
-        fs::write(&path, text).unwrap();
-        let mut queue = open(&folder);
-        assert_eq!((queue.mark(), queue.waiting("h1"), queue.waiting("h0")), (Some(20), 2, 0));
-        // The moment of the mark is read again from the store: what is done stays done.
-        queue.add(vec![delivery(2, 20), delivery(3, 20), delivery(4, 20)], 20).unwrap();
-        assert_eq!((queue.waiting("h1"), queue.waiting("h0")), (2, 1));
-        assert_eq!(queue.take(20).map(|one| one.seq), Ok(3));
-        assert_eq!(queue.take(20).map(|one| one.seq), Ok(4));
-        let again = queue.take(200);
-        assert_eq!(again, Err(None), "the first one's endpoint is busy with the third");
-    }
-
-    #[test]
-    fn the_dead_are_shown_and_revived_and_the_queue_is_bounded() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut queue = open(&folder);
-        queue.add((0..8).map(|n| delivery(n, n)).collect(), 7).unwrap();
-        assert_eq!((queue.waiting("h0") + queue.waiting("h1"), queue.dropped()), (5, 3));
-        let one = queue.take(9).unwrap();
-        queue.failed(&one.id, "status 500", None).unwrap();
-        let mut queue = open(&folder);
-        let dead = queue.dead("h0");
-        assert_eq!((dead.len(), dead[0].tries, dead[0].error.as_str()), (1, 1, "status 500"));
-        assert_eq!(queue.revive("h0", 50).unwrap(), 1);
-        assert_eq!((queue.dead("h0").len(), queue.waiting("h0")), (0, 3));
-        queue.forget("h0").unwrap();
-        assert_eq!((queue.waiting("h0"), open(&folder).waiting("h1")), (0, 2));
-        for n in 100..(100 + SLACK as Seq * 2) {
-            queue.add(vec![delivery(n * 2 + 1, n)], n).unwrap();
-            let id = delivery(n * 2 + 1, n).id;
-            queue.done(&id).unwrap();
-        }
-        let lines = fs::read_to_string(folder.path().join("queue.jsonl")).unwrap().lines().count();
-        assert!(lines <= SLACK + 10, "{lines}");
-    }
-}
+#[path = "queue_tests.rs"]
+mod tests;

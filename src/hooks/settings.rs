@@ -11,7 +11,7 @@ pub struct Settings {
     pub first_retry_ms: u64,
     /// Milliseconds a receiver has to answer.
     pub timeout_ms: u64,
-    /// Deliveries that may wait; more are dropped, and counted on the dashboard.
+    /// Deliveries that may wait for one endpoint; more are dropped, and counted on the dashboard.
     pub queue: usize,
     /// Also send to private and loopback addresses and by plain http. For tests, and for receivers in the shop's own network:
     /// an admin of the dashboard can then reach whatever this machine can.

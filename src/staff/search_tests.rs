@@ -113,3 +113,37 @@ async fn a_restart_goes_on_and_a_lost_index_is_made_again() {
     settle(&search);
     assert_eq!(found(&search, "thing"), ["first thing"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_written_is_written_later_and_once() {
+    let place = place();
+    let search = place.search();
+    let a = place.chat(1, &["first thing"]).await;
+    search.touch(a);
+    settle(&search);
+    // As a disk that is gone for a while.
+    let (folder, away) = (place.folder.path().join("search"), place.folder.path().join("away"));
+    fs_err::rename(&folder, &away).unwrap();
+    let b = place.chat(2, &["second thing", "third thing"]).await;
+    search.touch(b);
+    search.forget(a);
+    let start = std::time::Instant::now();
+    while search.0.lock().failed == 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "an index without its folder was written");
+        std::thread::yield_now();
+    }
+    assert_eq!((search.behind(), found(&search, "thing").len()), (2, 1));
+    fs_err::rename(&away, &folder).unwrap();
+    settle(&search);
+    assert_eq!(
+        found(&search, "thing"),
+        ["third thing", "second thing"],
+        "once each, and the erased one is gone"
+    );
+    let more = Said::parse("fourth thing").unwrap();
+    let say = Command::Say { cmid: Cmid(uuid::Uuid::now_v7()), by: Speaker::Shopper, text: more };
+    place.store.commit(b, say).await.unwrap();
+    search.touch(b);
+    settle(&search);
+    assert_eq!(found(&search, "thing").len(), 3, "and it goes on");
+}

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Once;
 
 use actix_web::HttpRequest;
+use actix_web::http::uri::Authority;
+use actix_web::http::{Version, header};
 
 use super::Settings;
 
@@ -62,11 +64,22 @@ fn is_trusted(ip: &IpAddr, settings: &Settings) -> bool {
     settings.trusted_proxies.iter().any(|proxy| plain(*proxy) == *ip)
 }
 
-/// True for a request of this very machine that no proxy passed on.
+/// True for a request of this very machine that no proxy passed on. A proxy that was told nothing adds no header that says so:
+/// what gives it away is the shop's own name, or HTTP/1.0, which nginx speaks to what is behind it unless told otherwise.
 pub(super) fn is_local(request: &HttpRequest) -> bool {
     let forwarded = [FORWARDED, "forwarded", "x-real-ip", "via"];
     request.peer_addr().is_some_and(|peer| plain(peer.ip()).is_loopback())
+        && request.version() > Version::HTTP_10
         && forwarded.iter().all(|name| !request.headers().contains_key(*name))
+        && names_this_machine(request)
+}
+
+/// The request asks for `localhost` or a loopback address, at any port.
+fn names_this_machine(request: &HttpRequest) -> bool {
+    let host = request.headers().get(header::HOST).and_then(|value| value.to_str().ok());
+    let Some(authority) = host.and_then(|host| host.parse::<Authority>().ok()) else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| plain(ip).is_loopback())
 }
 
 /// The key limits count by: an IPv4 address, or the /64 of an IPv6 one, which one subscriber holds whole.
@@ -131,6 +144,27 @@ mod tests {
             }
             assert_eq!(is_unnamed_proxy(&request.to_http_request(), settings), expected, "{peer}");
         }
+    }
+
+    #[test]
+    fn local_is_what_no_proxy_passed_on() {
+        let asked = |peer: &str, host: &str| {
+            TestRequest::default().peer_addr(peer.parse().unwrap()).insert_header(("host", host))
+        };
+        for host in ["localhost", "LOCALHOST:9090", "127.0.0.1:8080", "127.0.0.1", "[::1]", "[::1]:8080"] {
+            assert!(is_local(&asked("127.0.0.1:1", host).to_http_request()), "{host}");
+        }
+        for host in ["shop.example", "localhost.shop.example", "127.0.0.1.shop.example:80", "192.0.2.7", ""] {
+            assert!(!is_local(&asked("127.0.0.1:1", host).to_http_request()), "{host}");
+        }
+        let bare = TestRequest::default().peer_addr("127.0.0.1:1".parse().unwrap());
+        assert!(!is_local(&bare.to_http_request()), "no host at all");
+        assert!(is_local(&asked("[::1]:1", "localhost").to_http_request()));
+        assert!(!is_local(&asked("192.0.2.7:1", "localhost").to_http_request()));
+        let old = asked("127.0.0.1:1", "127.0.0.1:8080").version(Version::HTTP_10);
+        assert!(!is_local(&old.to_http_request()), "nginx, told nothing");
+        let passed = asked("127.0.0.1:1", "localhost").insert_header(("x-forwarded-for", "127.0.0.1"));
+        assert!(!is_local(&passed.to_http_request()));
     }
 
     #[test]

@@ -1,93 +1,12 @@
-import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import type { Detail, Row, RowPage } from "../src/dashboard/contract";
-import { Desk, type Deps } from "../src/dashboard/state/desk";
-import type { DeskHears, DeskSays } from "../src/dashboard/state/frames";
+import { expect, it, vi } from "vitest";
+import type { Row, RowPage } from "../src/dashboard/contract";
 import { NO_COUNTS } from "../src/dashboard/state/list";
+import type { DeskHears } from "../src/dashboard/state/frames";
 import type { StaffEvent } from "../src/dashboard/state/thread";
-import { keepIn } from "../src/widget/keep";
 import { row } from "./dashboard-rows";
+import { CONV, desk, event, faults, freshly, online, said, wires } from "./dashboard-wire";
 
-const CONV = row(1).conv;
-
-/** A socket whose other end is the test. */
-class Wire {
-  readyState = 0;
-  onopen: (() => void) | null = null;
-  onmessage: ((message: { data: string }) => void) | null = null;
-  onclose: ((close: { code: number }) => void) | null = null;
-  sent: DeskSays[] = [];
-  constructor(readonly protocols: string[]) {}
-  send(text: string): void {
-    this.sent.push(JSON.parse(text) as DeskSays);
-  }
-  close(): void {
-    this.readyState = 3;
-  }
-  open(): void {
-    this.readyState = 1;
-    this.onopen?.();
-  }
-  hear(frame: DeskHears): void {
-    this.onmessage?.({ data: JSON.stringify(frame) });
-  }
-  drop(code = 1006): void {
-    this.readyState = 3;
-    this.onclose?.({ code });
-  }
-  take(): DeskSays[] {
-    return this.sent.splice(0);
-  }
-}
-
-let wires: Wire[];
-let faults: string[];
-let tickets: number;
-
-function desk(change: Partial<Deps> = {}): Desk {
-  const kept = new Map<string, string>();
-  return new Desk({
-    me: "mara",
-    keep: keepIn(() => ({ getItem: (key) => kept.get(key) ?? null, setItem: (key, value) => void kept.set(key, value), removeItem: (key) => void kept.delete(key) })),
-    ticket: async () => ({ shopper: "", conversation: "", token: `t${++tickets}`, expires_at: 0 }),
-    connect: (protocols) => {
-      const wire = new Wire(protocols);
-      wires.push(wire);
-      return wire as unknown as WebSocket;
-    },
-    page: async () => ({ rows: [], counts: NO_COUNTS }),
-    detail: async () => ({ row: row(1), shopper: { ...row(1).shopper, conversations: 1 }, others: [] }) satisfies Detail,
-    events: async () => ({ events: [], more: false }),
-    newId: () => `id${++ids}`,
-    now: () => Date.now(),
-    random: () => 0,
-    onRows: () => {},
-    onFault: (code) => void faults.push(code),
-    onClosed: () => void faults.push("closed"),
-    ...change,
-  });
-}
-let ids = 0;
-
-async function online(here: Desk, epoch = "e1"): Promise<Wire> {
-  await vi.advanceTimersByTimeAsync(600);
-  const wire = wires.at(-1)!;
-  wire.open();
-  wire.hear({ t: "welcome", epoch, heads: {} });
-  expect(here.link.value).toBe("online");
-  return wire;
-}
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  wires = [];
-  faults = [];
-  tickets = 0;
-  ids = 0;
-});
-afterEach(() => vi.useRealTimers());
-
-const event = (seq: number, body: object): DeskHears => ({ t: "event", conv: CONV, seq, at: seq, ...body }) as DeskHears;
-const said = (seq: number, cmid = `c${seq}`): DeskHears => event(seq, { kind: "said", cmid, by: "shopper", text: "hi" });
+freshly();
 
 it("connects with a ticket of its own each time, says hello, and asks for the list", async () => {
   const here = desk();
@@ -153,53 +72,6 @@ it("after any time away: the conversation goes on where it was, the list is a ne
   expect(new Set(wires.map((wire) => wire.protocols[1])).size).toBe(wires.length);
 });
 
-it("a reply without the conversation takes it over first, and is sent once", async () => {
-  const here = desk();
-  here.start();
-  const wire = await online(here);
-  here.visit(CONV);
-  wire.take();
-  here.say("Yes.", "Yes!");
-  expect(wire.take()).toEqual([{ t: "take", conv: CONV }, { t: "say", conv: CONV, cmid: "id1", text: "Yes.", draft: "Yes!" }]);
-  wire.hear(event(1, { kind: "owner", owner: "staff", staff: "mara" }));
-  wire.hear({ t: "ack", cmid: "id1", seq: 2 });
-  wire.hear(event(2, { kind: "said", cmid: "id1", by: "staff", staff: "mara", text: "Yes." }));
-  expect(here.letters.value).toEqual([]);
-  here.say("More.");
-  expect(wire.take()).toEqual([{ t: "say", conv: CONV, cmid: "id2", text: "More." }]);
-  wire.hear({ t: "ack", cmid: "id2", seq: 3 });
-  wire.hear(event(3, { kind: "owner", owner: "ai" }));
-  here.say("Again.");
-  expect(wire.take()[0]).toEqual({ t: "take", conv: CONV });
-});
-
-it("what was written without a connection is sent when it is back", async () => {
-  const here = desk();
-  here.start();
-  const wire = await online(here);
-  here.visit(CONV);
-  wire.hear(event(1, { kind: "owner", owner: "staff", staff: "mara" }));
-  wire.drop();
-  here.say("Kept.");
-  expect(here.letters.value.map((letter) => letter.text)).toEqual(["Kept."]);
-  const again = await online(here);
-  expect(again.take().at(-1)).toEqual({ t: "say", conv: CONV, cmid: "id1", text: "Kept." });
-});
-
-it("a refused reply stays and says why; a refused take-over says so once", async () => {
-  const here = desk();
-  here.start();
-  const wire = await online(here);
-  here.visit(CONV);
-  here.say("Mine?");
-  wire.hear({ t: "error", code: "not_owner", message: "" });
-  wire.hear({ t: "error", code: "not_owner", message: "", cmid: "id1" });
-  expect(faults).toEqual(["not_owner"]);
-  expect(here.letters.value[0]?.refused).toBe("not_owner");
-  here.discard("id1");
-  expect(here.letters.value).toEqual([]);
-});
-
 it("only the conversation that is looked at is followed", async () => {
   const here = desk();
   here.start();
@@ -207,16 +79,33 @@ it("only the conversation that is looked at is followed", async () => {
   wire.take();
   here.visit(CONV);
   wire.hear(said(1));
-  here.visit("other");
+  here.visit(row(2).conv);
   wire.hear(said(2));
   here.visit(CONV);
   expect(wire.take()).toEqual([
     { t: "open", conv: CONV, seq: 0 },
     { t: "close", conv: CONV },
-    { t: "open", conv: "other", seq: 0 },
-    { t: "close", conv: "other" },
+    { t: "open", conv: row(2).conv, seq: 0 },
+    { t: "close", conv: row(2).conv },
     { t: "open", conv: CONV, seq: 1 },
   ]);
+});
+
+it("an address that is no conversation's is said to be missing, and asked of nobody", async () => {
+  const here = desk();
+  here.visit("undefined");
+  here.start();
+  const wire = await online(here);
+  expect([here.missing.value, here.open.value]).toEqual([true, undefined]);
+  here.visit("0192F0A1-B2C3-7000-8000-000000000001");
+  expect(here.missing.value).toBe(true);
+  here.visit(CONV);
+  expect(here.missing.value).toBe(false);
+  expect(wire.take()).toEqual([{ t: "hello", resume: [] }, { t: "list", tab: "waiting", limit: 100 }, { t: "open", conv: CONV, seq: 0 }]);
+  wire.hear({ t: "error", code: "unknown_conversation", message: "" });
+  expect([here.missing.value, faults]).toEqual([true, []]);
+  here.visit(undefined);
+  expect(here.missing.value).toBe(false);
 });
 
 it("a gap asks for what is missing; a heartbeat that is ahead does, too", async () => {

@@ -3,7 +3,7 @@ import type { Row } from "../src/dashboard/contract";
 import { belongs, List, NO_COUNTS, order, type View } from "../src/dashboard/state/list";
 import { row } from "./dashboard-rows";
 
-const shown = (list: List): number[] => list.ids.map((conv) => Number(conv.slice(1)));
+const shown = (list: List): number[] => list.ids.map((conv) => Number(conv.slice(-12)));
 function listed(view: View, rows: Row[], next?: string): List {
   const list = new List("mara");
   list.show(view);

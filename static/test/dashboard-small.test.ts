@@ -113,6 +113,15 @@ it("a recipe says what was chosen, and placeholders stand out", () => {
   ]);
 });
 
+it("a run looks at its dev part often enough for its patience to run out before it ends", () => {
+  const every = (change: Partial<typeof DEFAULTS>, rows?: number): number => (recipeOf({ ...DEFAULTS, ...change }, rows) as { train: { eval_every: number } }).train.eval_every;
+  // 1,000 rows are 200 steps an epoch: eight looks, of which the first sets the mark and three without a better one stop it.
+  expect(every({}, 1_000)).toBe(50);
+  expect(every({ epochs: 20 }, 1_000)).toBe(200);
+  expect(every({ patience: 9 }, 1_000)).toBe(20);
+  expect([every({}, 3), every({ patience: 0 }, 1_000), every({})]).toEqual([1, 0, 0]);
+});
+
 it("a held-out question is shown without the facts around it", () => {
   expect(questionIn("Use this information.\n\nInformation:\nGifts: we wrap.\n\nQuestion: Do you wrap?\n(Answer in German.)\n")).toBe("Do you wrap?\n(Answer in German.)");
   expect(questionIn(" Hello? ")).toBe("Hello?");

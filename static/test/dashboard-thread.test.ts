@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { attributesOf, callOf, pieces, shortcutOf, shortcutsOf, spansOf } from "../src/dashboard/state/findings";
-import { applyDelta, applyEvent, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
+import { applyDelta, applyEvent, correctable, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
 
 const CONV = "0192f0a1-0000-7000-8000-000000000001";
 type Body = StaffEvent extends infer E ? (E extends StaffEvent ? Omit<E, "conv" | "seq" | "at"> : never) : never;
@@ -102,14 +102,14 @@ it("what a colleague had looked up stands beside its message, newest of a tool, 
   applyEvent(thread, tool(3, "sentiment", { of: 1, label: "negative", scores: {} }));
   applyEvent(thread, tool(4, "sentiment", { of: 1, by: "mara", label: "negative", scores: {}, evidence: [{ start: 0, end: 12 }] }));
   applyEvent(thread, tool(5, "sentiment", { of: 1, by: "tom", label: "neutral", scores: {} }));
-  applyEvent(thread, tool(6, "extract", { of: 1, by: "mara", attributes: [{ name: "Color", value: "Red", start: 13, end: 16 }, { name: 3 }] }));
+  applyEvent(thread, tool(6, "extract", { of: 1, by: "mara", attributes: [{ name: "Color", value: "Red", start: 13, end: 16, confidence: 0.87 }, { name: "size", value: "L", confidence: "high" }, { name: 3 }] }));
   applyEvent(thread, tool(7, "qa", { of: 99, by: "mara", pairs: [] }));
   expect(thread.moods).toHaveLength(1);
   expect(thread.lines.map((line) => line.kind)).toEqual(["shopper", "reply", "tool", "tool"]);
   const line = thread.lines[0] as Written;
   expect(line.findings!.map((one) => [one.seq, one.name, one.by])).toEqual([[5, "sentiment", "tom"], [6, "extract", "mara"]]);
   const found = line.findings![1]!;
-  expect(attributesOf(found)).toEqual([{ name: "Color", value: "Red" }]);
+  expect(attributesOf(found)).toEqual([{ name: "Color", value: "Red", confidence: 0.87 }, { name: "size", value: "L" }]);
   expect(pieces(line.text, spansOf(found, [...line.text].length))).toEqual(["It is 😡 bad. ", "Red", " box."]);
 });
 
@@ -124,6 +124,20 @@ it("spans that lie are left out, and a shortcut is made of any question", () => 
   // A pair of a whole conversation marks nothing in a message that is not its own.
   const pairs = [{ seq: 4, start: 0, end: 2 }, { seq: 9, start: 3, end: 5 }, { start: 5, end: 6 }];
   expect(spansOf({ ...finding, outcome: { of: 9, pairs } }, 6)).toEqual([[3, 5], [5, 6]]);
+});
+
+it("a reply can correct the newest answer if the model made it, once", () => {
+  const thread = fold(said(1), reply(2, 1), said(3), event(4, { kind: "note", staff: "mara", text: "look" }));
+  expect(correctable(thread)?.seq).toBe(2);
+  applyDelta(thread, { mid: "m5", off: 0, text: "One mo" });
+  expect(correctable(thread)).toBeUndefined();
+  applyEvent(thread, reply(5, 3));
+  expect(correctable(thread)?.seq).toBe(5);
+  applyEvent(thread, event(6, { kind: "correction", of: 5, staff: "mara", text: "No." }));
+  expect(correctable(thread)).toBeUndefined();
+  applyEvent(thread, reply(7, 3));
+  applyEvent(thread, event(8, { kind: "said", cmid: "s", by: "staff", staff: "mara", text: "Hello" }));
+  expect([correctable(thread), correctable(newThread(CONV))]).toEqual([undefined, undefined]);
 });
 
 it("a call of the model stands between question and reply, with what it was called with", () => {

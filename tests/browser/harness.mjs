@@ -235,7 +235,12 @@ export function staff(page) {
   };
 }
 
-/** The conversation of this browser, from the frame's own storage. */
-export function conversation(frame) {
-  return frame.locator("body").evaluate(() => JSON.parse(localStorage.getItem("shopclerk.session") ?? "{}").conversation);
+/** The conversation of this browser, from the frame's own storage. A message is drawn before the server gave it one: this waits. */
+export async function conversation(frame) {
+  let conv;
+  await until("there is a conversation", async () => {
+    conv = await frame.locator("body").evaluate(() => JSON.parse(localStorage.getItem("shopclerk.session") ?? "{}").conversation);
+    return conv !== undefined;
+  });
+  return conv;
 }

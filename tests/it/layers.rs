@@ -76,7 +76,6 @@ const WALLS: &[(&str, &[&str])] = &[
     ("minijinja", &["src/prompt", "src/train"]),
     ("mistralrs_quant", &["src/model/engine"]),
     ("tantivy", &["src/staff"]),
-    ("actix_session", &["src/web"]),
     ("hf_hub", &["src/model/library"]),
     ("reqwest", &["src/hooks"]),
 ];

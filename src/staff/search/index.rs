@@ -85,6 +85,12 @@ fn schema() -> (Schema, Fields) {
 
 fn opened(index: Index, fields: Fields) -> Result<Opened, StaffError> {
     index.tokenizers().register(ANALYZER, analyzer());
+    let known = known(&index)?;
+    Ok(Opened { index, fields, known })
+}
+
+/// The newest number that is indexed of each conversation, as of the last commit.
+pub(super) fn known(index: &Index) -> Result<HashMap<ConvId, Seq>, StaffError> {
     let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().map_err(fault)?;
     let mut known = HashMap::<ConvId, Seq>::new();
     for segment in reader.searcher().segment_readers() {
@@ -98,7 +104,7 @@ fn opened(index: Index, fields: Fields) -> Result<Opened, StaffError> {
             *newest = (*newest).max(seq);
         }
     }
-    Ok(Opened { index, fields, known })
+    Ok(known)
 }
 
 pub(super) fn writer(index: &Index) -> Result<IndexWriter, StaffError> {

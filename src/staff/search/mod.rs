@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tantivy::collector::{Count, TopDocs};
 use tantivy::schema::Value;
-use tantivy::{IndexReader, IndexWriter, Order, ReloadPolicy, TantivyDocument};
+use tantivy::{Index, IndexReader, IndexWriter, Order, ReloadPolicy, TantivyDocument};
 use utoipa::ToSchema;
 
 use self::index::{Fields, fault};
@@ -31,6 +31,9 @@ const GATHER: Duration = Duration::from_millis(200);
 const CHUNK: usize = 1_000;
 /// Conversations between two commits.
 const BATCH: usize = 500;
+/// Before what could not be written is tried again; longer with every time, up to so many times as long.
+const RETRY: Duration = Duration::from_secs(2);
+const LONGEST: u32 = 30;
 /// Hits of one page, and how deep pages go.
 pub const MAX_HITS: usize = 100;
 const MAX_DEPTH: usize = 10_000;
@@ -101,7 +104,31 @@ struct Waiting {
     gone: HashSet<ConvId>,
     /// Taken and not committed yet.
     working: usize,
+    /// Times in a row that writing failed.
+    failed: u32,
     stop: bool,
+}
+
+/// The index as its thread holds it.
+struct Hand {
+    index: Index,
+    /// None after a fault: whatever it had not committed went with it.
+    writer: Option<IndexWriter>,
+    /// The newest number that is indexed of each conversation.
+    known: HashMap<ConvId, Seq>,
+}
+
+impl Hand {
+    /// The writer; after a fault another one, which goes on from the last commit. To roll the old one back would need an index
+    /// that can be read just then.
+    fn take(&mut self) -> Result<IndexWriter, StaffError> {
+        if let Some(writer) = self.writer.take() {
+            return Ok(writer);
+        }
+        let writer = index::writer(&self.index)?;
+        self.known = index::known(&self.index)?;
+        Ok(writer)
+    }
 }
 
 impl std::fmt::Debug for Search {
@@ -126,10 +153,11 @@ impl Search {
             waiting: Mutex::new(Waiting { gone, ..Waiting::default() }),
             bell: Condvar::new(),
         });
+        let hand = Hand { index: opened.index, writer: Some(writer), known: opened.known };
         let worker = inner.clone();
         std::thread::Builder::new()
             .name("staff-search".into())
-            .spawn(move || worker.work(writer, opened.known))
+            .spawn(move || worker.work(hand))
             .map_err(|e| StaffError::io(folder, &e))?;
         Ok(Self(inner))
     }
@@ -218,56 +246,84 @@ impl Inner {
         Some((changed.into_iter().collect(), gone))
     }
 
-    fn work(&self, mut writer: IndexWriter, mut known: HashMap<ConvId, Seq>) {
+    fn work(&self, mut hand: Hand) {
         // A stop between an erasure and its end.
-        self.purge(&mut writer);
+        self.purge(&mut hand);
         while let Some((changed, gone)) = self.next() {
-            let outcome = self.write(&mut writer, &mut known, (&changed, &gone));
-            if let Err(fault) = outcome {
-                tracing::error!(code = fault.code(), %fault, "the search index misses something until the next start");
-            }
-            if !gone.is_empty() {
-                self.purge(&mut writer);
+            match self.write(&mut hand, (&changed, &gone)) {
+                Ok(()) => {
+                    self.lock().failed = 0;
+                    if !gone.is_empty() {
+                        self.purge(&mut hand);
+                    }
+                }
+                Err(fault) => {
+                    tracing::error!(code = fault.code(), %fault, "the search index cannot be written, and is tried again");
+                    self.put_back(changed, gone);
+                }
             }
         }
     }
 
+    /// What could not be written waits again, and for a while so does the thread.
+    fn put_back(&self, changed: Vec<ConvId>, gone: Vec<ConvId>) {
+        let mut waiting = self.lock();
+        let waiting_now = &mut *waiting;
+        waiting_now.gone.extend(gone);
+        let erased = &waiting_now.gone;
+        waiting_now.changed.extend(changed.into_iter().filter(|conv| !erased.contains(conv)));
+        waiting.working = 0;
+        waiting.failed = waiting.failed.saturating_add(1);
+        let wait = RETRY * waiting.failed.min(LONGEST);
+        drop(self.bell.wait_timeout_while(waiting, wait, |waiting| !waiting.stop));
+    }
+
     /// Words of what was erased leave the index's files: until then they are only marked.
-    fn purge(&self, writer: &mut IndexWriter) {
+    fn purge(&self, hand: &mut Hand) {
+        let Some(writer) = &mut hand.writer else { return };
         if let Err(fault) = index::purge(writer).and_then(|()| self.reader.reload().map_err(fault)) {
             tracing::error!(code = fault.code(), %fault, "erased words stay in the search index's files until the next start");
         }
     }
 
-    fn write(
-        &self,
-        writer: &mut IndexWriter,
-        known: &mut HashMap<ConvId, Seq>,
-        (changed, gone): (&[ConvId], &[ConvId]),
-    ) -> Result<(), StaffError> {
+    /// All of it is committed, or nothing.
+    fn write(&self, hand: &mut Hand, (changed, gone): (&[ConvId], &[ConvId])) -> Result<(), StaffError> {
+        let mut writer = hand.take()?;
         for conv in gone {
             writer.delete_term(index::all_of(*conv, &self.fields));
-            known.remove(conv);
+            hand.known.remove(conv);
         }
         let mut fresh = HashMap::new();
         for conv in changed {
-            let mut after = known.get(conv).copied().unwrap_or(0);
-            loop {
-                let events = self.store.events(*conv, after, CHUNK)?;
-                for document in events.iter().filter_map(|event| index::document(event, &self.fields)) {
-                    writer.add_document(document).map_err(fault)?;
-                }
-                after = events.last().map_or(after, |event| event.seq);
-                if events.len() < CHUNK {
-                    break;
-                }
-            }
-            fresh.insert(*conv, after);
+            let known = hand.known.get(conv).copied().unwrap_or(0);
+            fresh.insert(*conv, self.add(&writer, *conv, known)?);
         }
         writer.commit().map_err(fault)?;
-        known.extend(fresh);
-        self.reader.reload().map_err(fault)?;
-        Ok(())
+        hand.known.extend(fresh);
+        hand.writer = Some(writer);
+        self.reader.reload().map_err(fault)
+    }
+
+    /// Adds what was said in `conv` after the event `after`; returns the newest event that was added.
+    fn add(&self, writer: &IndexWriter, conv: ConvId, mut after: Seq) -> Result<Seq, StaffError> {
+        loop {
+            let events = match self.store.events(conv, after, CHUNK) {
+                Ok(events) => events,
+                // One that cannot be read must not keep the others out.
+                Err(fault) => {
+                    let fault = StaffError::from(fault);
+                    tracing::error!(code = fault.code(), %conv, %fault, "the search misses the rest of a conversation until it changes");
+                    return Ok(after);
+                }
+            };
+            for document in events.iter().filter_map(|event| index::document(event, &self.fields)) {
+                writer.add_document(document).map_err(fault)?;
+            }
+            after = events.last().map_or(after, |event| event.seq);
+            if events.len() < CHUNK {
+                return Ok(after);
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const MOST_ROWS: usize = 200;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SubmitRequest {
-    /// The recipe as an object, or as the text of a TOML file. Every field has a default: see docs/recipe.md.
+    /// The recipe as an object, or as the text of a TOML file. Every field has a default: see docs/recipes.md.
     #[schema(value_type = Object)]
     recipe: RecipeInput,
 }

@@ -126,8 +126,15 @@ export const DEFAULTS: RecipeForm = {
 
 const DAY = 86_400_000;
 
-/** The recipe as the server reads it. */
-export function recipeOf(form: RecipeForm): object {
+/** Steps between looks at the dev part: often enough that patience can run out with work left, and at least once an epoch. 0 leaves it to the server. */
+function lookEvery({ epochs, batch, dev, test, patience }: RecipeForm, rows: number): number {
+  const perEpoch = (rows * (1 - dev - test)) / batch;
+  if (!patience || perEpoch <= 0) return 0;
+  return Math.max(1, Math.floor(Math.min(perEpoch, (perEpoch * epochs) / (2 * (patience + 1)))));
+}
+
+/** The recipe as the server reads it; `rows` is how many there are, as far as that is known. */
+export function recipeOf(form: RecipeForm, rows = 0): object {
   const since = form.since ? Date.parse(`${form.since}T00:00:00`) : undefined;
   const until = form.until ? Date.parse(`${form.until}T00:00:00`) + DAY - 1 : undefined;
   const tags = form.tags.split(/[,，]/).map((tag) => tag.trim().toLowerCase()).filter(Boolean);
@@ -135,7 +142,7 @@ export function recipeOf(form: RecipeForm): object {
     name: form.name.trim(),
     data: { store: { ...(since && { since }), ...(until && { until }), tags, targets: form.targets, per_shopper: form.perShopper }, dev: form.dev, test: form.test, max_tokens: form.maxTokens, too_long: "cut_or_drop" },
     lora: { rank: form.rank, alpha: form.alpha, base: form.weights },
-    train: { epochs: form.epochs, minutes: form.minutes, lr: form.lr, batch: form.batch, seed: form.seed, patience: form.patience },
+    train: { epochs: form.epochs, minutes: form.minutes, lr: form.lr, batch: form.batch, seed: form.seed, patience: form.patience, eval_every: lookEvery(form, rows) },
     gate: { loss_gain: form.lossGain, tool_loss: form.toolLoss },
   };
 }

@@ -17,6 +17,12 @@ export interface Letter {
 
 const KEY = "outbox";
 
+/** The conversations that have letters. No method: only the dashboard has many, and the widget must stay small. */
+export function addressed(keep: Keep): string[] {
+  const kept = keep.get<Letter[]>(KEY);
+  return Array.isArray(kept) ? [...new Set(kept.map((letter) => letter.conv))] : [];
+}
+
 export class Outbox {
   /** Acknowledged, but not yet seen as an event: still shown. */
   #acked = new Map<string, Letter>();

@@ -6,13 +6,13 @@ import { signal } from "@preact/signals";
 import type { Detail, Row } from "../contract";
 import type { Keep } from "../../widget/keep";
 import { Link, type LinkState } from "../../widget/link";
-import { type Letter, Outbox } from "../../widget/outbox";
 import type { Session } from "../../widget/session";
 import type { ClientFrame, ServerFrame } from "../../wire";
 import { Draw } from "./draw";
 import type { DeskHears, DeskSays } from "./frames";
 import type { List, View } from "./list";
 import { Listing, type ListDeps } from "./listing";
+import { type Enclosed, Post } from "./post";
 import { Suggestions } from "./suggest";
 import { applyDelta, applyEvent, newThread, type Open, prepend, type StaffEvent, type Thread } from "./thread";
 import { Typists } from "./typists";
@@ -34,6 +34,8 @@ export interface Deps extends Omit<ListDeps, "send"> {
 
 const TYPING_EVERY_MS = 3_000;
 const SEEN_MS = 250;
+/** A conversation's id as the server writes it. */
+const AN_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Conversations whose events are kept after they were left. */
 const KEPT_THREADS = 12;
 
@@ -46,14 +48,12 @@ export class Desk {
   readonly missing = signal(false);
   readonly #listing: Listing;
   readonly #typing: Typists;
-  readonly letters = signal<Letter[]>([]);
   readonly loadingEarlier = signal(false);
   #epoch: string | undefined;
   /** The conversation that the newest hello asked for. */
   #greeted: string | undefined;
   #welcomed = false;
   #kept = new Map<string, Thread>();
-  #sent = new Set<string>();
   #typedAt = 0;
   #seen = new Map<string, number>();
   #seeing: ReturnType<typeof setTimeout> | undefined;
@@ -62,13 +62,13 @@ export class Desk {
     if (thread) this.open.value = { thread };
   });
   readonly #link: Link;
-  readonly #outbox: Outbox;
+  readonly #post: Post;
   readonly suggestions = new Suggestions((frame) => this.send(frame));
 
   constructor(private readonly deps: Deps) {
     this.#listing = new Listing({ ...deps, send: (frame) => this.send(frame) });
     this.#typing = new Typists(() => deps.now());
-    this.#outbox = new Outbox(deps.keep, () => deps.newId(), () => deps.now());
+    this.#post = new Post({ ...deps, send: (frame) => this.send(frame), isMine: (conv) => this.isMine && this.open.value?.thread.conv === conv });
     this.#link = new Link({
       session: () => deps.ticket(),
       renew: () => deps.ticket(),
@@ -83,6 +83,10 @@ export class Desk {
 
   get typists(): Typists["shown"] {
     return this.#typing.shown;
+  }
+
+  get letters(): Post["letters"] {
+    return this.#post.letters;
   }
 
   get me(): string {
@@ -117,9 +121,11 @@ export class Desk {
 
   // The open conversation
 
-  visit(conv: string | undefined): void {
+  visit(asked: string | undefined): void {
+    // Somebody may have typed the address: a hello that names what is no id is refused whole.
+    const conv = asked !== undefined && AN_ID.test(asked) ? asked : undefined;
     const left = this.open.value?.thread;
-    if (left?.conv === conv) return;
+    if (left && left.conv === conv) return;
     if (left) {
       this.send({ t: "close", conv: left.conv });
       this.#kept.delete(left.conv);
@@ -129,15 +135,16 @@ export class Desk {
     this.typists.value = [];
     this.#typedAt = 0;
     this.detail.value = undefined;
-    this.missing.value = false;
+    this.missing.value = conv !== asked;
     if (conv === undefined) {
       this.open.value = undefined;
+      this.#post.opened(undefined);
       return;
     }
     const thread = this.#kept.get(conv) ?? newThread(conv);
     this.open.value = { thread };
     this.send({ t: "open", conv, seq: thread.seq });
-    this.#letters();
+    this.#post.opened(conv);
     void this.refresh();
   }
 
@@ -207,53 +214,22 @@ export class Desk {
     return thread !== undefined && this.send({ t: "take", conv: thread.conv });
   }
 
-  /** Sends a reply, once it can be sent; who answers takes the conversation over first. */
-  say(text: string, draft?: string): void {
+  /** Sends a reply to the open conversation, once it can be sent. */
+  say(text: string, enclosed: Enclosed = {}): void {
     const thread = this.open.value?.thread;
     if (!thread) return;
-    const letter = this.#outbox.add(thread.conv, text);
     this.#typedAt = 0;
-    if (draft) this.deps.keep.set(`pair.${letter.cmid}`, draft);
-    this.#flush();
+    this.#post.say(thread.conv, text, enclosed);
   }
 
-  resend(cmid: string): void {
-    this.#outbox.again(cmid);
-    this.#sent.delete(cmid);
-    this.#flush();
-  }
-
-  discard(cmid: string): void {
-    this.#outbox.remove(cmid);
-    this.deps.keep.set(`pair.${cmid}`, undefined);
-    this.#letters();
-  }
+  readonly resend = (cmid: string): void => this.#post.resend(cmid);
+  readonly discard = (cmid: string): void => this.#post.discard(cmid);
 
   typing(): void {
     const thread = this.open.value?.thread;
     const now = this.deps.now();
     if (!thread || now - this.#typedAt < TYPING_EVERY_MS) return;
     if (this.send({ t: "typing", conv: thread.conv })) this.#typedAt = now;
-  }
-
-  #flush(): void {
-    const thread = this.open.value?.thread;
-    if (thread && this.link.value === "online") {
-      const { conv } = thread;
-      for (const { cmid, text } of this.#outbox.due(conv)) {
-        if (this.#sent.has(cmid)) continue;
-        // A take-over that is not needed any more is refused, and harms nobody.
-        if (!this.isMine && this.#sent.size === 0) this.send({ t: "take", conv });
-        const draft = this.deps.keep.get<string>(`pair.${cmid}`);
-        if (this.send({ t: "say", conv, cmid, text, ...(draft && { draft }) })) this.#sent.add(cmid);
-      }
-    }
-    this.#letters();
-  }
-
-  #letters(): void {
-    const conv = this.open.value?.thread.conv;
-    this.letters.value = conv ? this.#outbox.shown(conv) : [];
   }
 
   // Frames
@@ -272,9 +248,8 @@ export class Desk {
     if (state === "closed" && this.#welcomed) this.deps.onClosed();
     if (state !== "online") return;
     this.#welcomed = true;
-    this.#sent.clear();
     this.#turned();
-    this.#flush();
+    this.#post.online();
   }
 
   /** Between hello and welcome nothing can be sent: a conversation that was opened then is asked for now. */
@@ -310,10 +285,7 @@ export class Desk {
         if (frame.conv === thread?.conv) this.open.value = { thread: newThread(frame.conv) };
         break;
       case "ack":
-        this.deps.keep.set(`pair.${frame.cmid}`, undefined);
-        this.#outbox.acked(frame.cmid);
-        this.#sent.delete(frame.cmid);
-        this.#letters();
+        this.#post.acked(frame.cmid);
         break;
       case "typing":
         if (frame.conv === thread?.conv && !("staff" in frame && frame.staff === this.deps.me)) this.#typing.add(frame.who, "staff" in frame ? frame.staff : undefined);
@@ -340,8 +312,7 @@ export class Desk {
       if (applyDelta(thread, frame) === "gap") this.#link.resume();
     } else if (applyEvent(thread, frame as StaffEvent) === "gap") this.#link.resume();
     else if (frame.kind === "said") {
-      this.#outbox.seen(frame.cmid);
-      this.#letters();
+      this.#post.seen(frame.cmid);
       this.#typing.wrote(frame.by);
     }
     this.#draw.soon();
@@ -349,12 +320,8 @@ export class Desk {
 
   #refused(error: Extract<ServerFrame, { t: "error" }>): void {
     const { code, cmid, message, retry_after: wait } = error;
-    if (cmid) {
-      this.#sent.delete(cmid);
-      this.#outbox.refused(cmid, code, wait);
-      this.#letters();
-      if (wait !== undefined) setTimeout(() => this.#flush(), wait * 1000 + 50);
-    } else if (code !== "not_owner" && code !== "nothing_to_do" && this.suggestions.refused(code)) return;
+    if (cmid) this.#post.refused(cmid, code, wait);
+    else if (code !== "not_owner" && code !== "nothing_to_do" && this.suggestions.refused(code)) return;
     else if (code === "unknown_conversation" && this.open.value?.thread.seq === 0) this.missing.value = true;
     else if (code !== "nothing_to_do") this.deps.onFault(code, message);
   }

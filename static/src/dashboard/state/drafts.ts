@@ -10,6 +10,8 @@ export interface Draft {
   note: string;
   /** What the model suggested for the reply, as it came. */
   suggested?: string;
+  /** The number of the model's reply that this one also corrects. */
+  corrects?: number;
 }
 
 export const EMPTY: Draft = { mode: "reply", reply: "", note: "" };

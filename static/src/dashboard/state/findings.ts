@@ -16,6 +16,8 @@ export type Span = [start: number, end: number];
 export interface Attribute {
   name: string;
   value: string;
+  /** From 0 to 1, if the model said it. */
+  confidence?: number;
 }
 
 export interface Pair {
@@ -48,7 +50,10 @@ export function callOf(outcome: Record<string, unknown>): { result: string; word
 
 const items = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter((one): one is Record<string, unknown> => typeof one === "object" && one !== null) : []);
 
-export const attributesOf = ({ outcome }: Finding): Attribute[] => items(outcome.attributes).flatMap(({ name, value }) => (isText(name) && isText(value) ? [{ name, value }] : []));
+export const attributesOf = ({ outcome }: Finding): Attribute[] => items(outcome.attributes).flatMap(({ name, value, confidence: sure }) => {
+  const confidence = typeof sure === "number" && sure >= 0 && sure <= 1 ? { confidence: sure } : {};
+  return isText(name) && isText(value) ? [{ name, value, ...confidence }] : [];
+});
 
 export const pairsOf = ({ outcome }: Finding): Pair[] => items(outcome.pairs).flatMap(({ question, answer }) => (isText(question) && isText(answer) ? [{ question, answer }] : []));
 

@@ -124,6 +124,12 @@ export function isWaiting(thread: Thread): boolean {
   return thread.owner === "ai" && !thread.live && !thread.resolved && thread.asked > thread.answered;
 }
 
+/** The reply that the next one of a colleague may also correct: the newest answer, if the model made it and nobody corrected it. */
+export function correctable({ lines, live }: Thread): Reply | undefined {
+  const newest = lines.findLast((line) => line.kind === "reply" || line.kind === "staff");
+  return newest?.kind === "reply" && newest.text && !newest.correction && !live ? newest : undefined;
+}
+
 /** Puts older events, without gaps up to the oldest known, in front. */
 export function prepend(thread: Thread, events: StaffEvent[]): void {
   const older = newThread(thread.conv);

@@ -275,6 +275,7 @@ export const desk = {
   "tools.show": "Mark in the message",
   "tools.hide": "Hide the marks",
   "tools.none": "Nothing was found.",
+  "tools.sure": "How sure the model is of this value",
   "tools.save_canned": "Save as canned reply",
   "tools.save_all": "Save all {n} as canned replies",
   "compose.mode": "What you write",
@@ -300,6 +301,7 @@ export const desk = {
   "compose.working": "The assistant writes a suggestion",
   "compose.send": "Send",
   "compose.add_note": "Add note",
+  "compose.also_corrects": "Also corrects the answer above",
   "compose.too_long": "{n} characters too many",
 
   // Panel

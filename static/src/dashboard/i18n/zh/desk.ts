@@ -277,6 +277,7 @@ export const desk: Record<keyof typeof words, string> = {
   "tools.show": "在消息中标出",
   "tools.hide": "隐藏标记",
   "tools.none": "没有找到内容。",
+  "tools.sure": "模型对该值的把握",
   "tools.save_canned": "保存为快捷回复",
   "tools.save_all": "将全部 {n} 个保存为快捷回复",
   "compose.mode": "输入类型",
@@ -302,6 +303,7 @@ export const desk: Record<keyof typeof words, string> = {
   "compose.working": "助手正在撰写建议",
   "compose.send": "发送",
   "compose.add_note": "添加备注",
+  "compose.also_corrects": "同时更正上面的回答",
   "compose.too_long": "超出 {n} 个字符",
 
   // Panel

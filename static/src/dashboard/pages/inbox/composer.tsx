@@ -7,6 +7,7 @@ import { canned, complain, desk, door, me, nameOf } from "../../state/app";
 import { type Draft, draftOf, fillCanned, keepDraft, type Mode, slashWord } from "../../state/drafts";
 import { wantComposer, wantSuggestion } from "../../state/signals";
 import type { Suggestion } from "../../state/suggest";
+import { correctable } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Button, toast } from "../../ui/kit";
 import { CannedMenu, matching } from "./canned";
@@ -27,6 +28,9 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
   const isNote = draft.mode === "note";
   const text = isNote ? draft.note : draft.reply;
   const theirs = thread?.owner === "staff" && !here.isMine;
+  /** What the reply may also correct; an answer that comes while it is written unticks the box. */
+  const above = thread && !isNote && !theirs && text.trim() && !here.letters.value.length ? correctable(thread) : undefined;
+  const corrects = above?.seq === draft.corrects ? draft.corrects : undefined;
   const tooLong = [...text].length - LONGEST;
   const ready = text.trim().length > 0 && tooLong <= 0 && !running && (isNote || !theirs);
 
@@ -38,7 +42,7 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
     });
   };
   const write = (value: string): void => {
-    change(isNote ? { note: value } : { reply: value, ...(value ? {} : { suggested: undefined }) });
+    change(isNote ? { note: value } : { reply: value, ...(value ? {} : { suggested: undefined, corrects: undefined }) });
     setUndo(undefined);
     setAsking(false);
   };
@@ -77,8 +81,8 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
       if (!here.send({ t: "note", conv, text: text.trim() })) return toast(t("fault.offline_note"));
       change({ note: "", mode: "reply" });
     } else {
-      here.say(text.trim(), draft.suggested);
-      change({ reply: "", suggested: undefined });
+      here.say(text.trim(), { draft: draft.suggested, corrects });
+      change({ reply: "", suggested: undefined, corrects: undefined });
     }
     setUndo(undefined);
     setSlash(undefined);
@@ -188,6 +192,12 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
             onBlur={() => setTimeout(() => setSlash(undefined), 150)}
           />
         </div>
+        {above && (
+          <label class="check also">
+            <input type="checkbox" checked={corrects !== undefined} onChange={(event) => change({ corrects: event.currentTarget.checked ? above.seq : undefined })} />
+            <span>{t("compose.also_corrects")}</span>
+          </label>
+        )}
         {asking && (
           <div class="asking" ref={choice} role="alertdialog" aria-label={t("compose.replace")} onKeyDown={(event) => event.key === "Escape" && (event.stopPropagation(), setAsking(false), field.current?.focus())}>
             <span class="grow">{t("compose.replace")}</span>

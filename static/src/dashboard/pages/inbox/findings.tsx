@@ -94,7 +94,14 @@ function Found({ finding }: { finding: Finding }): JSX.Element {
     );
   }
   const attributes = attributesOf(finding);
-  if (attributes.length) return <dl class="facts">{attributes.map(({ name, value }, n) => <div key={n}><dt class="cut">{name}</dt><dd dir="auto">{value}</dd></div>)}</dl>;
+  if (attributes.length)
+    return (
+      <dl class="facts">
+        {attributes.map(({ name, value, confidence }, n) => (
+          <div key={n}><dt class="cut">{name}</dt><dd dir="auto">{value}</dd>{confidence !== undefined && <dd class="num sure" title={t("tools.sure")}>{percent(confidence)}</dd>}</div>
+        ))}
+      </dl>
+    );
   const pairs = pairsOf(finding);
   if (pairs.length)
     return (

@@ -41,7 +41,7 @@ export function NewRun(): JSX.Element {
     setBusy("start");
     setFault("");
     try {
-      const run = await post<Run>("/v1/staff/runs", { recipe: recipeOf(form) });
+      const run = await post<Run>("/v1/staff/runs", { recipe: recipeOf(form, preview?.count) });
       keep.set("recipe", form);
       go({ page: "training", view: "runs", run: run.id });
     } catch (problem) {
