@@ -20,6 +20,13 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The same for a shop whose staff have these names too.
+    pub fn with_staff(&self, names: impl IntoIterator<Item = String>) -> Self {
+        let mut settings = self.clone();
+        settings.names.extend(names);
+        settings
+    }
+
     /// What cannot work, each with its key and its fix.
     pub fn faults(&self) -> Vec<String> {
         super::redact::Redactor::new(&self.order_numbers, [])
