@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub struct Settings {
     /// Regular expressions for the shop's own order numbers, beside forms such as `#1234`, `order 12345` and `W1234567`.
     pub order_numbers: Vec<String>,
-    /// Names to take out of every conversation, e.g. those staff sign with.
+    /// Names to take out of every conversation, e.g. those staff sign with; the names of their accounts are known already.
     pub names: Vec<String>,
     /// Answers of fewer words teach nothing.
     pub min_words: usize,
