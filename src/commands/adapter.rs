@@ -1,5 +1,6 @@
 //! `shopclerk adapter`: which adapters there are, which serve, and changing that, also under a running server.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -152,19 +153,30 @@ fn list(registry: &Registry, config: &Config) -> anyhow::Result<()> {
         println!("There is no adapter in {}.", config.data.join("adapters").display());
         return Ok(());
     }
-    println!("{:<24} {:<14} {:<8} BASE", "ADAPTER", "ROLE", "GATE");
+    print!("{}", table(&found));
+    Ok(())
+}
+
+/// A line for each version, and one below it for what is wrong with it.
+fn table(found: &[Listed]) -> String {
+    let mut text = format!("{:<24} {:<14} {:<8} BASE\n", "ADAPTER", "ROLE", "GATE");
     for one in found {
         let gate = match one.passed {
             Some(true) => "passed",
             Some(false) => "failed",
             None => "none",
         };
-        println!("{:<24} {:<14} {gate:<8} {}", one.id.to_string(), role(&one), one.base);
-        if let Some(fault) = one.fault {
-            println!("  damaged: {fault}");
+        let _ = writeln!(text, "{:<24} {:<14} {gate:<8} {}", one.id.to_string(), role(one), one.base);
+        if one.tainted {
+            text.push_str(
+                "  tainted: it learnt from a shopper who was erased since; train anew without them\n",
+            );
+        }
+        if let Some(fault) = &one.fault {
+            let _ = writeln!(text, "  damaged: {fault}");
         }
     }
-    Ok(())
+    text
 }
 
 fn role(one: &Listed) -> String {
@@ -263,5 +275,35 @@ fn foreign(name: String, config: &Config, base: &Base) -> Manifest {
         created_at: Clock::System.now(),
         forced_by: None,
         tainted: false,
+        files: Default::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_shows_what_is_tainted_and_what_is_damaged() {
+        let one = |id: &str, role, passed| Listed {
+            id: id.parse().expect("an id"),
+            role,
+            share: None,
+            shipped: false,
+            base: "tiny".to_owned(),
+            created_at: 1,
+            passed,
+            tainted: false,
+            fault: None,
+        };
+        let tainted = Listed { tainted: true, ..one("shop@1", Role::Current, Some(true)) };
+        let damaged = Listed { fault: Some("is missing".to_owned()), ..one("shop@2", Role::Idle, None) };
+        insta::assert_snapshot!(table(&[tainted, damaged]), @r"
+        ADAPTER                  ROLE           GATE     BASE
+        shop@1                   current        passed   tiny
+          tainted: it learnt from a shopper who was erased since; train anew without them
+        shop@2                   -              none     tiny
+          damaged: is missing
+        ");
     }
 }

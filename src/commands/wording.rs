@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::prompt::Message;
 use crate::domain::run::{Labelled, RowMessage};
+use crate::domain::text::quoted;
 use crate::prompt::{PromptError, Settings, ToolPrompts, Wanted};
 use crate::tools::{LABELS, answer};
 use crate::train::data::task::Wording;
@@ -40,7 +41,7 @@ impl Wording for ToolWording {
         let (asked, answered) = match row {
             Labelled::Sentiment { text, label } => {
                 if !LABELS.contains(&label.as_str()) {
-                    return Err(format!("label {label:?}: use one of {}", LABELS.join(", ")));
+                    return Err(format!("label {}: use one of {}", quoted(label), LABELS.join(", ")));
                 }
                 (self.0.sentiment(text.trim()), label.clone())
             }
@@ -97,6 +98,10 @@ mod tests {
         assert_eq!(
             dialogue(&row("bad")).expect_err("refused"),
             "label \"bad\": use one of positive, neutral, negative"
+        );
+        assert_eq!(
+            dialogue(&row(&"It broke after a day. ".repeat(9))).expect_err("refused"),
+            "label \"It broke after a day. It broke after a d...\": use one of positive, neutral, negative"
         );
     }
 

@@ -241,6 +241,9 @@ pub struct Manifest {
     pub base_fingerprint: String,
     /// SHA-256 of `adapter_model.safetensors`.
     pub weights_hash: String,
+    /// SHA-256 of the other files that are served, by name; empty in manifests of before.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub files: std::collections::BTreeMap<String, String>,
     /// SHA-256 of the rows it was trained on.
     pub data_hash: String,
     /// The recipe as it ran (TOML).

@@ -7,6 +7,9 @@ pub const MAX_CHARS: usize = 4_000;
 /// The longest message, in bytes of UTF-8: every stored value stays under sled's blob threshold.
 pub const MAX_BYTES: usize = 8_192;
 
+/// Characters of a text that an error repeats.
+const QUOTED: usize = 40;
+
 /// A message that may be stored and shown: not empty, bounded, without invisible or control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -61,6 +64,13 @@ fn is_hidden(c: char) -> bool {
         '\u{E0000}'..='\u{E007F}' => true,
         c => c.is_control(),
     }
+}
+
+/// The beginning of `text`, for an error: what somebody wrote is not repeated whole where it was not expected.
+pub fn quoted(text: &str) -> String {
+    let mut letters = text.chars();
+    let begin: String = letters.by_ref().take(QUOTED).collect();
+    if letters.next().is_some() { format!("\"{}...\"", begin.escape_debug()) } else { format!("{begin:?}") }
 }
 
 #[cfg(test)]

@@ -1,4 +1,7 @@
 //! Does the tool find a product's attributes? Exact values, counted as ExtractGPT does.
+//!
+//! An answer that cannot be read finds nothing. It costs recall where there is something to find, and is neutral where there is
+//! not, as an empty answer is; `unparsable` in the details counts such answers.
 
 use std::collections::HashMap;
 
@@ -128,7 +131,9 @@ impl Suite for Attributes {
             let tools = self.cast.tools(judged.adapter);
             let mut tallies = Vec::with_capacity(self.rows.len());
             for (n, row) in self.rows.iter().enumerate() {
-                // What is refused or cannot be read is an answer without anything in it.
+                // What is refused or cannot be read is an answer without anything in it: all that is in the text counts as
+                // missed, which costs recall. Precision stays, nothing was said; and where nothing is to be found it costs
+                // nothing. How many there were is in the details.
                 let (found, read) = match tools.extract(&row.item).await {
                     Ok(found) => (found.attributes, !found.unparsable),
                     Err(fault) if fault.is_of_item() => (Vec::new(), false),

@@ -65,17 +65,27 @@ impl Confusion {
         ratio(right, counts.iter().sum())
     }
 
-    /// The mean F1 of the classes, each counting the same.
-    pub fn macro_f1(counts: &[f64]) -> f64 {
-        let classes = Self::per_class(counts);
-        ratio(classes.iter().map(|class| class.f1).sum(), classes.len() as f64)
+    /// The mean of the classes, each counting the same; `support` is the mean too.
+    pub fn macro_mean(counts: &[f64]) -> Prf {
+        Self::mean(&Self::per_class(counts), |_| 1.0)
     }
 
-    /// The mean F1 of the classes, each counting by its true members.
-    pub fn weighted_f1(counts: &[f64]) -> f64 {
-        let classes = Self::per_class(counts);
-        let whole = classes.iter().map(|class| class.support).sum();
-        ratio(classes.iter().map(|class| class.f1 * class.support).sum(), whole)
+    /// The mean of the classes, each counting by its true members.
+    pub fn weighted_mean(counts: &[f64]) -> Prf {
+        Self::mean(&Self::per_class(counts), |class| class.support)
+    }
+
+    fn mean(classes: &[Prf], weight: fn(&Prf) -> f64) -> Prf {
+        let whole = classes.iter().map(weight).sum();
+        let of = |value: fn(&Prf) -> f64| {
+            ratio(classes.iter().map(|class| value(class) * weight(class)).sum(), whole)
+        };
+        Prf {
+            precision: of(|class| class.precision),
+            recall: of(|class| class.recall),
+            f1: of(|class| class.f1),
+            support: of(|class| class.support),
+        }
     }
 }
 
@@ -120,6 +130,11 @@ mod tests {
         sum(&tallies)
     }
 
+    /// Three of class 0 and one of class 1, all said to be class 0.
+    fn counts_of_one_class() -> Vec<f64> {
+        counts(2, &[(0, Some(0)), (0, Some(0)), (0, Some(0)), (1, Some(0))])
+    }
+
     /// By hand: class 0 has 2 of 3 found and 2 of 3 said right, class 1 has 1 of 2 found and 1 of 2 said right, class 2 has
     /// none of its 1, which could not be parsed.
     #[test]
@@ -134,8 +149,19 @@ mod tests {
         ];
         assert_eq!(Confusion::per_class(&counts), expected);
         assert_eq!(Confusion::accuracy(&counts), 0.5);
-        assert!((Confusion::macro_f1(&counts) - (third + 0.5) / 3.0).abs() < 1e-12);
-        assert!((Confusion::weighted_f1(&counts) - (third * 3.0 + 0.5 * 2.0) / 6.0).abs() < 1e-12);
+        for (mean, by_hand) in [
+            (Confusion::macro_mean(&counts), (third + 0.5) / 3.0),
+            (Confusion::weighted_mean(&counts), (third * 3.0 + 0.5 * 2.0) / 6.0),
+        ] {
+            for value in [mean.precision, mean.recall, mean.f1] {
+                assert!((value - by_hand).abs() < 1e-12, "{mean:?}");
+            }
+        }
+        // All said to be the first class: nothing is said of the others, so their precision is 0.
+        let counts = counts_of_one_class();
+        let (plain, weighted) = (Confusion::macro_mean(&counts), Confusion::weighted_mean(&counts));
+        assert_eq!((plain.precision, plain.recall), (0.375, 0.5));
+        assert_eq!((weighted.precision, weighted.recall), (0.5625, 0.75));
     }
 
     /// scikit-learn 1.7.2, `f1_score(labels=[0, 1, 2], zero_division=0)` on 200 answers of a seeded generator, of which some
@@ -155,8 +181,8 @@ mod tests {
             assert!((expected - value).abs() < 1e-12, "{key}: {value} instead of {expected}");
         };
         near("accuracy", Confusion::accuracy(&counts));
-        near("macro_f1", Confusion::macro_f1(&counts));
-        near("weighted_f1", Confusion::weighted_f1(&counts));
+        near("macro_f1", Confusion::macro_mean(&counts).f1);
+        near("weighted_f1", Confusion::weighted_mean(&counts).f1);
         for (class, prf) in Confusion::per_class(&counts).into_iter().enumerate() {
             near(&format!("precision_{class}"), prf.precision);
             near(&format!("recall_{class}"), prf.recall);
@@ -194,7 +220,7 @@ mod tests {
             // With every answer right, every score of a class that occurs is 1.
             let perfect: Vec<_> = answers.iter().map(|(truth, _)| (*truth, Some(*truth))).collect();
             let counts = super::tests::counts(4, &perfect);
-            prop_assert!((Confusion::weighted_f1(&counts) - 1.0).abs() < 1e-12);
+            prop_assert!((Confusion::weighted_mean(&counts).f1 - 1.0).abs() < 1e-12);
         }
     }
 }

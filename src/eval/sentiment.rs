@@ -4,12 +4,13 @@
 use futures_util::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::counts::Confusion;
+use super::counts::{Confusion, Prf};
 use super::suite::{Contest, Judged, Measure, Suite};
 use super::sureness;
 use super::tally::{Tally, sum};
 use super::workers::Cast;
 use crate::domain::run::{Direction, Labelled, Row};
+use crate::domain::text::quoted;
 use crate::tools::{self, LABELS, Label, SentimentItem};
 
 /// Labelled texts, judged by the tool as it serves.
@@ -35,7 +36,7 @@ impl Sentiment {
             let Some(Labelled::Sentiment { text, label }) = &row.labelled else { continue };
             let truth = LABELS.iter().position(|known| known == label);
             let truth = truth.ok_or_else(|| {
-                anyhow::anyhow!("{}: label {label:?}: use one of {}", row.id, LABELS.join(", "))
+                anyhow::anyhow!("{}: label {}: use one of {}", row.id, quoted(label), LABELS.join(", "))
             })?;
             asked.push(Asked { group: row.group.clone(), text: text.clone(), truth });
         }
@@ -61,12 +62,12 @@ fn sure(counts: &[f64]) -> &[f64] {
     counts.get(MATRIX..).unwrap_or_default()
 }
 
-fn weighted_f1(counts: &[f64]) -> f64 {
-    Confusion::weighted_f1(matrix(counts))
+fn weighted(counts: &[f64]) -> Prf {
+    Confusion::weighted_mean(matrix(counts))
 }
 
-fn macro_f1(counts: &[f64]) -> f64 {
-    Confusion::macro_f1(matrix(counts))
+fn plain(counts: &[f64]) -> Prf {
+    Confusion::macro_mean(matrix(counts))
 }
 
 fn accuracy(counts: &[f64]) -> f64 {
@@ -89,10 +90,15 @@ fn said(found: &tools::Sentiment) -> Option<(usize, [f64; LABELS.len()])> {
 impl Suite for Sentiment {
     fn measures(&self) -> Vec<Measure> {
         let measure = |name, direction, formula| Measure { suite: "sentiment", name, direction, formula };
+        let higher = |name, formula| measure(name, Direction::Higher, formula);
         vec![
-            measure("F1, mean of the classes weighted by support", Direction::Higher, weighted_f1),
-            measure("F1, plain mean of the classes (macro)", Direction::Higher, macro_f1),
-            measure("accuracy", Direction::Higher, accuracy),
+            higher("F1, mean of the classes weighted by support", |counts| weighted(counts).f1),
+            higher("precision, mean of the classes weighted by support", |counts| weighted(counts).precision),
+            higher("recall, mean of the classes weighted by support", |counts| weighted(counts).recall),
+            higher("F1, plain mean of the classes (macro)", |counts| plain(counts).f1),
+            higher("precision, plain mean of the classes (macro)", |counts| plain(counts).precision),
+            higher("recall, plain mean of the classes (macro)", |counts| plain(counts).recall),
+            higher("accuracy", accuracy),
             measure("expected calibration error (10 bins)", Direction::Lower, ece),
             measure("Brier score (sum over the classes, 0 to 2)", Direction::Lower, brier),
         ]
@@ -144,6 +150,7 @@ impl Suite for Sentiment {
         json!({
             "trivial": classes(&contest.trivial),
             "base": classes(&contest.base),
+            "current": classes(&contest.current),
             "adapter": classes(&contest.adapter),
         })
     }
@@ -176,7 +183,7 @@ mod tests {
             })
             .collect();
         let counts = sum(&tallies);
-        assert_eq!((accuracy(&counts), weighted_f1(&counts)), (1.0, 1.0));
+        assert_eq!((accuracy(&counts), weighted(&counts).f1), (1.0, 1.0));
         // Three at .75, all right; one at .5, wrong.
         assert!((ece(&counts) - (3.0 * 0.25 + 0.5) / 4.0).abs() < 1e-12);
         let brier_by_hand = (3.0 * (0.0625 + 0.04 + 0.0025) + 0.25 + 0.36 + 0.01) / 4.0;
@@ -197,7 +204,9 @@ mod tests {
         let contest = Contest { trivial: suite.trivial(), ..Contest::default() };
         let lines = scores(&suite, &contest);
         let value = |n: usize| lines[n].trivial.expect("a score").value;
-        assert!(lines[0].measure.starts_with("F1") && (value(2) - 0.75).abs() < 1e-12);
-        assert!(value(3) < 1e-12 && (value(4) - 0.375).abs() < 1e-12, "{} {}", value(3), value(4));
+        assert!(lines[0].measure.starts_with("F1") && (value(6) - 0.75).abs() < 1e-12);
+        assert!((value(1) - 0.5625).abs() < 1e-12 && (value(2) - 0.75).abs() < 1e-12);
+        assert!((value(4) - 0.25).abs() < 1e-12 && (value(5) - 1.0 / 3.0).abs() < 1e-12);
+        assert!(value(7) < 1e-12 && (value(8) - 0.375).abs() < 1e-12, "{} {}", value(7), value(8));
     }
 }

@@ -88,6 +88,16 @@ impl Orders {
         self.current().get(sub).cloned().unwrap_or_default()
     }
 
+    /// What may stand in a text and says whose it is: ids of customers, orders and parcels, of everybody.
+    pub fn numbers(&self) -> Vec<String> {
+        let current = self.current();
+        let of = |(customer, orders): (&String, &Vec<Order>)| {
+            let numbers = orders.iter().flat_map(Order::numbers).map(str::to_owned);
+            std::iter::once(customer.clone()).chain(numbers).collect::<Vec<_>>()
+        };
+        current.iter().flat_map(of).collect()
+    }
+
     /// True if the shop keeps no orders here.
     pub fn is_empty(&self) -> bool {
         self.current().is_empty()
@@ -149,6 +159,15 @@ fn parse(text: &str) -> Result<ByCustomer, String> {
 }
 
 impl Order {
+    /// Its own number, and that of its parcel, which may be the end of an address.
+    pub fn numbers(&self) -> impl Iterator<Item = &str> {
+        let parcel = self.tracking.as_deref().map(|text| match text.contains("://") {
+            true => text.rsplit(['/', '=']).next().unwrap_or_default(),
+            false => text,
+        });
+        std::iter::once(self.id.as_str()).chain(parcel)
+    }
+
     /// The first field that cannot be, with its fix.
     fn fault(&self) -> Option<String> {
         for (field, value) in [("id", &self.id), ("customer", &self.customer)] {

@@ -63,6 +63,7 @@ pub(super) fn manifest(folder: &Folder, run: &Run, now: Millis) -> std::io::Resu
         created_at: now,
         forced_by: None,
         tainted,
+        files: std::collections::BTreeMap::new(),
     })
 }
 

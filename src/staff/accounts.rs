@@ -91,6 +91,11 @@ impl Accounts {
         there.map(|(name, account)| Profile::of(name, account)).collect()
     }
 
+    /// What everybody is or was called: who left is still named in what was written.
+    pub fn displays(&self) -> Vec<String> {
+        self.0.file.get().accounts.values().map(|account| account.display.clone()).collect()
+    }
+
     /// The hash of an account's password, in PHC form.
     pub fn password_of(&self, name: &str) -> Option<String> {
         self.0.file.get().account(name).and_then(|account| account.password.clone())

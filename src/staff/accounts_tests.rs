@@ -116,6 +116,7 @@ fn a_new_password_a_reset_and_a_removal_end_every_session() {
     place.accounts.remove("bob").unwrap();
     assert_eq!(place.accounts.authenticate(&bob), None);
     assert_eq!(place.accounts.profile("bob"), None);
+    assert_eq!(place.accounts.displays(), ["Anna", "bob"], "who left is still named in what was written");
     assert_eq!(
         place.accounts.invite("bob", "Bob", Role::Agent),
         Err(StaffError::NameTaken),

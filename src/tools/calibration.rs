@@ -58,16 +58,27 @@ impl Calibration {
             return Ok(None);
         }
         let bytes = fs_err::read(&path).map_err(|fault| fault.to_string())?;
-        let found: Self =
-            serde_json::from_slice(&bytes).map_err(|fault| format!("{}: {fault}", path.display()))?;
+        Self::parse(&bytes).map(Some).map_err(|fault| format!("{}: {fault}", path.display()))
+    }
+
+    /// Whether `bytes` could be the file of an adapter that is about to serve.
+    ///
+    /// # Errors
+    /// The field that is wrong.
+    pub fn judge(bytes: &[u8]) -> Result<(), String> {
+        Self::parse(bytes).map(drop)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let found: Self = serde_json::from_slice(bytes).map_err(|fault| fault.to_string())?;
         if found.version > VERSION {
-            return Err(format!("{}: `version` {} is of a later program", path.display(), found.version));
+            return Err(format!("`version` {} is of a later program", found.version));
         }
         let sound = found.temperature.is_finite() && found.temperature > 0.0;
         if !sound || found.bias.iter().chain(&found.lean).any(|number| !number.is_finite()) {
-            return Err(format!("{}: `temperature` must be above 0, and all numbers finite", path.display()));
+            return Err("`temperature` must be above 0, and all numbers finite".to_owned());
         }
-        Ok(Some(found))
+        Ok(found)
     }
 
     /// Scores as they are.

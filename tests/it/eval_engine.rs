@@ -48,6 +48,7 @@ fn golden(model: &Path) -> Option<Golden> {
         created_at: 0,
         forced_by: None,
         tainted: false,
+        files: Default::default(),
     };
     let id = registry.publish(&peft, manifest).unwrap();
     Some(Golden {

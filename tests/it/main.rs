@@ -30,6 +30,7 @@ mod model_files_pull;
 mod need;
 mod rows;
 mod rows_erase;
+mod rows_private;
 mod runs;
 mod runs_child;
 mod runs_faults;

@@ -1,14 +1,11 @@
-//! From conversations in a store to rows of training data: what is learnt, in what prompt, and what never gets in.
+//! From conversations in a store to rows of training data: what is chosen, what is learnt, and in what prompt.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-use serde::Deserialize;
-use shopclerk::domain::recipe::{StoreRecipe, TargetKind};
+use shopclerk::domain::recipe::{Rated, StoreRecipe, TargetKind};
 use shopclerk::domain::run::{Row, RowBody, RowMessage};
 use shopclerk::domain::{
-    Cmid, Command, ConvId, Ended, MessageId, Opening, Replied, Said, Seq, Shopper, Speaker, StaffId, Tags,
-    Thumb,
+    Cmid, Command, ConvId, Ended, MessageId, Opening, Replied, Said, Seq, Speaker, StaffId, Tags, Thumb,
 };
 use shopclerk::prompt::{Budget, Playbook};
 use shopclerk::runs::rows::{self, Prepared, Reason, Serving};
@@ -74,7 +71,7 @@ impl<'a> Talk<'a> {
     }
 
     /// Rates the newest event.
-    async fn rate(self, value: Thumb) -> Self {
+    pub(crate) async fn rate(self, value: Thumb) -> Self {
         let of = self.seq;
         self.run(Command::Rate { of, value, comment: None }).await
     }
@@ -99,14 +96,16 @@ fn prepare_with(store: &Store, recipe: &StoreRecipe, exchanges: usize, row_token
     let playbook = Playbook::load(&shopclerk::prompt::Settings::default(), &|t| t.to_owned()).unwrap();
     let budget = Budget { tokens: 3000, exchanges };
     let serving = Serving { playbook: &playbook, budget, count: &words, row_tokens };
-    rows::prepare(store, recipe, &rows::Settings::default(), &serving).unwrap()
+    // The shop's own name in a colleague's is no name.
+    let staff = ["Petra Lindqvist", "Okonkwo of Brackenfold"].map(str::to_owned);
+    rows::prepare(store, recipe, &rows::Settings::default().with_staff(staff), &serving).unwrap()
 }
 
-fn prepare(store: &Store, recipe: &StoreRecipe) -> Prepared {
+pub(crate) fn prepare(store: &Store, recipe: &StoreRecipe) -> Prepared {
     prepare_with(store, recipe, usize::MAX, 4096)
 }
 
-fn messages(row: &Row) -> &[RowMessage] {
+pub(crate) fn messages(row: &Row) -> &[RowMessage] {
     let RowBody::Messages(messages) = &row.body else { panic!("a dialogue") };
     messages
 }
@@ -258,86 +257,52 @@ async fn a_recipe_chooses_and_doubles_are_left_out() {
     store.close().await;
 }
 
-#[derive(Deserialize)]
-struct Case {
-    text: String,
-    secrets: Vec<String>,
-    #[serde(default)]
-    names: Vec<String>,
-}
-
-fn fixture(name: &str) -> String {
-    fs_err::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)).unwrap()
-}
-
-/// As a reader sees it: invisible characters gone, so that a disguised secret is found as well.
-fn visible(text: &str) -> String {
-    text.replace('\u{200B}', "")
-}
-
 #[tokio::test]
-async fn no_personal_data_reaches_a_row() {
+async fn conversations_are_chosen_by_their_ratings_and_by_who_answered() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let cases: Vec<Case> =
-        fixture("personal_data.jsonl").lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(cases.len() >= 150, "{}", cases.len());
-    for (n, case) in (1..).zip(&cases) {
-        let name = case.names.first().cloned();
-        let known = Shopper {
-            id: shopper(n),
-            name,
-            email: None,
-            contact: None,
-            external: None,
-            verified: true,
-            created_at: 1,
-            page: None,
-        };
-        store.remember_shopper(known).await.unwrap();
-        // From the shopper, from the model, in a correction and from staff.
-        let talk = Talk::new(&store, n).await.ask(&case.text).await.reply(&case.text).await;
-        let talk = talk.correct(&format!("Number {n} is right: {}", case.text)).await.ask("And more?").await;
-        let talk = talk.reply(&format!("Reply {n}: {}", case.text)).await.rate(Thumb::Up).await;
-        talk.ask("Is it so?").await.take().await.staff(&format!("It is {n} so. \n{}", case.text)).await;
-    }
-    let prepared = prepare(&store, &StoreRecipe::default());
-    let of = |n: usize| -> String {
-        let group = shopper(n as u128 + 1).to_string();
-        let rows = prepared.rows.iter().filter(|row| row.group == group);
-        rows.flat_map(|row| messages(row)[1..].iter().map(|m| format!("{}\n", m.content))).collect()
+    let up = Talk::new(&store, 1).await.ask("Do you gift wrap?").await.reply("We do, free of charge.").await;
+    let of = up.seq;
+    up.rate(Thumb::Down).await.run(Command::Rate { of, value: Thumb::Up, comment: None }).await;
+    let down = Talk::new(&store, 2).await.ask("Is it late?").await.reply("It is not.").await;
+    down.rate(Thumb::Down).await.take().await.staff("It is two days late.").await;
+    Talk::new(&store, 3).await.ask("Is it blue?").await.take().await.staff("It is as blue as the sea.").await;
+    let chosen = |recipe: StoreRecipe| {
+        let report = prepare(&store, &recipe).report;
+        let left = |reason| report.left_out.get(&reason).map_or(0, |out| out.count);
+        (report.chosen, left(Reason::Rating), left(Reason::AnsweredBy))
     };
-    let mut left = Vec::new();
-    let mut secrets = 0;
-    for (n, case) in cases.iter().enumerate() {
-        let text = visible(&of(n));
-        assert!(!text.is_empty(), "no row of {}", case.text);
-        for secret in case.secrets.iter().map(|secret| visible(secret)) {
-            secrets += 1;
-            if text.contains(&secret) {
-                left.push(format!("{secret:?} in {text:?}"));
-            }
-        }
-    }
-    assert!(left.is_empty(), "{} of {secrets} survived:\n{}", left.len(), left.join("\n"));
-    println!(
-        "{secrets} secrets in {} texts, each said four ways, none in {} rows",
-        cases.len(),
-        prepared.rows.len()
-    );
+    let rated = |wanted| chosen(StoreRecipe { rated: Some(wanted), ..StoreRecipe::default() });
+    assert_eq!(rated(Rated::Up), (1, 2, 0), "the newest thumb counts");
+    assert_eq!(rated(Rated::Down), (1, 2, 0));
+    assert_eq!(rated(Rated::Any), (2, 1, 0));
+    let answered = |who: &[&str]| {
+        let answered_by = who.iter().map(|who| (*who).to_owned()).collect();
+        chosen(StoreRecipe { answered_by, ..StoreRecipe::default() })
+    };
+    assert_eq!(answered(&["staff"]), (2, 0, 1));
+    assert_eq!(answered(&["ana"]), (2, 0, 1));
+    assert_eq!(answered(&["model"]), (2, 0, 1));
+    assert_eq!(answered(&["model", "ana"]), (3, 0, 0));
+    assert_eq!(answered(&["bob"]), (0, 0, 3));
     store.close().await;
 }
 
+/// Without a word about it in the recipe, one shopper's thumbs are not the whole lesson.
 #[tokio::test]
-async fn what_is_not_personal_stays_as_it_was_written() {
-    let redactor = rows::redact::Redactor::new(&[], []).unwrap();
-    let text = fixture("no_personal_data.txt");
-    for line in text.lines() {
-        assert_eq!(redactor.conversation(&[line], &[]).texts, [line]);
+async fn a_shopper_who_likes_everything_does_not_flood_the_rows() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut talk = Talk::new(&store, 1).await;
+    for n in 0..25 {
+        talk = talk.ask(&format!("Question number {n}?")).await;
+        talk = talk.reply(&format!("{n} is the answer, and {} is next.", n + 1)).await.rate(Thumb::Up).await;
     }
-    // The shop's own numbers are the shop's own.
-    let fault = rows::redact::Redactor::new(&["(".to_owned()], []).err().unwrap().to_string();
-    assert!(fault.contains("rows.order_numbers"), "{fault}");
-    let own = rows::redact::Redactor::new(&["BX[a-z]{4}".to_owned()], []).unwrap();
-    assert_eq!(own.conversation(&["where is BXabcd?"], &[]).texts, ["where is [ORDER]?"]);
+    let recipe: StoreRecipe = toml::from_str("targets = [\"liked\"]").unwrap();
+    let prepared = prepare(&store, &recipe);
+    assert_eq!(prepared.report.targets.liked, 20);
+    assert_eq!(left_out(&prepared), [(Reason::ShopperCap, 5)]);
+    let all = StoreRecipe { per_shopper: 0, ..recipe };
+    assert_eq!(prepare(&store, &all).report.targets.liked, 25);
+    store.close().await;
 }

@@ -198,6 +198,7 @@ fn publish(registry: &Registry, base: &Base) -> anyhow::Result<AdapterId> {
         created_at: now(),
         forced_by: None,
         tainted: false,
+        files: Default::default(),
     };
     Ok(registry.publish(dir.path(), manifest)?)
 }

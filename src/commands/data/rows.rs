@@ -7,13 +7,14 @@ use anyhow::{Context, bail};
 
 use super::open_existing;
 use crate::chat::{self, Guard};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::{Recipe, StoreRecipe};
 use crate::domain::run::Row;
 use crate::model::{Model, Scripted, library};
 use crate::prompt::{Budget, Playbook};
 use crate::runs::rows::{self, Prepared, Serving};
-use crate::staff::words_in;
+use crate::staff::{Accounts, words_in};
 use crate::store::Store;
 
 #[derive(Debug, clap::Args)]
@@ -71,7 +72,12 @@ pub(in crate::commands) fn of_store(
         count: &count,
         row_tokens: recipe.data.max_tokens,
     };
-    Ok(rows::prepare(store, from, &config.rows, &serving)?)
+    Ok(rows::prepare(store, from, &with_staff(config)?, &serving)?)
+}
+
+/// How rows are made in a shop whose people have these accounts.
+pub(in crate::commands) fn with_staff(config: &Config) -> anyhow::Result<rows::Settings> {
+    Ok(config.rows.with_staff(Accounts::open(&config.staff_dir(), Clock::System)?.displays()))
 }
 
 /// What a prompt may take when serving; see `chat::turn`.
@@ -145,4 +151,21 @@ fn is_small(folder: &Path) -> anyhow::Result<bool> {
         }
     }
     Ok(bytes < SMALL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::staff::Role;
+
+    #[test]
+    fn the_staff_are_known_by_the_names_they_are_shown_under() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut config = Config { data: dir.path().to_owned(), ..Config::default() };
+        config.rows.names = vec!["Kim".to_owned()];
+        fs_err::create_dir_all(config.staff_dir()).expect("a folder");
+        let accounts = Accounts::open(&config.staff_dir(), Clock::System).expect("accounts");
+        accounts.invite("pl", "Petra Lindqvist", Role::Agent).expect("invited");
+        assert_eq!(with_staff(&config).expect("settings").names, ["Kim", "Petra Lindqvist"]);
+    }
 }

@@ -130,6 +130,7 @@ impl Subject {
             created_at: 0,
             forced_by: None,
             tainted: false,
+            files: Default::default(),
         };
         let id = registry.publish(dir, manifest)?;
         Ok(registry.check(&id, Some(&base))?)

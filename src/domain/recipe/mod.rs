@@ -107,7 +107,7 @@ pub enum TooLong {
 }
 
 /// Which of the server's own conversations become rows.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreRecipe {
     /// Conversations touched at or after this moment, in milliseconds since 1970.
@@ -116,10 +116,24 @@ pub struct StoreRecipe {
     /// Only these conversations; empty means all.
     pub conversations: Vec<String>,
     pub tags: Vec<String>,
+    /// Only conversations with an answer that the shopper rated so.
+    pub rated: Option<Rated>,
+    /// Only conversations that one of these answered in: `staff`, `model`, or a colleague's name; empty means all.
+    pub answered_by: Vec<String>,
     /// Which turns are targets.
     pub targets: Vec<TargetKind>,
-    /// At most this many rows of one shopper; 0 means no limit.
+    /// At most this many answers of one shopper, so that nobody can flood the rest with thumbs; 0 means no limit.
     pub per_shopper: usize,
+}
+
+/// How a shopper rated an answer, by their newest thumb on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rated {
+    Up,
+    Down,
+    /// Up or down.
+    Any,
 }
 
 /// Which turns of a dialogue are learnt.
@@ -303,6 +317,21 @@ impl Default for DataRecipe {
             split_seed: 0,
             max_tokens: 512,
             too_long: TooLong::default(),
+        }
+    }
+}
+
+impl Default for StoreRecipe {
+    fn default() -> Self {
+        Self {
+            since: None,
+            until: None,
+            conversations: Vec::new(),
+            tags: Vec::new(),
+            rated: None,
+            answered_by: Vec::new(),
+            targets: Vec::new(),
+            per_shopper: 20,
         }
     }
 }

@@ -12,6 +12,7 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::extras::{self, Judge};
 use super::{AdapterError, AdapterId, Base, TARGETS, files};
 use crate::domain::run::Manifest;
 
@@ -45,11 +46,17 @@ pub struct Lora {
     pub targets: Vec<String>,
 }
 
-/// Looks at everything in the folder of `id`. Without a base (the scripted model) shapes and the fingerprint are taken as they are.
+/// Looks at everything in the folder of `id`. Without a base (the scripted model) shapes and the fingerprint are taken as they are;
+/// without a judge a tool's own file is only compared with its hash.
 ///
 /// # Errors
 /// The first thing that is wrong, with its file and field.
-pub(super) fn check(folder: &Path, id: &AdapterId, base: Option<&Base>) -> Result<Bundle, AdapterError> {
+pub(super) fn check(
+    folder: &Path,
+    id: &AdapterId,
+    base: Option<&Base>,
+    judge: Option<Judge>,
+) -> Result<Bundle, AdapterError> {
     let manifest = manifest(folder, id)?;
     if let Some(base) = base
         && manifest.base_fingerprint != base.fingerprint()
@@ -70,6 +77,7 @@ pub(super) fn check(folder: &Path, id: &AdapterId, base: Option<&Base>) -> Resul
         let problem = "its content is not what `weights_hash` in manifest.json says (wrong SHA-256)";
         return Err(AdapterError::damaged(&file, problem));
     }
+    extras::check(folder, &manifest.files, judge)?;
     Ok(Bundle { id: id.clone(), manifest, lora, weights })
 }
 

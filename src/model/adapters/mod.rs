@@ -7,6 +7,7 @@
 mod base;
 mod check;
 mod error;
+mod extras;
 mod files;
 mod id;
 mod lease;
@@ -19,6 +20,7 @@ mod trial;
 pub use base::{Base, TARGETS, fingerprint};
 pub use check::{Bundle, CONFIG, Lora, MANIFEST, WEIGHTS};
 pub use error::AdapterError;
+pub use extras::Judge;
 pub use id::AdapterId;
 pub use lease::Lease;
 pub use registry::{Listed, Registry, Role};

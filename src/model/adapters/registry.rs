@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::check::{CONFIG, MANIFEST, WEIGHTS};
+use super::extras::{self, EXTRAS, Judge};
 use super::files::{self, Lock};
 use super::state::{Force, Promotion, Served, State, objections};
 use super::{AdapterError, AdapterId, Base, check};
@@ -16,8 +17,6 @@ const STATE: &str = "current.json";
 /// What a server has taken notice of, in the folder of all adapters.
 const SERVER: &str = ".server.json";
 const SERVER_LOCK: &str = ".server.lock";
-/// What a tool keeps beside its adapter.
-const EXTRAS: [&str; 1] = ["calibration.json"];
 /// Words about an adapter, for people.
 const CARD: &str = "README.md";
 
@@ -26,6 +25,7 @@ const CARD: &str = "README.md";
 pub struct Registry {
     own: PathBuf,
     shipped: Vec<PathBuf>,
+    judge: Option<Judge>,
 }
 
 /// One line of `shopclerk adapter list`.
@@ -60,7 +60,12 @@ pub enum Role {
 impl Registry {
     /// `own` is `<data>/adapters`, made when it is needed; `shipped` are folders of the same layout that are only read.
     pub fn new(own: PathBuf, shipped: Vec<PathBuf>) -> Self {
-        Self { own, shipped }
+        Self { own, shipped, judge: None }
+    }
+
+    /// Has the file that a tool keeps beside its adapter judged by whoever knows what it means.
+    pub fn judging(self, judge: Judge) -> Self {
+        Self { judge: Some(judge), ..self }
     }
 
     /// Where the hash of the base model is remembered.
@@ -109,7 +114,7 @@ impl Registry {
 
     /// Everything about `id` is read and looked at; see [`check::check`].
     pub fn check(&self, id: &AdapterId, base: Option<&Base>) -> Result<check::Bundle, AdapterError> {
-        check::check(&self.folder(id)?, id, base)
+        check::check(&self.folder(id)?, id, base, self.judge)
     }
 
     /// All versions of all adapters. One whose manifest cannot be read is listed with its fault.
@@ -203,6 +208,7 @@ impl Registry {
         } else {
             fs_err::write(content.join(CARD), card(&id, &manifest))?;
         }
+        manifest.files = extras::hashes(&content)?;
         files::write_json(&content.join(MANIFEST), &manifest)?;
         // The number is taken first: a crash here leaves a gap, not a number given twice.
         state.highest = manifest.version;

@@ -17,8 +17,8 @@ mod settings;
 
 use crate::domain::recipe::{StoreRecipe, TargetKind};
 use crate::domain::run::{Lineage, Row, RowBody, RowMessage};
-use crate::domain::{ConvId, Event, EventKind, Head, Speaker};
-use crate::prompt::{Budget, Playbook, Shop};
+use crate::domain::{ConvId, Event, EventKind, Head, Shopper, Speaker};
+use crate::prompt::{Budget, Orders, Playbook, Shop};
 use crate::store::{Store, StoreError};
 
 use dialogue::Candidate;
@@ -64,12 +64,17 @@ pub fn prepare(
     settings: &Settings,
     serving: &Serving<'_>,
 ) -> Result<Prepared, RowsError> {
-    let redactor = redactor(serving.playbook.shop(), settings)?;
+    let redactor = redactor(serving.playbook, settings)?;
     let mut report = Report::default();
     let mut candidates = Vec::new();
     for (conv, head) in select::conversations(store, recipe, &mut report)? {
         let mut events = store.events(conv, 0, usize::MAX)?;
-        let known = people(store, &head, &events, settings)?;
+        if let Some(reason) = select::refuse_events(&events, recipe) {
+            report.leave_out(reason, conv, None);
+            continue;
+        }
+        report.chosen += 1;
+        let known = people(store, &head, &events, serving.playbook.orders())?;
         let redacted = redact_events(&redactor, &mut events, &known);
         let maker = dialogue::Maker { conv, head: &head, events: &events, recipe, settings, serving };
         let made = maker.candidates(&mut report);
@@ -83,12 +88,26 @@ pub fn prepare(
     Ok(Prepared { rows, report })
 }
 
-/// What takes personal data out and leaves what the shop publishes about itself.
+/// What takes personal data out and leaves what the shop publishes about itself. It knows the names of `settings` and everybody's
+/// orders; who is in a conversation is told with it.
 ///
 /// # Errors
 /// A pattern of `settings` is none.
-pub fn redactor(shop: &Shop, settings: &Settings) -> Result<Redactor, PatternError> {
-    Redactor::new(&settings.order_numbers, public_words(shop).iter().map(String::as_str))
+pub fn redactor(playbook: &Playbook, settings: &Settings) -> Result<Redactor, PatternError> {
+    let shop = playbook.shop();
+    let names = settings.names.iter().map(|name| Known::Name(without(name, &shop.profile.name)));
+    let mut numbers = playbook.orders().numbers();
+    numbers.retain(|number| shop.products.iter().all(|product| product.id != *number));
+    let known = names.chain(numbers.iter().map(|number| Known::number(number)));
+    let public = public_words(shop);
+    Ok(Redactor::new(&settings.order_numbers, public.iter().map(String::as_str))?.knowing(known))
+}
+
+/// `name` without the words of the shop's own: `Anna of Beaver Camping` is Anna, and the shop may name itself.
+fn without(name: &str, shop: &str) -> String {
+    let shop = shop.to_lowercase();
+    let own = |word: &&str| !shop.split_whitespace().any(|of_shop| of_shop == word.to_lowercase());
+    name.split_whitespace().filter(own).collect::<Vec<_>>().join(" ")
 }
 
 /// Everything the shop publishes about itself.
@@ -113,17 +132,10 @@ fn public_words(shop: &Shop) -> Vec<String> {
 }
 
 /// Who is in a conversation, as far as the shop knows.
-fn people(
-    store: &Store,
-    head: &Head,
-    events: &[Event],
-    settings: &Settings,
-) -> Result<Vec<Known>, StoreError> {
-    let mut names: Vec<String> = settings.names.clone();
-    if let Some(shopper) = head.shopper.map(|id| store.shopper(id)).transpose()?.flatten() {
-        names.extend(shopper.name);
-        names.extend(shopper.email.as_deref().and_then(name_in));
-    }
+fn people(store: &Store, head: &Head, events: &[Event], orders: &Orders) -> Result<Vec<Known>, StoreError> {
+    let shopper = head.shopper.map(|id| store.shopper(id)).transpose()?.flatten();
+    let mut known = shopper.map(|shopper| known_of(&shopper, orders)).unwrap_or_default();
+    let mut names = Vec::new();
     for event in events {
         if let EventKind::Said { by: Speaker::Staff(id), .. } = &event.kind {
             names.push(id.0.split('@').next().unwrap_or_default().to_owned());
@@ -131,7 +143,22 @@ fn people(
     }
     names.sort_unstable();
     names.dedup();
-    Ok(names.into_iter().map(Known).collect())
+    known.extend(names.into_iter().map(Known::Name));
+    Ok(known)
+}
+
+/// What the shop knows of a shopper: profile, the address they left, their customer id and their orders.
+pub fn known_of(shopper: &Shopper, orders: &Orders) -> Vec<Known> {
+    let addresses = || shopper.email.iter().chain(&shopper.contact);
+    let names = shopper.name.iter().cloned().chain(addresses().filter_map(|address| name_in(address)));
+    let mut known: Vec<Known> = names.map(Known::Name).collect();
+    known.extend(addresses().map(|address| Known::contact(address)));
+    if let Some(customer) = &shopper.external {
+        known.push(Known::number(customer));
+        let own = orders.of(customer);
+        known.extend(own.iter().flat_map(|order| order.numbers()).map(Known::number));
+    }
+    known
 }
 
 /// `jane.miller@example.com` is Jane Miller; `orders@example.com` is nobody.

@@ -46,6 +46,10 @@ pub enum Reason {
     NotNamed,
     /// None of the tags.
     Tag,
+    /// No answer in it that was rated as wanted.
+    Rating,
+    /// None of those in `answered_by` answered.
+    AnsweredBy,
     /// Nothing in it that the recipe wants learnt.
     NoTarget,
     /// The shopper had asked nothing yet.

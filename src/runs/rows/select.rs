@@ -1,14 +1,16 @@
 //! Which conversations a recipe chooses.
 
+use std::collections::HashMap;
+
 use super::report::{Reason, Report};
-use crate::domain::recipe::StoreRecipe;
-use crate::domain::{ConvId, Head};
+use crate::domain::recipe::{Rated, StoreRecipe};
+use crate::domain::{ConvId, Event, EventKind, Head, Speaker, Thumb};
 use crate::store::{Store, StoreError};
 
 /// Conversations looked at in one go.
 const PAGE: usize = 256;
 
-/// The chosen conversations in the order of their ids.
+/// The conversations that are chosen as far as their heads tell, in the order of their ids.
 pub(super) fn conversations(
     store: &Store,
     recipe: &StoreRecipe,
@@ -28,7 +30,6 @@ pub(super) fn conversations(
             }
         }
     }
-    report.chosen = chosen.len() as u64;
     Ok(chosen)
 }
 
@@ -45,5 +46,39 @@ fn refuse(conv: ConvId, head: &Head, recipe: &StoreRecipe) -> Option<Reason> {
         Some(Reason::Tag)
     } else {
         None
+    }
+}
+
+/// Why the recipe does not want a conversation in which this happened.
+pub(super) fn refuse_events(events: &[Event], recipe: &StoreRecipe) -> Option<Reason> {
+    if recipe.rated.is_some_and(|wanted| !is_rated(events, wanted)) {
+        Some(Reason::Rating)
+    } else if !recipe.answered_by.is_empty() && !events.iter().any(|event| is_answer_of(event, recipe)) {
+        Some(Reason::AnsweredBy)
+    } else {
+        None
+    }
+}
+
+fn is_rated(events: &[Event], wanted: Rated) -> bool {
+    let mut newest = HashMap::new();
+    for event in events {
+        if let EventKind::Rating { of, value, .. } = &event.kind {
+            newest.insert(*of, *value);
+        }
+    }
+    newest.into_values().any(|thumb| match wanted {
+        Rated::Any => true,
+        Rated::Up => thumb == Thumb::Up,
+        Rated::Down => thumb == Thumb::Down,
+    })
+}
+
+fn is_answer_of(event: &Event, recipe: &StoreRecipe) -> bool {
+    let named = |who: &str| recipe.answered_by.iter().any(|wanted| wanted == who);
+    match &event.kind {
+        EventKind::Said { by: Speaker::Staff(id), .. } => named("staff") || named(&id.0),
+        EventKind::Reply { .. } => named("model"),
+        _ => false,
     }
 }

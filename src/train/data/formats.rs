@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::recipe::Format;
 use crate::domain::run::{Labelled, Lineage, RowBody, RowMessage};
+use crate::domain::text::quoted;
 
 /// A line that was understood.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,7 +154,7 @@ fn message(role: &str, content: String, train: Option<bool>) -> Result<RowMessag
         "user" | "human" => "user",
         "assistant" | "gpt" | "model" | "bot" => "assistant",
         "tool" | "function" | "observation" => "tool",
-        other => return Err(format!("role {other:?}: use system, user, assistant or tool")),
+        other => return Err(format!("role {}: use system, user, assistant or tool", quoted(other))),
     };
     if role == "assistant" && content.trim().is_empty() && train != Some(false) {
         return Err("the assistant says nothing (calls of tools without text are not learnt)".to_owned());

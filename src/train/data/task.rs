@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DataError;
 use crate::domain::run::{Labelled, RowMessage};
+use crate::domain::text::quoted;
 
 /// The name of the file.
 pub const FILE: &str = "task.json";
@@ -69,7 +70,7 @@ impl Wording for TaskPrompts {
         let (context, answer) = match row {
             Labelled::Sentiment { text, label } => {
                 if !self.labels.is_empty() && !self.labels.contains(label) {
-                    return Err(format!("label {label:?}: use one of {}", self.labels.join(", ")));
+                    return Err(format!("label {}: use one of {}", quoted(label), self.labels.join(", ")));
                 }
                 (minijinja::context! { text => text }, label.clone())
             }
@@ -125,6 +126,11 @@ mod tests {
         assert_eq!(
             prompts("{{ text }}").dialogue(&row("fine")).unwrap_err(),
             "label \"fine\": use one of good, bad"
+        );
+        // Columns that were swapped.
+        assert_eq!(
+            prompts("{{ text }}").dialogue(&row(&"It broke after a day. ".repeat(9))).unwrap_err(),
+            "label \"It broke after a day. It broke after a d...\": use one of good, bad"
         );
         assert!(prompts("{{ txt }}").dialogue(&row("good")).unwrap_err().starts_with("task.json: "));
     }

@@ -14,7 +14,7 @@ use super::{Asker, Body, json, ok};
 use crate::chat::{DeskError, Finding};
 use crate::domain::{ConvId, Refusal, Seq};
 use crate::runs::rows::redact::{Known, Redactor};
-use crate::runs::rows::{Settings, redactor};
+use crate::runs::rows::{Settings, known_of, redactor};
 use crate::tools::{ExtractItem, Pair, QaItem, SentimentItem, Tool, ToolError, Toolbox, Turn};
 use crate::web::auth::{Action, Resource};
 use crate::web::error::{ApiError, ErrorBody};
@@ -101,7 +101,8 @@ async fn whole(state: &State, conv: ConvId) -> Result<(Seq, Value), ApiError> {
     let item = QaItem { turns, count, ..QaItem::default() };
     let made = state.tools.qa(&item).await.map_err(|fault| refuse(None, &fault))?.pairs;
     let known = known(state, conv)?;
-    let redactor = redactor(state.desk.playbook().shop(), &Settings::default())
+    let settings = Settings::default().with_staff(state.staff.accounts.displays());
+    let redactor = redactor(&state.desk.playbook(), &settings)
         .map_err(|fault| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", fault.to_string()))?;
     let all = made.len();
     let pairs: Vec<Value> = public(&redactor, &item.turns, &known, made)
@@ -117,11 +118,11 @@ async fn whole(state: &State, conv: ConvId) -> Result<(Seq, Value), ApiError> {
     Ok((last, object!({ "left_out": all - pairs.len(), "pairs": pairs })))
 }
 
-/// The name of the shopper, if it is known.
+/// What is known of the shopper.
 fn known(state: &State, conv: ConvId) -> Result<Vec<Known>, ApiError> {
     let shopper = state.desk.head(conv)?.and_then(|head| head.shopper);
     let shopper = shopper.map(|id| state.desk.shopper(id)).transpose()?.flatten();
-    Ok(shopper.and_then(|shopper| shopper.name).map(Known).into_iter().collect())
+    Ok(shopper.map(|shopper| known_of(&shopper, state.desk.playbook().orders())).unwrap_or_default())
 }
 
 /// The pairs without personal data. What is personal is told from the whole conversation.

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use shopclerk::model::Scripted;
-use shopclerk::model::adapters::{AdapterError, AdapterId, CONFIG, MANIFEST, WEIGHTS};
+use shopclerk::model::adapters::{AdapterError, AdapterId, CONFIG, MANIFEST, Registry, WEIGHTS};
+use shopclerk::tools::{CALIBRATION, Calibration};
 
 use super::made::{Made, Tensors, tensors, wish, write_tensors};
 
@@ -27,6 +28,16 @@ fn weights(folder: &Path, change: impl FnOnce(&mut Tensors)) {
     change(&mut all);
     write_tensors(&folder.join(WEIGHTS), &all);
     rehash(folder);
+}
+
+/// A number in a tool's file that parses as well as the right one.
+fn calibration(folder: &Path, temperature: f64) {
+    set(&folder.join(CALIBRATION), "temperature", temperature.into());
+}
+
+/// A manifest as it was before it had hashes of the small files.
+fn forget_hashes(folder: &Path) {
+    set(&folder.join(MANIFEST), "files", serde_json::json!({}));
 }
 
 fn rehash(folder: &Path) {
@@ -73,6 +84,22 @@ const DAMAGES: &[Damage] = &[
     (CONFIG, "`target_modules`", "a pattern", |f| config(f, "target_modules", "all-linear".into())),
     (CONFIG, "`target_modules`", "not linear", |f| config(f, "target_modules", vec!["proj"].into())),
     (CONFIG, "`target_modules`", "twice", |f| config(f, "target_modules", vec!["q_proj", "q_proj"].into())),
+    (CONFIG, "wrong SHA-256", "ten times the alpha", |f| config(f, "lora_alpha", 40.into())),
+    (CALIBRATION, "wrong SHA-256", "another temperature", |f| calibration(f, 15.0)),
+    (CALIBRATION, "is missing", "gone", |f| fs_err::remove_file(f.join(CALIBRATION)).unwrap()),
+    (CALIBRATION, "wrong SHA-256", "not of the version", |f| {
+        let files = hex::encode(Sha256::digest(fs_err::read(f.join(CONFIG)).unwrap()));
+        set(&f.join(MANIFEST), "files", serde_json::json!({ CONFIG: files }));
+    }),
+    (CALIBRATION, "does not parse", "cut", |f| fs_err::write(f.join(CALIBRATION), "{\"bias\":").unwrap()),
+    (CALIBRATION, "`temperature` must be above 0", "no temperature, without hashes", |f| {
+        forget_hashes(f);
+        calibration(f, 0.0);
+    }),
+    (CALIBRATION, "unknown field `heat`", "another field, without hashes", |f| {
+        forget_hashes(f);
+        set(&f.join(CALIBRATION), "heat", 1.into());
+    }),
     (WEIGHTS, "lora_A.weight` has shape [2, 16] instead of [4, 16]", "rank", |f| config(f, "r", 4.into())),
     (WEIGHTS, "lacks `base_model.model.model.layers.0.self_attn.k_proj", "more targets", |f| {
         config(f, "target_modules", vec!["q_proj", "k_proj", "down_proj"].into());
@@ -164,6 +191,29 @@ async fn a_version_that_rots_between_promotion_and_load_is_taken_back() {
         service.promote(wish(&good, None)).await.unwrap();
         assert!(service.status().borrow().faults.is_empty());
         service.roll_back("shop", "ann", 1).await.unwrap();
+    }
+}
+
+#[test]
+fn a_manifest_of_before_without_hashes_of_small_files_is_still_served() {
+    let made = Made::new();
+    let id = made.publish("shop");
+    let folder = made.registry().folder(&id).unwrap();
+    let files = made.registry().manifest(&id).unwrap().files;
+    assert_eq!(files.keys().map(String::as_str).collect::<Vec<_>>(), [CONFIG, CALIBRATION]);
+    forget_hashes(&folder);
+    made.registry().check(&id, Some(&made.base())).unwrap();
+}
+
+#[test]
+fn what_ships_with_the_program_is_sound_whatever_its_manifest_is_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("adapters");
+    let registry = Registry::new(dir.path().to_owned(), vec![shipped]).judging(Calibration::judge);
+    let all = registry.list().unwrap();
+    assert!(all.len() >= 2, "{all:?}");
+    for one in all {
+        registry.check(&one.id, None).unwrap();
     }
 }
 

@@ -63,6 +63,7 @@ impl Real {
             created_at: 1,
             forced_by: None,
             tainted: false,
+            files: Default::default(),
         };
         self.registry().publish(peft.path(), manifest).unwrap()
     }

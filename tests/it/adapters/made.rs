@@ -9,6 +9,7 @@ use safetensors::tensor::TensorView;
 use shopclerk::domain::run::{Manifest, Scorecard};
 use shopclerk::model::adapters::{self, AdapterId, Adapters, Base, Force, Promotion, Registry};
 use shopclerk::model::{Scripted, SharedModel};
+use shopclerk::tools::{CALIBRATION, Calibration};
 
 const CONFIG: &str = r#"{"model_type":"llama","hidden_size":8,"intermediate_size":16,"num_hidden_layers":2,
     "num_attention_heads":2,"num_key_value_heads":1}"#;
@@ -32,7 +33,8 @@ impl Made {
     }
 
     pub(super) fn registry(&self) -> Registry {
-        Registry::new(self.dir.path().join("adapters"), vec![self.dir.path().join("shipped")])
+        let (own, shipped) = (self.dir.path().join("adapters"), self.dir.path().join("shipped"));
+        Registry::new(own, vec![shipped]).judging(Calibration::judge)
     }
 
     pub(super) fn base(&self) -> Base {
@@ -48,6 +50,8 @@ impl Made {
             "target_modules": ["q_proj", "down_proj"], "use_rslora": false, "rank_pattern": {},
         });
         fs_err::write(folder.join(adapters::CONFIG), config.to_string()).unwrap();
+        let calibration = serde_json::json!({"version": 2, "temperature": 1.5, "bias": [0.1, 0.2, 0.3]});
+        fs_err::write(folder.join(CALIBRATION), calibration.to_string()).unwrap();
         write_tensors(&folder.join(adapters::WEIGHTS), &tensors());
         folder
     }
@@ -66,6 +70,7 @@ impl Made {
             created_at: 1,
             forced_by: None,
             tainted: false,
+            files: Default::default(),
         }
     }
 

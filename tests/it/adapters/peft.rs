@@ -82,5 +82,6 @@ fn manifest(base: &Base) -> Manifest {
         created_at: 1,
         forced_by: None,
         tainted: false,
+        files: Default::default(),
     }
 }

@@ -22,7 +22,7 @@ fn numbers_are_never_given_twice() {
         .unwrap()
         .map(|e| e.unwrap().file_name().to_string_lossy().into_owned())
         .collect();
-    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(files.len(), 5, "{files:?}");
     assert!(registry.manifest(&first).unwrap().weights_hash.len() == 64);
 }
 

@@ -8,6 +8,7 @@
 //! It errs on the side of taking out: a wrong placeholder costs a word, a missed one stays in an adapter for good.
 
 mod address;
+mod exact;
 mod links;
 mod names;
 mod numbers;
@@ -19,7 +20,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-pub use names::Known;
+use exact::Exact;
 use names::People;
 use orders::Orders;
 use view::View;
@@ -59,6 +60,38 @@ impl Kind {
         }
     }
 }
+
+/// What the shop knows of somebody who may be in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// The name of a shopper or a member of staff, in any of the ways to write it.
+    Name(String),
+    /// An address, a customer id, an order: to the letter.
+    Value(Kind, String),
+}
+
+impl Known {
+    /// An address somebody left, whatever it is.
+    pub fn contact(text: &str) -> Self {
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        match (text.contains('@'), digits >= 6) {
+            (true, _) => Self::Value(Kind::Email, text.to_owned()),
+            (false, true) => Self::Value(Kind::Phone, text.to_owned()),
+            (false, false) => Self::Name(text.to_owned()),
+        }
+    }
+
+    /// The number of an order, a parcel or a customer; shops have e-mail addresses for the last as well.
+    pub fn number(text: &str) -> Self {
+        let kind = if text.contains('@') { Kind::Email } else { Kind::Order };
+        Self::Value(kind, text.to_owned())
+    }
+}
+
+/// Letters and digits of a value that is looked for in the conversation of whom it belongs to.
+const OWN: usize = 4;
+/// The same, where it is looked for in every conversation: `1200` is rather a price than somebody's order.
+const OTHERS: usize = 5;
 
 /// A stretch of a [`View`], and the value it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +133,10 @@ pub struct PatternError {
 /// Takes personal data out of conversations.
 pub struct Redactor {
     orders: Orders,
+    /// People who may be in any conversation.
+    people: People,
+    /// Values that may be in any conversation.
+    exact: Exact,
     /// What the shop says about itself.
     public: HashSet<(Kind, String)>,
 }
@@ -122,23 +159,50 @@ impl Redactor {
         order_numbers: &[String],
         public: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, PatternError> {
-        let mut redactor = Self { orders: Orders::new(order_numbers)?, public: HashSet::new() };
+        let mut redactor = Self {
+            orders: Orders::new(order_numbers)?,
+            people: People::default(),
+            exact: Exact::default(),
+            public: HashSet::new(),
+        };
         for text in public {
             let view = View::of(text);
-            let found = redactor.find(&view.text, &People::default());
+            let found = redactor.find(&view.text, &People::default(), &Exact::default());
             redactor.public.extend(found.into_iter().map(|find| (find.kind, find.value)));
         }
         Ok(redactor)
     }
 
-    /// Takes personal data out of all texts of one conversation. `known` are the people who are in it.
+    /// Also takes out what is `known` of people who may be in any conversation: the staff, everybody's orders.
+    pub fn knowing(mut self, known: impl IntoIterator<Item = Known>) -> Self {
+        for one in known {
+            match one {
+                Known::Name(name) => self.people.meet(&name),
+                // A word without a digit is rather a word.
+                Known::Value(kind, value) if value.chars().any(|c| c.is_ascii_digit() || c == '@') => {
+                    self.exact.learn(kind, &value, OTHERS);
+                }
+                Known::Value(..) => {}
+            }
+        }
+        self
+    }
+
+    /// Takes personal data out of all texts of one conversation. `known` is of those who are in it.
     pub fn conversation(&self, texts: &[&str], known: &[Known]) -> Redacted {
         let views: Vec<View> = texts.iter().map(|text| View::of(text)).collect();
-        let mut people = People::new(known);
+        let (mut people, mut exact) = (self.people.clone(), Exact::default());
+        for one in known {
+            match one {
+                Known::Name(name) => people.meet(name),
+                Known::Value(kind, value) => exact.learn(*kind, value, OWN),
+            }
+        }
         for view in &views {
             people.listen(&view.text);
         }
-        let mut found: Vec<Vec<Find>> = views.iter().map(|view| self.find(&view.text, &people)).collect();
+        let mut found: Vec<Vec<Find>> =
+            views.iter().map(|view| self.find(&view.text, &people, &exact)).collect();
         // What was told apart in one place is the same in another: `2025550177. Yes, that is my phone: 2025550177.`
         let told: HashMap<String, Kind> = found
             .iter()
@@ -170,8 +234,10 @@ impl Redactor {
     }
 
     /// Everything in `text`, in order, without overlaps.
-    fn find(&self, text: &str, people: &People) -> Vec<Find> {
+    fn find(&self, text: &str, people: &People, exact: &Exact) -> Vec<Find> {
         let mut finds = Vec::new();
+        exact.find(text, &mut finds);
+        self.exact.find(text, &mut finds);
         links::find(text, &mut finds);
         numbers::find(text, &mut finds);
         self.orders.find(text, &mut finds);

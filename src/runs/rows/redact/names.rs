@@ -1,15 +1,11 @@
 //! Names of people: those the shop knows, and those somebody gives in the conversation.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
 use super::links::pattern;
 use super::{Find, Kind};
-
-/// Somebody whose name is known: a shopper's profile, a member of staff.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Known(pub String);
 
 /// Words that are names and also words: as names only where they are written large.
 const WORDS: &[&str] = &[
@@ -191,14 +187,15 @@ static SAID_HAN: LazyLock<Vec<Regex>> = LazyLock::new(|| {
 });
 
 /// The people of one conversation, each with the ways to write their name.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct People {
     /// The name as a whole, in small letters, and its parts.
     known: Vec<(String, Vec<Way>)>,
 }
 
-/// One way to write a name.
-struct Way(Regex, Place);
+/// One way to write a name. Those of the staff are shared by all conversations.
+#[derive(Clone)]
+struct Way(Arc<Regex>, Place);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -207,12 +204,6 @@ enum Place {
 }
 
 impl People {
-    pub(super) fn new(known: &[Known]) -> Self {
-        let mut people = Self::default();
-        known.iter().for_each(|Known(name)| people.meet(name));
-        people
-    }
-
     /// Learns the names that are given in `text`.
     pub(super) fn listen(&mut self, text: &str) {
         for found in SAID.iter().flat_map(|pattern| pattern.captures_iter(text)) {
@@ -231,7 +222,7 @@ impl People {
         }
     }
 
-    fn meet(&mut self, name: &str) {
+    pub(super) fn meet(&mut self, name: &str) {
         let view = super::View::of(name).text;
         let name = view.trim();
         let parts: Vec<&str> = name
@@ -284,11 +275,12 @@ fn one(part: &str) -> Option<Way> {
     if han {
         return Some(way(&regex::escape(part), part));
     }
+    // `Anna from Support`: the words between are everywhere.
+    if NO_NAMES.contains(&small.as_str()) {
+        return None;
+    }
     if WORDS.contains(&small.as_str()) {
-        if letters < 3
-            || NO_NAMES.contains(&small.as_str())
-            || matches!(small.as_str(), "admin" | "api" | "von" | "van")
-        {
+        if letters < 3 || matches!(small.as_str(), "admin" | "api" | "von" | "van") {
             return None;
         }
         let mut large = small.chars();
@@ -302,7 +294,7 @@ fn one(part: &str) -> Option<Way> {
 fn way(inside: &str, name: &str) -> Way {
     // Chinese is written without blanks.
     let place = if name.chars().any(is_han) { Place::Anywhere } else { Place::Word };
-    Way(pattern(inside), place)
+    Way(Arc::new(pattern(inside)), place)
 }
 
 /// No letter of ours on either side.
