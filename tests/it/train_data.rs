@@ -207,6 +207,24 @@ fn groups_never_part_and_a_text_is_in_one_part_only() {
     assert!(leaks == parted && leaks > 10, "{leaks} {parted}");
 }
 
+/// Of a long description the end is learnt as well as the beginning.
+#[test]
+fn a_long_text_becomes_as_many_examples_as_it_takes() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = |n: usize| serde_json::json!({ "text": "word ".repeat(n) }).to_string();
+    let whole = DataRecipe { dev: 0.0, test: 0.0, max_tokens: 4096, ..DataRecipe::default() };
+    let rows = format!("{}\n{}\n", text(300), text(3));
+    let whole = corpus(dir.path(), &rows, &whole).unwrap();
+    let short = DataRecipe { dev: 0.0, test: 0.0, max_tokens: 64, ..DataRecipe::default() };
+    let blocks = corpus(dir.path(), &rows, &short).unwrap();
+    let read = |corpus: &Corpus| corpus.read(corpus.part(Part::Train)).unwrap();
+    let ids = |corpus: &Corpus| read(corpus).into_iter().flat_map(|e| e.ids).collect::<Vec<u32>>();
+    assert_eq!(ids(&blocks), ids(&whole), "nothing is lost");
+    assert_eq!((whole.reports[0].examples, blocks.reports[0].rows, blocks.reports[0].cut), (2, 2, 0));
+    let blocks = read(&blocks);
+    assert!(blocks.len() > 4 && blocks.iter().all(|e| e.ids.len() <= 64 && e.trained() == e.ids.len() - 1));
+}
+
 #[test]
 fn rows_that_are_too_long_follow_the_rule() {
     let dir = tempfile::tempdir().unwrap();

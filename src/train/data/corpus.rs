@@ -209,6 +209,14 @@ impl<'a> Making<'a> {
         let mut kept = false;
         for example in examples {
             self.report(part).measure(example.ids.len());
+            if let (RowBody::Text(_), TooLong::Cut | TooLong::CutOrDrop) = (&row.body, self.data.too_long) {
+                // Of a text every part can be learnt by itself.
+                for block in blocks(&example, self.data.max_tokens) {
+                    self.write(part, &block)?;
+                    kept = true;
+                }
+                continue;
+            }
             match fit(example, self.data) {
                 Fitted::Fault(fault) => {
                     self.faults.add(row.id.clone(), fault);
@@ -260,6 +268,12 @@ impl<'a> Making<'a> {
         let tokens = self.out.into_inner().map_err(std::io::IntoInnerError::into_error)?;
         Ok(Corpus { tokens, index: self.index, ids: self.ids, by_part: self.by_part, reports: self.reports })
     }
+}
+
+/// `text` in blocks of at most `limit` tokens. The first token of each only begins it; one alone would teach nothing.
+fn blocks(text: &Example, limit: usize) -> impl Iterator<Item = Example> {
+    let block = |ids: &[u32]| Example { ids: ids.to_vec(), targets: (0..ids.len()).map(|n| n > 0).collect() };
+    text.ids.chunks(limit).filter(|ids| ids.len() > 1).map(block)
 }
 
 enum Fitted {
