@@ -17,7 +17,7 @@ impl Desk {
         if self.head(conv)?.is_some_and(|head| head.staff != from) {
             return Err(Refusal::NotOwner.into());
         }
-        let cut = self.silence(conv);
-        self.run(conv, Command::Assign { to, from, by, cut }).await
+        self.silencing(conv, |cut| Command::Assign { to, from, by, cut }).await?;
+        Ok(())
     }
 }

@@ -18,10 +18,9 @@ use super::mood;
 use super::summary;
 use super::words::InForce;
 use super::{DeskError, Settings, turn};
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::domain::{
-    Cmid, Command, ConvId, Cut, EventKind, Head, Opening, Owner, Reason, Refusal, Said, Seq, ShopperId,
-    Speaker, StaffId, Thumb,
+    Cmid, Command, ConvId, EventKind, Head, Opening, Owner, Refusal, Said, Seq, ShopperId, Speaker, StaffId,
 };
 use crate::model::SharedModel;
 use crate::model::adapters::Adapters;
@@ -80,8 +79,8 @@ pub(super) struct Inner {
     pub(super) line: Admission,
     pub(super) limits: Limits,
     pub(super) guard: Guard,
-    /// Held while what is known of a shopper changes; which one its id says.
-    pub(super) profiles: [tokio::sync::Mutex<()>; 32],
+    /// Held while something of a shopper changes that the store does not decide; which one its id says.
+    pub(super) shoppers: [tokio::sync::Mutex<()>; 32],
     /// Where shoppers' messages go whose mood is read.
     pub(super) mood: OnceLock<mood::Feed>,
     /// Where conversations go that are summed up for a person.
@@ -89,6 +88,9 @@ pub(super) struct Inner {
     /// What brings a person besides being asked for one.
     pub(super) rules: RwLock<Arc<HandOffs>>,
     pub(super) runtime: Handle,
+    /// When the desk opened: what is older was left by the run before.
+    pub(super) opened_at: Millis,
+    kicks: Kicks,
     pub(super) warm: AtomicBool,
     /// Takes no new messages.
     pub(super) draining: AtomicBool,
@@ -112,7 +114,9 @@ impl Desk {
             warm: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
-            profiles: Default::default(),
+            shoppers: Default::default(),
+            opened_at: clock.now(),
+            kicks,
             mood: OnceLock::new(),
             summaries: OnceLock::new(),
             rules: RwLock::default(),
@@ -126,9 +130,9 @@ impl Desk {
             runtime,
         }));
         for conv in owed {
-            desk.0.kick(conv, &kicks);
+            desk.0.kick(conv);
         }
-        desk.listen(kicks);
+        desk.listen();
         desk.watch_shop();
         desk.0.runtime.spawn(dispatch(Arc::downgrade(&desk.0), kicked));
         Ok(desk)
@@ -136,7 +140,7 @@ impl Desk {
 
     /// The store's writer tells of every commit, in order, once it is on the disk: listeners hear it, and the model
     /// goes to work on what it owes. No caller that goes away in the meantime can undo that.
-    fn listen(&self, kicks: Kicks) {
+    fn listen(&self) {
         let weak = Arc::downgrade(&self.0);
         self.0.store.listen(Box::new(move |committed: &Committed| {
             let Some(inner) = weak.upgrade() else { return };
@@ -160,15 +164,20 @@ impl Desk {
             if committed.head.awaits_model()
                 && let Some(event) = committed.events.last()
             {
-                inner.kick(event.conv, &kicks);
+                inner.kick(event.conv);
             }
         }));
     }
 
-    /// The shopper's newest conversation, or a new one.
+    /// The shopper's newest conversation, or a new one. Two tabs that open at once get the same.
     pub async fn open(&self, shopper: ShopperId) -> Result<ConvId, DeskError> {
-        if let Some(conv) = self.0.store.conversations_of(shopper)?.last() {
-            return Ok(*conv);
+        let newest = || Ok::<_, DeskError>(self.0.store.conversations_of(shopper)?.last().copied());
+        if let Some(conv) = newest()? {
+            return Ok(conv);
+        }
+        let _one = self.one_at_a_time(shopper).await;
+        if let Some(conv) = newest()? {
+            return Ok(conv);
         }
         let conv = ConvId(self.0.clock.fresh_id());
         self.0.store.commit(conv, Command::Open(Opening { shopper })).await?;
@@ -195,23 +204,21 @@ impl Desk {
         }
         let (head, place) = self.admit(&say)?;
         let text = self.stripped(&say.text)?;
-        let command = match self.rule(&head, say.conv, &text)? {
-            Some(why) => Command::SayAndHandOff { cmid: say.cmid, text, why, cut: self.silence(say.conv) },
-            None => Command::Say { cmid: say.cmid, by: say.by, text },
+        let Say { conv, cmid, by, .. } = say;
+        let said = match self.rule(&head, conv, &text)? {
+            Some(why) => self
+                .silencing(conv, |cut| Command::SayAndHandOff { cmid, text, why, cut })
+                .await
+                .map(acknowledge),
+            None => self.put(conv, Command::Say { cmid, by, text }).await,
         };
-        let said = self.put(say.conv, command).await;
         // By now the task that answers has it.
         drop(place);
         said
     }
 
     pub(super) async fn put(&self, conv: ConvId, command: Command) -> Result<Ack, DeskError> {
-        let committed = self.0.store.commit(conv, command).await?;
-        if let Some(seq) = committed.duplicate {
-            return Ok(Ack { seq, duplicate: true });
-        }
-        let said = committed.events.iter().rfind(|event| matches!(event.kind, EventKind::Said { .. }));
-        Ok(Ack { seq: said.map_or(committed.head.seq, |event| event.seq), duplicate: false })
+        Ok(acknowledge(self.0.store.commit(conv, command).await?))
     }
 
     /// `text` without the model's control tokens.
@@ -232,51 +239,14 @@ impl Desk {
         Ok((head, place))
     }
 
-    fn reserve(&self, conv: ConvId, address: Option<IpAddr>) -> Result<Place, DeskError> {
+    pub(super) fn reserve(&self, conv: ConvId, address: Option<IpAddr>) -> Result<Place, DeskError> {
         self.0.lives.reserve(conv, address).ok_or(DeskError::BUSY)
-    }
-
-    /// Ends the answer being made, or the wait for it. What was shown is kept.
-    pub fn stop(&self, conv: ConvId) {
-        if let Some(live) = self.0.lives.get(conv) {
-            live.press_stop();
-        }
-    }
-
-    /// Makes the last answer again, if it was cut short.
-    pub async fn retry(&self, conv: ConvId) -> Result<(), DeskError> {
-        let _place = self.reserve(conv, None)?;
-        self.run(conv, Command::Retry).await
-    }
-
-    /// The shopper asks for a person: the model falls silent.
-    pub async fn person(&self, conv: ConvId) -> Result<(), DeskError> {
-        self.hand_off(conv, Reason::Asked).await
-    }
-
-    /// The shopper, still waiting for a person, goes back to the model.
-    pub async fn assistant(&self, conv: ConvId) -> Result<(), DeskError> {
-        let _place = self.reserve(conv, None)?;
-        self.run(conv, Command::Assistant).await
-    }
-
-    pub async fn rate(
-        &self,
-        conv: ConvId,
-        of: Seq,
-        value: Thumb,
-        comment: Option<Said>,
-    ) -> Result<(), DeskError> {
-        let comment = comment.map(Said::into_string);
-        self.run(conv, Command::Rate { of, value, comment }).await?;
-        self.count_rating(conv, of, value);
-        Ok(())
     }
 
     /// A member of staff takes over: when this returns, nothing more of the model's answer reaches anybody.
     pub async fn take(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {
-        let cut = self.silence(conv);
-        self.run(conv, Command::Take { by, cut }).await
+        self.silencing(conv, |cut| Command::Take { by, cut }).await?;
+        Ok(())
     }
 
     pub async fn release(&self, conv: ConvId, by: StaffId) -> Result<(), DeskError> {
@@ -292,16 +262,10 @@ impl Desk {
         self.run(conv, Command::Reopen).await
     }
 
+    /// The conversation is done with. What was shown of an answer in the making is kept.
     pub async fn resolve(&self, conv: ConvId) -> Result<(), DeskError> {
-        self.silence(conv);
-        self.run(conv, Command::Resolve).await
-    }
-
-    pub(super) fn silence(&self, conv: ConvId) -> Option<Cut> {
-        let live = self.0.lives.get(conv)?;
-        let cut = live.silence();
-        live.stop.notify_one();
-        cut
+        self.silencing(conv, |cut| Command::Resolve { cut }).await?;
+        Ok(())
     }
 
     pub(super) async fn run(&self, conv: ConvId, command: Command) -> Result<(), DeskError> {
@@ -330,12 +294,21 @@ impl Desk {
 
 impl Inner {
     /// Has a task look at what the model owes `conv`, unless one is at it, which will.
-    fn kick(&self, conv: ConvId, kicks: &Kicks) {
+    pub(super) fn kick(&self, conv: ConvId) {
         if let Some(live) = self.lives.enter(conv) {
             // The receiver lives until the desk goes.
-            let _ = kicks.send((conv, live));
+            let _ = self.kicks.send((conv, live));
         }
     }
+}
+
+/// What whoever said something is told of it.
+fn acknowledge(committed: Committed) -> Ack {
+    if let Some(seq) = committed.duplicate {
+        return Ack { seq, duplicate: true };
+    }
+    let said = committed.events.iter().rfind(|event| matches!(event.kind, EventKind::Said { .. }));
+    Ack { seq: said.map_or(committed.head.seq, |event| event.seq), duplicate: false }
 }
 
 /// Whom a message counts for.

@@ -107,9 +107,9 @@ impl Desk {
 
     /// A person is wanted from now on; the model falls silent.
     pub(super) async fn hand_off(&self, conv: ConvId, reason: Reason) -> Result<(), DeskError> {
-        let cut = self.silence(conv);
         let why = HandOff { reason, away: self.0.is_away() };
-        self.run(conv, Command::Person { why, cut }).await
+        self.silencing(conv, |cut| Command::Person { why, cut }).await?;
+        Ok(())
     }
 }
 

@@ -75,13 +75,28 @@ impl Limits {
 
     /// Counts one message of each of `who`, or says how long to wait.
     pub(super) fn admit(&self, who: &[Who]) -> Result<(), DeskError> {
+        self.admit_choice(who)?;
+        for one in who {
+            let allowance = match one {
+                Who::Shopper(_) => self.shopper_tokens,
+                Who::Address(_) => self.address_tokens,
+            };
+            self.tokens
+                .left(one, allowance)
+                .map_err(|retry_after| DeskError::AllowanceUsed { retry_after })?;
+        }
+        Ok(())
+    }
+
+    /// The same for what the model need not answer: it counts as a message, and asks for no tokens.
+    pub(super) fn admit_choice(&self, who: &[Who]) -> Result<(), DeskError> {
         if who.iter().any(|one| matches!(one, Who::Shopper(shopper) if self.is_blocked(*shopper))) {
             return Err(DeskError::Blocked);
         }
         for one in who {
-            let (limiter, allowance) = match one {
-                Who::Shopper(_) => (&self.shoppers, self.shopper_tokens),
-                Who::Address(_) => (&self.addresses, self.address_tokens),
+            let limiter = match one {
+                Who::Shopper(_) => &self.shoppers,
+                Who::Address(_) => &self.addresses,
             };
             if limiter.len() > SWEEP {
                 limiter.retain_recent();
@@ -89,9 +104,6 @@ impl Limits {
             limiter.check_key(one).map_err(|until| DeskError::RateLimited {
                 retry_after: until.wait_time_from(DefaultClock::default().now()),
             })?;
-            self.tokens
-                .left(one, allowance)
-                .map_err(|retry_after| DeskError::AllowanceUsed { retry_after })?;
         }
         Ok(())
     }
@@ -170,6 +182,9 @@ mod tests {
         assert_eq!(limits.admit(&[shopper(2)]).expect_err("used up").code(), "allowance_used");
         clock.advance(Duration::from_millis(HOUR));
         limits.admit(&[shopper(2)]).expect("a new hour");
+        limits.spend(&[shopper(3)], 100);
+        limits.admit_choice(&[shopper(3)]).expect("asks for no tokens");
+        assert_eq!(limits.admit_choice(&[shopper(1)]).expect_err("counts").code(), "rate_limited");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use tokio::sync::Notify;
 
 use super::hub::{Delta, Hub, Notice};
-use crate::domain::{ConvId, Cut, Head, Job, Provenance};
+use crate::domain::{ConvId, Cut, Head, Job, Provenance, Seq};
 
 /// One conversation that the model is, or will be, at work on.
 #[derive(Default)]
@@ -15,6 +15,8 @@ pub(super) struct Live {
     pub(super) stop: Notify,
     /// The shopper wrote again.
     pub(super) asked_again: Notify,
+    /// It was decided who answers.
+    decided: Notify,
     shown: Mutex<Shown>,
 }
 
@@ -28,29 +30,61 @@ struct Shown {
     stopped: bool,
     /// The oldest epoch that may speak.
     floor: u64,
+    /// The newest message that got an answer, or will get none.
+    answered: Seq,
+    /// It is being decided who answers: nobody begins meanwhile.
+    hushed: bool,
+}
+
+impl Shown {
+    /// True if an answer of `job` is still wanted.
+    fn may(&self, job: &Job) -> bool {
+        job.epoch >= self.floor && job.upto > self.answered
+    }
+
+    fn cut(&mut self) -> Option<Cut> {
+        let job = self.job.take()?;
+        Some(Cut { job, text: std::mem::take(&mut self.text), provenance: self.provenance.take() })
+    }
 }
 
 impl Live {
-    /// A new attempt begins; nothing of it has been shown. False if somebody took over since it was decided.
-    pub(super) fn begin(&self, job: Job, provenance: Provenance) -> bool {
-        let mut shown = self.lock();
-        let may = job.epoch >= shown.floor;
-        *shown = Shown {
-            job: may.then_some(job),
-            provenance: Some(provenance),
-            stopped: shown.stopped,
-            floor: shown.floor,
-            ..Shown::default()
-        };
-        may
+    /// A new attempt begins, as soon as nobody is about to take the conversation from it; nothing of it has been shown. False
+    /// if somebody did, or the answer is no longer owed.
+    pub(super) async fn begin(&self, job: Job, provenance: &Provenance) -> bool {
+        loop {
+            if let Some(may) = self.begin_now(job, provenance) {
+                return may;
+            }
+            self.decided.notified().await;
+        }
     }
 
-    /// Hears what the conversation has become: an answer of an epoch before is not shown any more, even if it has yet to
-    /// begin, and who waits for what is no longer owed is woken.
+    /// `None` while it is being decided who answers.
+    fn begin_now(&self, job: Job, provenance: &Provenance) -> Option<bool> {
+        let mut shown = self.lock();
+        if shown.hushed {
+            return None;
+        }
+        let may = shown.may(&job);
+        *shown = Shown {
+            job: may.then_some(job),
+            provenance: Some(provenance.clone()),
+            stopped: shown.stopped,
+            floor: shown.floor,
+            answered: shown.answered,
+            ..Shown::default()
+        };
+        Some(may)
+    }
+
+    /// Hears what the conversation has become: an answer of an epoch before, or that is no longer owed, is not shown any more,
+    /// even if it has yet to begin, and who waits for what is no longer owed is woken.
     pub(super) fn hear(&self, head: &Head) {
         let mut shown = self.lock();
         shown.floor = shown.floor.max(head.epoch);
-        if shown.job.is_some_and(|job| job.epoch < head.epoch) {
+        shown.answered = head.answered;
+        if shown.job.is_some_and(|job| !shown.may(&job)) {
             shown.job = None;
         }
         drop(shown);
@@ -76,9 +110,19 @@ impl Live {
 
     /// From now on nothing more is shown; returns what was.
     pub(super) fn silence(&self) -> Option<Cut> {
+        self.lock().cut()
+    }
+
+    /// The same, and no other attempt begins until [`Live::unhush`].
+    pub(super) fn hush(&self) -> Option<Cut> {
         let mut shown = self.lock();
-        let job = shown.job.take()?;
-        Some(Cut { job, text: std::mem::take(&mut shown.text), provenance: shown.provenance.take() })
+        shown.hushed = true;
+        shown.cut()
+    }
+
+    pub(super) fn unhush(&self) {
+        self.lock().hushed = false;
+        self.decided.notify_one();
     }
 
     /// True if `job` is still the one that may speak.

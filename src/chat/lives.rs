@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::live::Live;
-use crate::domain::ConvId;
+use crate::domain::{ConvId, Cut};
 
 /// See the module. All clones are one.
 #[derive(Clone)]
@@ -14,6 +14,8 @@ pub(super) struct Lives(Arc<Mutex<Places>>);
 
 struct Places {
     conversations: HashMap<ConvId, Entry>,
+    /// Where it is being decided who answers, whether the model is at work there or not.
+    hushed: HashMap<ConvId, Hushed>,
     /// Answers outside any conversation.
     programs: usize,
     /// How many may be answered or wait for it.
@@ -32,6 +34,18 @@ struct Entry {
     address: Option<IpAddr>,
 }
 
+/// How many decide at once, and the live that has to keep silent: that of the entry, if there is one.
+struct Hushed {
+    count: usize,
+    live: Arc<Live>,
+}
+
+/// Nobody begins to answer a conversation until this is dropped.
+pub(super) struct Hush {
+    lives: Lives,
+    conv: ConvId,
+}
+
 /// A place that is kept for somebody until this is dropped, or until a task holds it.
 pub(super) struct Place {
     lives: Lives,
@@ -42,7 +56,8 @@ pub(super) struct Place {
 impl Lives {
     /// No more than `limit` may be answered or wait for it.
     pub(super) fn new(limit: usize) -> Self {
-        Self(Arc::new(Mutex::new(Places { conversations: HashMap::new(), programs: 0, limit })))
+        let (conversations, hushed) = Default::default();
+        Self(Arc::new(Mutex::new(Places { conversations, hushed, programs: 0, limit })))
     }
 
     /// A place for a message that is about to be stored; `None` if there is none. Who is in the line or being answered has
@@ -52,7 +67,7 @@ impl Lives {
         if !places.conversations.contains_key(&conv) && !places.has_room() {
             return None;
         }
-        let entry = places.conversations.entry(conv).or_default();
+        let entry = places.entry(conv);
         entry.coming += 1;
         entry.address = address.or(entry.address);
         Some(Place { lives: self.clone(), conv: Some(conv) })
@@ -72,7 +87,7 @@ impl Lives {
     /// not.
     pub(super) fn enter(&self, conv: ConvId) -> Option<Arc<Live>> {
         let mut places = self.lock();
-        let entry = places.conversations.entry(conv).or_default();
+        let entry = places.entry(conv);
         if entry.at_work {
             entry.again = true;
             entry.live.asked_again.notify_one();
@@ -89,13 +104,35 @@ impl Lives {
         if std::mem::take(&mut entry.again) {
             return false;
         }
-        if entry.coming > 0 {
-            // A new live: no signal that was meant for the old one reaches the next task.
-            *entry = Entry { coming: entry.coming, address: entry.address, ..Entry::default() };
-        } else {
-            places.conversations.remove(&conv);
+        // No signal that was meant for the old live reaches the next task.
+        let (coming, address) = (entry.coming, entry.address);
+        places.conversations.remove(&conv);
+        if let Some(hushed) = places.hushed.get_mut(&conv) {
+            hushed.live = Arc::default();
+            hushed.live.hush();
+        }
+        if coming > 0 {
+            let entry = places.entry(conv);
+            (entry.coming, entry.address) = (coming, address);
         }
         true
+    }
+
+    /// From now on nothing more of the model's answer in `conv` is shown, and no other attempt begins, until what is returned
+    /// is dropped; what was shown comes with it.
+    pub(super) fn hush(&self, conv: ConvId) -> (Hush, Option<Cut>) {
+        let mut places = self.lock();
+        let entry = places.conversations.get(&conv);
+        let at_work = entry.is_some_and(|entry| entry.at_work);
+        let live = entry.map(|entry| entry.live.clone());
+        let hushed =
+            places.hushed.entry(conv).or_insert_with(|| Hushed { count: 0, live: live.unwrap_or_default() });
+        hushed.count += 1;
+        let cut = hushed.live.hush();
+        if at_work {
+            hushed.live.stop.notify_one();
+        }
+        (Hush { lives: self.clone(), conv }, cut)
     }
 
     /// Of a conversation that a task is at work on.
@@ -123,12 +160,31 @@ impl Lives {
 }
 
 impl Places {
+    /// The entry of `conv`, or a new one, which has to keep silent where it is being decided who answers.
+    fn entry(&mut self, conv: ConvId) -> &mut Entry {
+        let hushed = &self.hushed;
+        let live = || hushed.get(&conv).map(|hushed| hushed.live.clone()).unwrap_or_default();
+        self.conversations.entry(conv).or_insert_with(|| Entry { live: live(), ..Entry::default() })
+    }
+
     fn taken(&self) -> usize {
         self.conversations.len() + self.programs
     }
 
     fn has_room(&self) -> bool {
         self.taken() < self.limit
+    }
+}
+
+impl Drop for Hush {
+    fn drop(&mut self) {
+        let mut places = self.lives.lock();
+        let Some(hushed) = places.hushed.get_mut(&self.conv) else { return };
+        hushed.count -= 1;
+        if hushed.count == 0 {
+            hushed.live.unhush();
+            places.hushed.remove(&self.conv);
+        }
     }
 }
 
@@ -150,7 +206,10 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+    use crate::domain::{Head, Job, MessageId, Provenance};
 
     fn conv(n: u128) -> ConvId {
         ConvId(uuid::Uuid::from_u128(n))
@@ -203,5 +262,44 @@ mod tests {
         drop(coming);
         assert!(lives.leave(conv(1)));
         assert_eq!(lives.address(conv(1)), None);
+    }
+
+    #[tokio::test]
+    async fn nobody_begins_while_it_is_decided_who_answers() {
+        let job = Job { upto: 2, mid: MessageId(uuid::Uuid::nil()), epoch: 0, attempt: 1 };
+        let by = provenance();
+        let lives = Lives::new(1);
+        let (hush, cut) = lives.hush(conv(1));
+        assert_eq!((lives.len(), cut), (0, None), "it takes no place");
+        let first = lives.enter(conv(1)).expect("a task");
+        assert!(first.begin(job, &by).now_or_never().is_none(), "it is being decided");
+        assert!(lives.leave(conv(1)));
+        let next = lives.enter(conv(1)).expect("the next task");
+        let (second, _) = lives.hush(conv(1));
+        drop(hush);
+        let mut begun = Box::pin(next.begin(job, &by));
+        assert!(begun.as_mut().now_or_never().is_none(), "somebody else decides still");
+        drop(second);
+        assert!(begun.await, "nobody has taken it");
+        // Resolved: the answer is not owed any more, in the same epoch.
+        next.hear(&Head { answered: 2, ..Head::default() });
+        assert!(!next.speaks(&job) && !next.begin(job, &by).await);
+        // Asked for again.
+        next.hear(&Head { answered: 1, ..Head::default() });
+        assert!(next.begin(job, &by).await);
+    }
+
+    fn provenance() -> Provenance {
+        Provenance {
+            model: String::new(),
+            adapter: None,
+            prompt: String::new(),
+            seed: 0,
+            prompt_tokens: 0,
+            completion_tokens: 0,
+            rounds: 0,
+            first_ms: 0,
+            total_ms: 0,
+        }
     }
 }

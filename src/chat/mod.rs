@@ -6,6 +6,7 @@
 mod admission;
 mod ask;
 mod assign;
+mod choices;
 mod complete;
 mod desk;
 mod drain;
@@ -14,6 +15,7 @@ mod gist;
 mod guard;
 mod handoff;
 pub mod hub;
+mod hush;
 mod limits;
 mod listen;
 mod live;
@@ -30,6 +32,7 @@ mod trial;
 mod turn;
 mod words;
 
+pub use choices::Judgement;
 pub use complete::Completion;
 pub use desk::{Ack, Desk, Parts, Say};
 pub use drain::Readiness;

@@ -27,7 +27,7 @@ pub struct Settings {
     pub reply_seconds: u64,
     /// Shoppers who may wait for the model; the next one is told that it is busy.
     pub queue: usize,
-    /// Messages a shopper may send in a minute.
+    /// Messages a shopper may send in a minute; a thumb, asking again or for a person count as one.
     pub messages_per_minute: u32,
     /// Messages that may come from one address in a minute.
     pub address_messages_per_minute: u32,

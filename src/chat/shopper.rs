@@ -7,16 +7,16 @@ use super::error::DeskError;
 use crate::domain::{ConvId, Email, Page, Refusal, Shopper, ShopperId};
 
 impl Desk {
-    /// Keeps what the shop vouched for, beside what the shopper said.
+    /// Keeps what the shop vouched for, beside what the shopper said and since when they are known.
     pub async fn remember(&self, shopper: Shopper) -> Result<(), DeskError> {
         self.know(shopper.id, |known| {
-            let (contact, page) = (known.contact.take(), known.page.take());
-            *known = Shopper { contact, page, ..shopper };
+            let (contact, page, created_at) = (known.contact.take(), known.page.take(), known.created_at);
+            *known = Shopper { contact, page, created_at, ..shopper };
         })
         .await
     }
 
-    /// Keeps an address the shopper of `conv` gave, for an answer when somebody is there again.
+    /// Keeps an address the shopper of `conv` gave, for an answer when somebody is there again; it asks for no tokens.
     pub async fn contact(
         &self,
         conv: ConvId,
@@ -24,7 +24,7 @@ impl Desk {
         address: Option<IpAddr>,
     ) -> Result<(), DeskError> {
         let id = self.shopper_of(conv)?;
-        self.0.limits.admit(&askers(Some(id), address))?;
+        self.0.limits.admit_choice(&askers(Some(id), address))?;
         self.know(id, |shopper| shopper.contact = Some(email.into_string())).await
     }
 
@@ -40,17 +40,26 @@ impl Desk {
         Ok(true)
     }
 
-    fn shopper_of(&self, conv: ConvId) -> Result<ShopperId, DeskError> {
+    pub(super) fn shopper_of(&self, conv: ConvId) -> Result<ShopperId, DeskError> {
         Ok(self.0.store.head(conv)?.and_then(|head| head.shopper).ok_or(Refusal::Unknown)?)
     }
 
-    /// Changes what is known of a shopper. Two changes at once come one after the other: neither is lost.
+    /// Held while something of a shopper changes: two changes at once come one after the other.
+    pub(super) async fn one_at_a_time(&self, id: ShopperId) -> tokio::sync::MutexGuard<'_, ()> {
+        let locks = &self.0.shoppers;
+        locks[usize::from(id.as_bytes()[15]) % locks.len()].lock().await
+    }
+
+    /// Changes what is known of a shopper: of two changes at once neither is lost. What changes nothing is not written.
     async fn know(&self, id: ShopperId, change: impl FnOnce(&mut Shopper)) -> Result<(), DeskError> {
         let desk = &self.0;
-        let lock = &desk.profiles[usize::from(id.as_bytes()[15]) % desk.profiles.len()];
-        let _one = lock.lock().await;
-        let mut shopper = desk.store.shopper(id)?.unwrap_or_else(|| Shopper::unknown(id, desk.clock.now()));
+        let _one = self.one_at_a_time(id).await;
+        let known = desk.store.shopper(id)?;
+        let mut shopper = known.clone().unwrap_or_else(|| Shopper::unknown(id, desk.clock.now()));
         change(&mut shopper);
+        if known.as_ref() == Some(&shopper) {
+            return Ok(());
+        }
         Ok(desk.store.remember_shopper(shopper).await?)
     }
 }

@@ -19,24 +19,40 @@ use crate::domain::{Command, ConvId, Ended, Head, Job, MessageId, Provenance, Sh
 use crate::store::StoreError;
 use crate::telemetry::metric;
 
-/// A question older than this, found unanswered after a start, is marked interrupted: its shopper has gone.
+/// A question that was older than this at the server's start is marked interrupted: its shopper has gone.
 const STALE: Duration = Duration::from_secs(15 * 60);
 /// After so many crashes in the middle of the same answer, it is given up.
 const ATTEMPTS: u32 = 2;
+/// After a write that the store could not do just now: waits this long, then twice as long each time ...
+const PAUSE: Duration = Duration::from_millis(500);
+/// ... and no longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Pieces between two looks for an answer that goes in circles.
 pub(super) const LOOK: usize = 8;
 
 /// Answers until nothing is owed. Exactly one task does this for a conversation at a time.
 pub(super) async fn work(desk: Arc<Inner>, conv: ConvId, live: Arc<Live>) {
+    let mut pause = PAUSE;
     loop {
+        let mut again = false;
         let answered = AssertUnwindSafe(answer(&desk, conv, &live)).catch_unwind().await;
         match answered {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => tracing::error!(%conv, code = fault.code(), %fault, "no answer could be given"),
+            Ok(Err(fault)) => {
+                again = fault.is_passing() && !desk.is_closing();
+                tracing::error!(%conv, code = fault.code(), %fault, again, "no answer could be given");
+            }
             Err(_) => tracing::error!(%conv, "the answer broke off. This is a bug"),
         }
         live.silence();
-        if desk.lives.leave(conv) {
+        if again {
+            // It is owed still, and nobody else would think of it before the next message.
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = live.stop.notified() => {}
+            }
+            pause = LONGEST_PAUSE.min(pause * 2);
+        } else if desk.lives.leave(conv) {
             return;
         }
     }
@@ -75,7 +91,7 @@ async fn answer(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<(),
         let lease = desk.adapters.for_chat(conv.0.as_bytes()).await;
         let mut provenance = ask::provenance(desk, job.mid, &lease);
         let started = Instant::now();
-        if !live.begin(job, provenance.clone()) {
+        if !live.begin(job, &provenance).await {
             return Ok(());
         }
         let made = match no_need(desk, &head, job, live)? {
@@ -130,7 +146,7 @@ async fn line_up(desk: &Arc<Inner>, conv: ConvId, live: &Arc<Live>) -> Result<Op
     }
 }
 
-fn owed(desk: &Inner, conv: ConvId) -> Result<Option<Head>, StoreError> {
+pub(super) fn owed(desk: &Inner, conv: ConvId) -> Result<Option<Head>, StoreError> {
     Ok(desk.store.head(conv)?.filter(Head::awaits_model))
 }
 
@@ -139,7 +155,7 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
     if live.take_stop() {
         return Ok(Some((Ended::Stopped, String::new())));
     }
-    let age = desk.clock.now().saturating_sub(head.updated_at);
+    let age = desk.opened_at.saturating_sub(head.updated_at);
     if job.attempt > ATTEMPTS || u128::from(age) > STALE.as_millis() {
         return Ok(Some((Ended::Interrupted, String::new())));
     }

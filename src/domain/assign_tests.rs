@@ -31,7 +31,7 @@ fn of_two_who_give_it_away_the_second_is_told() {
         matches!(chat.log.last(), Some(EventKind::Owner { epoch: 2, by: None, .. })),
         "nobody gave it to him"
     );
-    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Resolve { cut: None }).expect("resolved");
     chat.run(give("ana", None, "bo")).expect("given");
     assert!(!chat.head.resolved, "what is given to somebody is not done with");
     assert!(!chat.head.awaits_model());

@@ -40,7 +40,7 @@ pub struct Opening {
     pub shopper: ShopperId,
 }
 
-/// The number of an event that is a reply of the model: only a reply can be corrected. Events never change, so what was
+/// The number of an event that is a reply of the model: only a reply can be judged or corrected. Events never change, so what was
 /// read once stays true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replied(pub(super) Seq);
@@ -111,7 +111,7 @@ pub enum Command {
     /// A member of staff hands back to the model.
     Release(StaffId),
     Rate {
-        of: Seq,
+        of: Replied,
         value: Thumb,
         comment: Option<String>,
     },
@@ -142,7 +142,10 @@ pub enum Command {
         by: StaffId,
         tags: Tags,
     },
-    Resolve,
+    /// The conversation is done with. `cut` is what was shown of the reply this ends.
+    Resolve {
+        cut: Option<Cut>,
+    },
     /// A member of staff opens a resolved conversation again. The model owes nothing for what was said before.
     Reopen,
 }

@@ -78,12 +78,7 @@ impl Head {
             Command::Finish { job: done, text, ended, provenance } => {
                 self.finish(done, job, text, *ended, provenance.as_ref())
             }
-            Command::Retry => match self.last_reply {
-                Some((_, ended)) if ended.can_retry() && self.owner == Owner::Ai && job.is_none() => {
-                    Ok(status(Status::Retry))
-                }
-                _ => Err(Refusal::NothingToDo),
-            },
+            Command::Retry => self.retry(job),
             Command::SayAndHandOff { cmid, text, why, cut } => {
                 let mut decision = self.say(*cmid, &Speaker::Shopper, text)?;
                 if self.owner == Owner::Ai {
@@ -112,7 +107,7 @@ impl Head {
                 Ok(self.hand_to(Owner::Ai, None, None, job))
             }
             Command::Release(_) => Err(Refusal::NotOwner),
-            Command::Rate { of, value, comment } if (1..=self.seq).contains(of) => {
+            Command::Rate { of: Replied(of), value, comment } if (1..=self.seq).contains(of) => {
                 Ok(event(EventKind::Rating { of: *of, value: *value, comment: comment.clone() }))
             }
             Command::Rate { .. } => Err(Refusal::NoSuchMessage),
@@ -133,15 +128,8 @@ impl Head {
             Command::Summarize(summary) => Ok(event(EventKind::Summary(summary.clone()))),
             Command::Tag { tags, .. } if *tags == self.tags => Err(Refusal::NothingToDo),
             Command::Tag { by, tags } => Ok(event(EventKind::Tags { by: by.clone(), tags: tags.clone() })),
-            Command::Resolve if self.resolved => Err(Refusal::NothingToDo),
-            Command::Resolve => {
-                let mut decision = status(Status::Resolved);
-                if self.owner != Owner::Ai {
-                    decision.events.extend(self.hand_to(Owner::Ai, None, None, job).events);
-                }
-                decision.job = JobChange::Clear;
-                Ok(decision)
-            }
+            Command::Resolve { .. } if self.resolved => Err(Refusal::NothingToDo),
+            Command::Resolve { cut } => Ok(self.resolve(cut.as_ref(), job)),
             Command::Reopen if self.resolved => Ok(status(Status::Open)),
             Command::Reopen => Err(Refusal::NothingToDo),
         }
@@ -199,6 +187,29 @@ impl Head {
         Ok(())
     }
 
+    /// The answer is made again, also in a conversation that was resolved in the middle of it: that one is open again.
+    fn retry(&self, open: Option<&Job>) -> Result<Decision, Refusal> {
+        match self.last_reply {
+            Some((_, ended)) if ended.can_retry() && self.owner == Owner::Ai && open.is_none() => {}
+            _ => return Err(Refusal::NothingToDo),
+        }
+        let mut decision = status(Status::Retry);
+        if self.resolved {
+            decision.events.insert(0, EventKind::Status { status: Status::Open, shopper: None });
+        }
+        Ok(decision)
+    }
+
+    /// Nothing more is owed. What the shopper had already read of a reply is kept, before the end.
+    fn resolve(&self, cut: Option<&Cut>, open: Option<&Job>) -> Decision {
+        let mut events = Vec::from_iter(cut_short(cut, open));
+        events.push(EventKind::Status { status: Status::Resolved, shopper: None });
+        if self.owner != Owner::Ai {
+            events.extend(self.hand_to(Owner::Ai, None, None, open).events);
+        }
+        Decision { events, job: JobChange::Clear }
+    }
+
     /// Somebody else answers. What the shopper had already read of a reply is kept, before the change of owner, and
     /// nothing of that reply comes after it.
     fn hand_to(
@@ -208,13 +219,7 @@ impl Head {
         cut: Option<&Cut>,
         open: Option<&Job>,
     ) -> Decision {
-        let mut events = Vec::new();
-        if let Some(cut) = cut
-            && open.is_some_and(|job| job.mid == cut.job.mid || job.begins_again(&cut.job))
-            && !cut.text.is_empty()
-        {
-            events.push(reply(&cut.job, &cut.text, Ended::Interrupted, cut.provenance.as_ref()));
-        }
+        let mut events = Vec::from_iter(cut_short(cut, open));
         events.push(EventKind::Owner { owner, epoch: self.epoch + 1, staff, why: None, by: None });
         Decision { events, job: JobChange::Clear }
     }
@@ -318,6 +323,13 @@ impl Head {
 
 fn open(opening: &Opening) -> Decision {
     event(EventKind::Status { status: Status::Open, shopper: Some(opening.shopper) })
+}
+
+/// What was shown of a reply that is not to be given any more; `None` if it was nothing, or the reply ended meanwhile.
+fn cut_short(cut: Option<&Cut>, open: Option<&Job>) -> Option<EventKind> {
+    let cut = cut.filter(|cut| !cut.text.is_empty())?;
+    open.filter(|job| job.mid == cut.job.mid || job.begins_again(&cut.job))?;
+    Some(reply(&cut.job, &cut.text, Ended::Interrupted, cut.provenance.as_ref()))
 }
 
 fn reply(job: &Job, text: &str, ended: Ended, provenance: Option<&Provenance>) -> EventKind {

@@ -128,7 +128,7 @@ fn a_cut_answer_can_be_made_again_and_a_whole_one_cannot() {
 #[test]
 fn a_resolved_conversation_opens_again_when_the_shopper_writes() {
     let mut chat = Driver::opened();
-    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Resolve { cut: None }).expect("resolved");
     assert!(chat.head.resolved);
     chat.ask(10);
     assert!(!chat.head.resolved && chat.head.awaits_model());
@@ -146,7 +146,7 @@ fn a_draft_is_kept_beside_the_message_it_became() {
     assert_eq!(chat.run(say(5)), Err(Refusal::NotOwner));
     chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
     chat.run(say(5)).expect("said");
-    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Resolve { cut: None }).expect("resolved");
     chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
     // This one opens the conversation again first: the draft still names the message.
     chat.run(say(6)).expect("said");
@@ -250,7 +250,7 @@ fn a_reopened_conversation_is_not_handed_off_for_what_was_said_before() {
     assert_eq!(chat.head.unhappy, 3);
     chat.run(handed(Reason::Mood)).expect("handed off");
     chat.run(Command::Take { by: staff("ana"), cut: None }).expect("takes");
-    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Resolve { cut: None }).expect("resolved");
     chat.run(Command::Reopen).expect("reopened");
     assert!(!chat.head.resolved && chat.head.owner == Owner::Ai);
     assert!(!chat.head.awaits_model(), "what was said before needs no answer");
@@ -273,7 +273,7 @@ fn a_reopened_conversation_is_not_handed_off_for_what_was_said_before() {
 fn who_asks_for_a_person_opens_a_resolved_conversation_again() {
     let mut chat = Driver::opened();
     chat.ask(10);
-    chat.run(Command::Resolve).expect("resolved");
+    chat.run(Command::Resolve { cut: None }).expect("resolved");
     chat.run(asked()).expect("queued");
     assert!(!chat.head.resolved && chat.head.owner == Owner::Queue);
 }
@@ -355,7 +355,10 @@ proptest! {
                 Step::Person => chat.run(asked()),
                 Step::Assistant => chat.run(Command::Assistant),
                 Step::Retry => chat.run(Command::Retry),
-                Step::Resolve => chat.run(Command::Resolve),
+                Step::Resolve => {
+                    let cut = chat.job.map(|job| Cut { job, text: "It le".into(), provenance: None });
+                    chat.run(Command::Resolve { cut })
+                }
                 Step::Reopen => chat.run(Command::Reopen),
                 Step::HandOff => chat.run(by_a_word(next)),
                 Step::Mood(bad) => chat.run(mood(if bad { "negative" } else { "positive" }, chat.head.asked)),

@@ -31,6 +31,30 @@ fn taking_is_decided_once_and_only_the_holder_writes() {
     assert_eq!(chat.head.owner, Owner::Ai);
 }
 
+#[test]
+fn what_was_shown_is_kept_when_the_conversation_is_resolved_and_may_be_asked_for_again() {
+    let mut chat = Driver::opened();
+    chat.ask(10);
+    let job = chat.begin(100).expect("begins");
+    let cut = Some(Cut { job, text: "It le".into(), provenance: None });
+    chat.run(Command::Resolve { cut }).expect("resolved");
+    assert!(
+        matches!(&chat.log[2], EventKind::Reply { text, ended: Ended::Interrupted, .. } if text == "It le")
+    );
+    assert!(matches!(chat.log[3], EventKind::Status { status: Status::Resolved, .. }));
+    assert_eq!(chat.log.len(), 4);
+    assert_eq!(chat.finish(job, Ended::Complete), Err(Refusal::NothingToDo));
+    chat.run(Command::Retry).expect("again");
+    assert!(!chat.head.resolved && chat.head.awaits_model());
+
+    // Nothing was shown, so nothing is kept.
+    let job = chat.begin(101).expect("begins");
+    let cut = Some(Cut { job, text: String::new(), provenance: None });
+    let before = chat.log.len();
+    chat.run(Command::Resolve { cut }).expect("resolved");
+    assert_eq!(chat.log.len(), before + 1);
+}
+
 /// Between the silence and the commit of the take-over something else may be written, and the model begins once more.
 #[test]
 fn what_was_shown_is_kept_although_the_model_has_begun_again() {

@@ -2,7 +2,8 @@ use super::super::Team;
 use super::*;
 use crate::clock::Clock;
 use crate::domain::{
-    Cmid, Command, EventKind, HandOff, MessageId, Opening, Reason, Said, Shopper, Speaker, Status, Tags,
+    Cmid, Command, Ended, EventKind, HandOff, MessageId, Opening, Reason, Replied, Said, Shopper, Speaker,
+    Status, Tags,
 };
 use crate::store::Settings;
 
@@ -75,7 +76,7 @@ fn each_tab_has_its_own_conversations_in_its_own_order() {
     play(&board, conv(2), 10_000, &[open(), asks("later"), person()]);
     play(&board, conv(3), 0, &[open(), asks("first"), person()]);
     play(&board, conv(4), 0, &[open(), asks("x"), take()]);
-    play(&board, conv(5), 50_000, &[open(), asks("x"), Command::Resolve]);
+    play(&board, conv(5), 50_000, &[open(), asks("x"), Command::Resolve { cut: None }]);
     play(&board, conv(6), 90_000, &[open(), asks("x")]);
     assert_eq!(listed(&board, Tab::Waiting), [3, 2], "the longest wait first");
     assert_eq!(listed(&board, Tab::Mine), [4]);
@@ -231,7 +232,15 @@ fn ten_thousand_conversations_are_paged_without_holes_or_repeats() {
 fn what_there_is_to_learn_from_is_counted_once() {
     let Place { board, .. } = place();
     let said = |text: &str| Said::parse(text).unwrap();
-    let rate = |value| Command::Rate { of: 2, value, comment: None };
+    let kind = EventKind::Reply {
+        mid: MessageId(uuid::Uuid::nil()),
+        upto: 1,
+        text: "Soon.".into(),
+        ended: Ended::Complete,
+        provenance: None,
+    };
+    let of = Replied::of(&Event { conv: conv(1), seq: 2, at: 0, kind }).unwrap();
+    let rate = |value| Command::Rate { of, value, comment: None };
     let drafted = Command::SayDrafted {
         cmid: Cmid(uuid::Uuid::now_v7()),
         by: anna(),

@@ -28,6 +28,16 @@ it("a conversation unfolds: message, reply, rating, note, take-over", () => {
   expect([thread.owner, thread.staff, isWaiting(thread)]).toEqual(["staff", "mara", false]);
 });
 
+it("resolved in the middle of an answer, it keeps what was shown", () => {
+  const thread = fold(said(1));
+  applyDelta(thread, { mid: "m2", off: 0, text: "Hel" });
+  applyEvent(thread, event(2, { kind: "reply", mid: "m2", upto: 1, text: "Hel", ended: "interrupted" }));
+  applyEvent(thread, event(3, { kind: "status", status: "resolved" }));
+  expect(thread.lines.map((line) => line.kind)).toEqual(["shopper", "reply", "mark"]);
+  expect(thread.lines[1]).toMatchObject({ text: "Hel", ended: "interrupted" });
+  expect([thread.resolved, thread.live, isWaiting(thread)]).toEqual([true, null, false]);
+});
+
 it("it is told why a person is wanted, until somebody else has it", () => {
   const thread = fold(said(1), event(2, { kind: "owner", owner: "queue", reason: "word", away: true }));
   expect(thread.reason).toBe("word");

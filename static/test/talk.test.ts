@@ -5,7 +5,7 @@ import type { ServerFrame, WireEvent, WireKind } from "../src/wire";
 const conv = "0192f000-0000-7000-8000-000000000001";
 const event = (seq: number, kind: WireKind): { t: "event" } & WireEvent => ({ t: "event", conv, seq, at: 1_700_000_000_000 + seq, ...kind });
 const said = (seq: number, text: string, by: "shopper" | "staff" = "shopper") => event(seq, { kind: "said", cmid: `c${seq}`, by, text });
-const reply = (seq: number, upto: number, text: string, ended: "complete" | "stopped" | "failed" = "complete") =>
+const reply = (seq: number, upto: number, text: string, ended: "complete" | "stopped" | "interrupted" | "failed" = "complete") =>
   event(seq, { kind: "reply", mid: `m${upto}`, upto, text, ended });
 const delta = (mid: string, off: number, text: string): ServerFrame => ({ t: "delta", conv, mid, off, text });
 const play = (...frames: ServerFrame[]): [Talk, string[]] => {
@@ -141,6 +141,16 @@ it("closing ends the waiting, and a new message opens again", () => {
   expect([talk.resolved, isReplying(talk)]).toEqual([true, false]);
   apply(talk, event(4, { kind: "status", status: "open" }));
   expect(talk.resolved).toBe(false);
+});
+
+it("closing in the middle of an answer keeps what was shown, which may be asked for again", () => {
+  const [talk] = play(opened, said(2, "Hi"), delta("m2", 0, "Hel"), reply(3, 2, "Hel", "interrupted"), event(4, { kind: "status", status: "resolved" }));
+  expect(talk).toMatchObject({ resolved: true, live: null });
+  expect(talk.lines.map((line) => [line.kind, line.text])).toEqual([["shopper", "Hi"], ["reply", "Hel"], ["note", ""]]);
+  expect(retryable(talk)?.seq).toBe(3);
+  apply(talk, event(5, { kind: "status", status: "open" }));
+  apply(talk, event(6, { kind: "status", status: "retry" }));
+  expect([talk.resolved, isWaiting(talk)]).toEqual([false, true]);
 });
 
 it("frames that are not about a conversation change nothing", () => {

@@ -4,6 +4,7 @@
 
 mod adapters;
 mod chat;
+mod chat_choices;
 mod chat_line;
 mod chat_stock;
 mod chat_tools;

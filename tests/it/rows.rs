@@ -70,16 +70,20 @@ impl<'a> Talk<'a> {
         self.run(command).await
     }
 
-    /// Rates the newest event.
+    /// The newest event, a reply.
+    fn replied(&self) -> Replied {
+        Replied::of(&self.store.events(self.conv, self.seq - 1, 1).unwrap().remove(0)).unwrap()
+    }
+
+    /// Rates the newest event, a reply.
     pub(crate) async fn rate(self, value: Thumb) -> Self {
-        let of = self.seq;
+        let of = self.replied();
         self.run(Command::Rate { of, value, comment: None }).await
     }
 
     /// Corrects the newest event, a reply.
     pub(crate) async fn correct(self, text: &str) -> Self {
-        let event = self.store.events(self.conv, self.seq - 1, 1).unwrap().remove(0);
-        let of = Replied::of(&event).unwrap();
+        let of = self.replied();
         self.run(Command::Correct { of, by: ana(), text: said(text) }).await
     }
 

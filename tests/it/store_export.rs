@@ -5,7 +5,9 @@ use std::process::{Command as Process, Output};
 
 use proptest::prelude::*;
 use shopclerk::clock::Clock;
-use shopclerk::domain::{Command, Ended, MessageId, Opening, Provenance, Said, Shopper, StaffId, Thumb};
+use shopclerk::domain::{
+    Command, Ended, MessageId, Opening, Provenance, Replied, Said, Shopper, StaffId, Thumb,
+};
 use shopclerk::store::{Manifest, Store, Table, Whose};
 use uuid::Uuid;
 
@@ -36,8 +38,9 @@ async fn filled(dir: &Path) -> Store {
             total_ms: 340,
         });
         let finish = Command::Finish { job, text: "Nein.".into(), ended: Ended::Complete, provenance };
-        store.commit(conv(c), finish).await.unwrap();
-        let rate = Command::Rate { of: 3, value: Thumb::Down, comment: Some("unfriendly".into()) };
+        let replied = store.commit(conv(c), finish).await.unwrap().events.pop().unwrap();
+        let of = Replied::of(&replied).unwrap();
+        let rate = Command::Rate { of, value: Thumb::Down, comment: Some("unfriendly".into()) };
         store.commit(conv(c), rate).await.unwrap();
         let outcome = serde_json::from_str(r#"{"score":0.1234567890123456789,"e":1e-7,"n":null}"#).unwrap();
         store.commit(conv(c), Command::Tool { name: "sentiment".into(), outcome }).await.unwrap();

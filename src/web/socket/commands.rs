@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::End;
 use super::follow::Follow;
 use super::session::Socket;
-use crate::chat::{DeskError, Replay, Say};
+use crate::chat::{DeskError, Judgement, Replay, Say};
 use crate::domain::{Cmid, ConvId, Email, Page, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
 use crate::web::error::whole_seconds;
@@ -78,14 +78,14 @@ impl Socket {
                 return Ok(Some(ServerFrame::Ack { cmid, seq: ack.seq }));
             }
             ClientFrame::Stop { conv } => desk.stop(conv),
-            ClientFrame::Retry { conv } => desk.retry(conv).await?,
+            ClientFrame::Retry { conv } => desk.retry(conv, Some(self.ip)).await?,
             ClientFrame::Rate { conv, seq, value, comment } => {
                 // An empty comment is none.
                 let comment = comment.and_then(|raw| Said::parse(&raw).ok());
-                desk.rate(conv, seq, value, comment).await?;
+                desk.rate(conv, Judgement { of: seq, value, comment }, Some(self.ip)).await?;
             }
-            ClientFrame::Person { conv } => desk.person(conv).await?,
-            ClientFrame::Assistant { conv } => desk.assistant(conv).await?,
+            ClientFrame::Person { conv } => desk.person(conv, Some(self.ip)).await?,
+            ClientFrame::Assistant { conv } => desk.assistant(conv, Some(self.ip)).await?,
             ClientFrame::Contact { conv, email } => {
                 let email = Email::parse(&email)?;
                 desk.contact(conv, email.clone(), Some(self.ip)).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shopclerk::chat::{self, Desk, Inbox, Notice, Outlet, Parts, Say};
+use shopclerk::chat::{self, Desk, Inbox, Judgement, Notice, Outlet, Parts, Say};
 use shopclerk::clock::Clock;
 use shopclerk::domain::prompt::Prompt;
 use shopclerk::domain::{Cmid, ConvId, Ended, EventKind, Provenance, Said, ShopperId, Speaker, Thumb};
@@ -130,7 +130,8 @@ async fn a_share_of_the_conversations_stays_with_the_candidate_and_ratings_are_c
         let reply = visit.ask("hello").await;
         let by = reply.by.unwrap();
         let liked = if by == "shop@2" { Thumb::Up } else { Thumb::Down };
-        desk.rate(visit.conv, reply.seq, liked, None).await.unwrap();
+        let judgement = Judgement { of: reply.seq, value: liked, comment: None };
+        desk.rate(visit.conv, judgement, None).await.unwrap();
         for _ in 0..2 {
             assert_eq!(
                 visit.ask("and again").await.by.as_ref(),

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use shopclerk::chat::Judgement;
 use shopclerk::domain::{ConvId, ShopperId, StaffId, Thumb};
 use shopclerk::hooks::sign;
 use shopclerk::staff::Role;
@@ -181,13 +182,14 @@ async fn what_happens_is_told_signed_and_in_order() {
         }
     };
     let reply = timeout(PATIENCE, answer).await.unwrap();
-    site.desk.rate(conv, reply, Thumb::Up, None).await.unwrap();
+    let judgement = Judgement { of: reply, value: Thumb::Up, comment: None };
+    site.desk.rate(conv, judgement, None).await.unwrap();
     let rated = receiver.next().await.json();
     assert_eq!(
         (&rated["event"], &rated["data"]),
         (&json!("conversation.rated"), &json!({"of": reply, "value": "up", "comment": null}))
     );
-    site.desk.person(conv).await.unwrap();
+    site.desk.person(conv, None).await.unwrap();
     assert_eq!(receiver.next().await.json()["event"], "conversation.handed_off");
     site.desk.take(conv, StaffId("ann".into())).await.unwrap();
     site.desk.resolve(conv).await.unwrap();

@@ -73,7 +73,7 @@ async fn converse(store: &Store, clock: &Clock, n: usize, exchanges: usize) -> a
     }
     match n % 20 {
         0 | 10 => drop(commit(store, conv, Command::Person { why: WHY, cut: None }).await?),
-        4 | 8 | 12 | 16 | 19 => drop(commit(store, conv, Command::Resolve).await?),
+        4 | 8 | 12 | 16 | 19 => drop(commit(store, conv, Command::Resolve { cut: None }).await?),
         _ => {}
     }
     Ok(texts)
