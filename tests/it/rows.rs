@@ -266,7 +266,7 @@ async fn conversations_are_chosen_by_their_ratings_and_by_who_answered() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let up = Talk::new(&store, 1).await.ask("Do you gift wrap?").await.reply("We do, free of charge.").await;
-    let of = up.seq;
+    let of = up.replied();
     up.rate(Thumb::Down).await.run(Command::Rate { of, value: Thumb::Up, comment: None }).await;
     let down = Talk::new(&store, 2).await.ask("Is it late?").await.reply("It is not.").await;
     down.rate(Thumb::Down).await.take().await.staff("It is two days late.").await;
