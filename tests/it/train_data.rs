@@ -169,13 +169,21 @@ fn duplicates_go_ids_are_unique_and_a_second_start_reads_the_same() {
 }
 
 fn corpus(dir: &Path, text: &str, data: &DataRecipe) -> Result<Corpus, DataError> {
+    corpus_for(Objective::Chat, dir, (text, data))
+}
+
+fn corpus_for(
+    objective: Objective,
+    dir: &Path,
+    (text, data): (&str, &DataRecipe),
+) -> Result<Corpus, DataError> {
     let encoder = encoder(dir, CHATML);
     let file = dir.join("rows.jsonl");
     fs_err::write(&file, text).unwrap();
-    let recipe = Recipe { data: data.clone(), ..Recipe::default() };
+    let recipe = Recipe { objective, data: data.clone(), ..Recipe::default() };
     let _ = fs_err::remove_file(dir.join("source.json"));
     prepare(&recipe, place(dir)).unwrap();
-    Corpus::build(&file, dir, &encoder, (data, Objective::Chat))
+    Corpus::build(&file, dir, &encoder, (data, objective))
 }
 
 #[test]
@@ -214,9 +222,9 @@ fn a_long_text_becomes_as_many_examples_as_it_takes() {
     let text = |n: usize| serde_json::json!({ "text": "word ".repeat(n) }).to_string();
     let whole = DataRecipe { dev: 0.0, test: 0.0, max_tokens: 4096, ..DataRecipe::default() };
     let rows = format!("{}\n{}\n", text(300), text(3));
-    let whole = corpus(dir.path(), &rows, &whole).unwrap();
+    let whole = corpus_for(Objective::Text, dir.path(), (&rows, &whole)).unwrap();
     let short = DataRecipe { dev: 0.0, test: 0.0, max_tokens: 64, ..DataRecipe::default() };
-    let blocks = corpus(dir.path(), &rows, &short).unwrap();
+    let blocks = corpus_for(Objective::Text, dir.path(), (&rows, &short)).unwrap();
     let read = |corpus: &Corpus| corpus.read(corpus.part(Part::Train)).unwrap();
     let ids = |corpus: &Corpus| read(corpus).into_iter().flat_map(|e| e.ids).collect::<Vec<u32>>();
     assert_eq!(ids(&blocks), ids(&whole), "nothing is lost");
