@@ -155,8 +155,9 @@ fn no_need(desk: &Inner, head: &Head, job: Job, live: &Live) -> Result<Option<(E
     if live.take_stop() {
         return Ok(Some((Ended::Stopped, String::new())));
     }
-    let age = desk.opened_at.saturating_sub(head.updated_at);
-    if job.attempt > ATTEMPTS || u128::from(age) > STALE.as_millis() {
+    // What was said since has met no crash: its other attempts were taken away, or the store could not keep them.
+    let age = desk.opened_at.checked_sub(head.updated_at);
+    if age.is_some_and(|age| job.attempt > ATTEMPTS || u128::from(age) > STALE.as_millis()) {
         return Ok(Some((Ended::Interrupted, String::new())));
     }
     Ok(None)

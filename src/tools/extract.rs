@@ -39,7 +39,8 @@ pub struct Attribute {
     pub value: String,
     #[serde(flatten)]
     pub span: Span,
-    /// Geometric mean of the probabilities of the value's tokens, 0 to 1; absent if the model reports none.
+    /// The probability that the text says it at all, times the geometric mean of those of the value's tokens, 0 to 1; absent if
+    /// the model reports none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f32>,
 }
@@ -158,7 +159,7 @@ fn read(said: &[Said], text: &Text, names: &[String]) -> Vec<Attribute> {
             name: name.to_owned(),
             value: text.slice(span).to_owned(),
             span,
-            confidence: confidence(said, from..from + value.len()),
+            confidence: confidence(said, start.saturating_sub(1), from..from + value.len()),
         });
     }
     found
@@ -174,18 +175,22 @@ fn keep_whole_lines(said: &mut Vec<Said>) {
     }
 }
 
-/// Geometric mean of the probabilities of the tokens that lie in `bytes` of the answer.
-fn confidence(said: &[Said], bytes: Range<usize>) -> Option<f32> {
-    let mut at = 0;
+/// How sure the model is of a line: the tokens from its line break on (`start`) until `value` begins decide that there is one
+/// more and which it is; of the value, whose length says nothing, it is the geometric mean.
+fn confidence(said: &[Said], start: usize, value: Range<usize>) -> Option<f32> {
+    let (mut at, mut named) = (0, 0.0);
     let mut logs = Vec::new();
     for piece in said {
         let end = at + piece.text.len();
-        if at < bytes.end && end > bytes.start {
+        if at < value.end && end > value.start {
             logs.push(piece.logprob?);
+        } else if end > start && end <= value.start {
+            named += piece.logprob?;
         }
         at = end;
     }
-    (!logs.is_empty()).then(|| (logs.iter().sum::<f32>() / logs.len() as f32).exp().clamp(0.0, 1.0))
+    let mean = logs.iter().sum::<f32>() / logs.len() as f32;
+    (!logs.is_empty()).then(|| (named + mean).exp().clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -206,16 +211,17 @@ mod tests {
             ("Brand", 0.9),
             (":", 1.0),
             (" Crocs", 0.25),
-            ("\n", 1.0),
-            ("Color: ", 1.0),
+            ("\n", 0.8),
+            ("Color: ", 0.5),
             ("Na", 1.0),
             ("vy", 0.25),
         ]);
         let found = read(&said, &text, &names);
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].value.as_str(), found[0].span), ("Crocs", Span { start: 0, end: 5 }));
-        assert!((found[0].confidence.expect("known") - 0.25).abs() < 1e-6);
-        assert!((found[1].confidence.expect("known") - 0.5).abs() < 1e-6);
+        // Brand: named with .9, its value has .25. Color: the line break .8, the name .5, the value the mean of 1 and .25.
+        assert!((found[0].confidence.expect("known") - 0.9 * 0.25).abs() < 1e-6);
+        assert!((found[1].confidence.expect("known") - 0.8 * 0.5 * 0.5).abs() < 1e-6);
     }
 
     #[test]
@@ -271,7 +277,9 @@ mod tests {
                 let exact: String = source.chars().skip(one.span.start).take(one.span.end - one.span.start).collect();
                 prop_assert_eq!(&one.value, &exact);
                 prop_assert!(!one.value.trim().is_empty() && names.contains(&one.name));
-                prop_assert!((one.confidence.expect("known") - (-0.5f32).exp()).abs() < 1e-5);
+                // Each piece has e^-0.5: those of the name count by themselves, those of the value together as one.
+                let confidence = one.confidence.expect("known");
+                prop_assert!(confidence > 0.0 && confidence <= (-0.5f32).exp() + 1e-5);
             }
             let mut once: Vec<&str> = found.iter().map(|one| one.name.as_str()).collect();
             once.sort_unstable();
