@@ -25,6 +25,10 @@ const STEP: u64 = 512;
 /// How long a shopper reads, at least, before the next question.
 const REST: Duration = Duration::from_secs(2);
 
+/// A busy pipeline is waited for so often, and so long after each time.
+const TRIES: usize = 20;
+const MOMENT: Duration = Duration::from_millis(2);
+
 /// Tells engines of one process apart.
 static NUMBER: AtomicU64 = AtomicU64::new(0);
 
@@ -217,16 +221,8 @@ impl Generations {
     async fn renew(&self) {
         let plan = &self.plan;
         let fresh = fresh_name(&plan.variant);
-        // The last step of the old engine may still hold the pipeline, and adding a model does not wait for it.
-        drop(plan.pipeline.lock().await);
-        let (runner, name) = (plan.runner.clone(), fresh.clone());
-        let (pipeline, scheduler, config) =
-            (plan.pipeline.clone(), plan.scheduler.clone(), plan.config.clone());
-        // On a task of its own: should it panic all the same, the old engine goes on.
-        let added =
-            tokio::spawn(async move { runner.add_model(name, pipeline, scheduler, config).await }).await;
-        if !matches!(added, Ok(Ok(()))) {
-            tracing::warn!(?added, "the engine could not be renewed; its cache stays");
+        if !self.add(&fresh).await {
+            tracing::warn!("the engine could not be renewed; its cache stays");
             return;
         }
         let old = std::mem::replace(&mut *lock(&self.current), fresh.clone());
@@ -240,6 +236,29 @@ impl Generations {
         super::memory::give_back().await;
         tracing::debug!(generation = fresh, "the prefix cache was emptied");
         self.enlist().await;
+    }
+
+    /// Adds an engine over the same weights. The old engine's thread holds the pipeline for moments after its last answer, and
+    /// adding a model does not wait for it but panics, on a task of its own here.
+    async fn add(&self, name: &str) -> bool {
+        let plan = &self.plan;
+        for _ in 0..TRIES {
+            drop(plan.pipeline.lock().await);
+            tokio::time::sleep(MOMENT).await;
+            if plan.pipeline.try_lock().is_err() {
+                continue;
+            }
+            let (runner, name) = (plan.runner.clone(), name.to_owned());
+            let (pipeline, scheduler, config) =
+                (plan.pipeline.clone(), plan.scheduler.clone(), plan.config.clone());
+            let added =
+                tokio::spawn(async move { runner.add_model(name, pipeline, scheduler, config).await }).await;
+            if matches!(added, Ok(Ok(()))) {
+                return true;
+            }
+            tracing::debug!(?added, "an engine could not be added");
+        }
+        false
     }
 
     /// Has the prefix that chats share ready for the next one.
