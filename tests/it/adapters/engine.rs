@@ -193,7 +193,8 @@ fn memory_comes_back_and_the_cache_of_an_adapter_is_bounded() {
             });
             println!("{round}: {before:.0} MiB, loaded {loaded:.0}, used {used:.0}, retired {back:.0}");
             assert!(used - loaded < 120.0, "eight answers kept {:.0} MiB", used - loaded);
-            assert!(back - before < 150.0, "{:.0} MiB did not come back", back - before);
+            // Its weights alone are 270 MiB; what the allocator keeps of three rounds differs by some dozens.
+            assert!(back - before < 200.0, "{:.0} MiB did not come back", back - before);
             let (again, _) = answer(&engine, ask("Do you sell red shoes?")).await;
             assert_eq!(again, plain, "the base is not what it was");
         }
