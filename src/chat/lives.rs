@@ -267,7 +267,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_begins_while_it_is_decided_who_answers() {
         let job = Job { upto: 2, mid: MessageId(uuid::Uuid::nil()), epoch: 0, attempt: 1 };
-        let by = provenance();
+        let by = Provenance::default();
         let lives = Lives::new(1);
         let (hush, cut) = lives.hush(conv(1));
         assert_eq!((lives.len(), cut), (0, None), "it takes no place");
@@ -287,19 +287,5 @@ mod tests {
         // Asked for again.
         next.hear(&Head { answered: 1, ..Head::default() });
         assert!(next.begin(job, &by).await);
-    }
-
-    fn provenance() -> Provenance {
-        Provenance {
-            model: String::new(),
-            adapter: None,
-            prompt: String::new(),
-            seed: 0,
-            prompt_tokens: 0,
-            completion_tokens: 0,
-            rounds: 0,
-            first_ms: 0,
-            total_ms: 0,
-        }
     }
 }

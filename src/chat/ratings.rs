@@ -104,13 +104,7 @@ mod tests {
         let provenance = Provenance {
             model: "small".to_owned(),
             adapter: adapter.map(str::to_owned),
-            prompt: String::new(),
-            seed: 0,
-            prompt_tokens: 0,
-            completion_tokens: 0,
-            rounds: 0,
-            first_ms: 0,
-            total_ms: 0,
+            ..Provenance::default()
         };
         let mid = MessageId(uuid::Uuid::nil());
         let provenance = Some(provenance);

@@ -208,7 +208,7 @@ pub enum Thumb {
 }
 
 /// Where a reply came from, so that it can be traced, compared and made again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Provenance {
     /// The model's name, e.g. `smollm2-135m-instruct`.
     pub model: String,
