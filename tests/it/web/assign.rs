@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use shopclerk::staff::Role;
 
 use super::site::{Session, Site, Socket, roomy, site};
+use super::staff_list::listed;
 
 fn assign(session: &Session, staff: &str, from: Option<&str>) -> Value {
     let mut frame = json!({"t": "assign", "conv": session.conv, "staff": staff});
@@ -65,13 +66,8 @@ async fn a_colleague_gets_it_and_knows_from_whom() {
             break;
         }
     }
-    // It is among Bob's now, with who gave it to him.
-    let rows = loop {
-        let rows = bob.until("rows").await;
-        if rows["counts"]["mine"] == 1 {
-            break rows;
-        }
-    };
+    // It is among Bob's now, with who gave it to him. The list may have said so before the conversation did, so it is asked.
+    let rows = listed(&mut bob, "mine", &[session.conv.as_str()]).await;
     assert_eq!((&rows["rows"][0]["staff"], &rows["rows"][0]["given_by"]), (&json!("bob"), &json!("anna")));
     // Only the holder writes; Bob takes it back into the team's hands.
     anna.say(&session.conv, "Too late").await;

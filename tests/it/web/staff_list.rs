@@ -13,7 +13,7 @@ async fn list(socket: &mut Socket, tab: &str) -> Value {
 }
 
 /// Asks for `tab` until it has exactly `convs`: the list follows the store a moment later.
-async fn listed(socket: &mut Socket, tab: &str, convs: &[&str]) -> Value {
+pub(super) async fn listed(socket: &mut Socket, tab: &str, convs: &[&str]) -> Value {
     let mut seen = Value::Null;
     let asking = async {
         loop {
