@@ -40,7 +40,7 @@ pub(super) struct Known {
 const VERSION: u32 = 2;
 /// How much a rare label is favoured when one is said: by its share to the power of minus this. 0 would never say one that is
 /// one in forty, 1 would say it as readily as a common one.
-const BALANCE: f64 = 0.5;
+const BALANCE: f64 = 0.25;
 /// Steps of the fit and their size; a few hundred samples converge in far fewer.
 const STEPS: usize = 2000;
 const RATE: f64 = 0.1;

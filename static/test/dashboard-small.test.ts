@@ -105,6 +105,9 @@ it("a recipe says what was chosen, and placeholders stand out", () => {
   const recipe = recipeOf({ ...DEFAULTS, tags: "Shoes， sizes,", since: "2026-11-01" }) as { data: { store: { tags: string[]; since: number } } };
   expect(recipe.data.store.tags).toEqual(["shoes", "sizes"]);
   expect(new Date(recipe.data.store.since).getDate()).toBe(1);
+  expect(recipe.data.store, "nothing is asked of ratings").not.toHaveProperty("rated");
+  const chosen = recipeOf({ ...DEFAULTS, rated: "down", answeredBy: "staff, Mara" }) as typeof recipe;
+  expect(chosen.data.store).toMatchObject({ rated: "down", answered_by: ["staff", "mara"] });
   expect(placeholders("I am [NAME_2], [x] [EMAIL]")).toEqual([
     { text: "I am ", redacted: false },
     { text: "[NAME_2]", redacted: true },

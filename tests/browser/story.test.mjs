@@ -96,7 +96,10 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
     for (const [label, value] of Object.entries(RECIPE)) await page.getByLabel(label).fill(String(value));
     const rows = page.getByRole("heading", { name: /rows to learn from/ });
     await rows.waitFor();
-    console.log(`# ${await rows.textContent()}; ${(await page.locator("details.fold", { hasText: "left out" }).allTextContents()).join(" ")}`);
+    const report = await page.locator("details.fold", { hasText: "left out" }).textContent();
+    console.log(`# ${await rows.textContent()}; ${report}`);
+    assert.match(report, /Conversations chosen\d/, "the owner sees what became of the conversations");
+    assert.match(report, /Left out\d+nothing in it to learn\d/, "and why some gave nothing");
     await page.getByRole("button", { name: "Start training" }).click();
     await page.getByRole("progressbar", { name: "Progress" }).waitFor({ timeout: 120_000 });
     await page.getByText(/published as shop@1/).waitFor({ timeout: 900_000 });

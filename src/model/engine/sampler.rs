@@ -7,7 +7,7 @@
 //! What the engine gets ends with the token that was chosen: its sampler goes through all it gets about ten times, and
 //! common tokens have low numbers.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Result, Tensor};
 use rand::rngs::StdRng;
@@ -118,7 +118,7 @@ const SHARERS: usize = 1024;
 pub(super) struct Greedy {
     /// Where the probability is wanted: the place, and the logarithm of the sum of all weights there. Where a grammar
     /// forbids the likeliest token, the engine asks again with less to choose from; the probability is still that among all.
-    told: Option<Mutex<(usize, f32)>>,
+    told: Option<Mutex<Option<(usize, f32)>>>,
 }
 
 impl Greedy {
@@ -138,14 +138,12 @@ impl Greedy {
         match &self.told {
             None => only(&mut values, chosen),
             Some(seen) => {
-                let log_sum = match seen.lock() {
-                    Ok(seen) if seen.0 == context.len() => seen.1,
-                    Ok(mut seen) => {
-                        *seen = (context.len(), log_sum(&values, best));
-                        seen.1
-                    }
-                    Err(_) => log_sum(&values, best),
+                let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                let log_sum = match *seen {
+                    Some((place, sum)) if place == context.len() => sum,
+                    _ => log_sum(&values, best),
                 };
+                *seen = Some((context.len(), log_sum));
                 tell(&mut values, chosen, (best - log_sum).exp());
             }
         }

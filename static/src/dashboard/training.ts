@@ -65,10 +65,34 @@ export interface Scorecard {
   reasons: string[];
 }
 
+/** What became of the store's conversations. */
+export interface ChatsReport {
+  conversations: number;
+  chosen: number;
+  rows: number;
+  targets: Record<TargetKind, number>;
+  /** By kind, e.g. `email`. */
+  redacted: Record<string, number>;
+  /** By reason, e.g. `too_short`. */
+  left_out: Record<string, { count: number; examples: string[] }>;
+}
+
+export interface FilesReport {
+  files: { file: string; format: string; rows: number }[];
+  rows: number;
+  duplicates: number;
+}
+
+/** Where the rows come from. */
+export interface DataReport {
+  chats?: ChatsReport | null;
+  files?: FilesReport | null;
+}
+
 export interface RunDetails {
   run: Run;
   recipe: Record<string, unknown>;
-  report?: unknown;
+  report?: DataReport | null;
   last?: StepLog | null;
   scorecard?: Scorecard | null;
   artefacts: string[];
@@ -90,7 +114,7 @@ export interface RowPage {
 export interface Preview {
   rows: TrainRow[];
   count: number;
-  report: unknown;
+  report: DataReport;
 }
 
 export type TargetKind = "staff" | "corrected" | "liked";
@@ -101,6 +125,10 @@ export interface RecipeForm {
   since: string;
   until: string;
   tags: string;
+  /** Only conversations with an answer rated so; empty is all. */
+  rated: "" | "up" | "down" | "any";
+  /** `staff`, `model` or names of colleagues, with commas between them. */
+  answeredBy: string;
   targets: TargetKind[];
   perShopper: number;
   epochs: number;
@@ -120,7 +148,7 @@ export interface RecipeForm {
 }
 
 export const DEFAULTS: RecipeForm = {
-  name: "shop", since: "", until: "", tags: "", targets: ["staff", "corrected", "liked"], perShopper: 20, epochs: 2, minutes: 60,
+  name: "shop", since: "", until: "", tags: "", rated: "", answeredBy: "", targets: ["staff", "corrected", "liked"], perShopper: 20, epochs: 2, minutes: 60,
   rank: 16, alpha: 32, lr: 0.0002, batch: 4, maxTokens: 512, dev: 0.1, test: 0.1, seed: 0, patience: 3, weights: "full", lossGain: 0, toolLoss: 0.01,
 };
 
@@ -133,14 +161,16 @@ function lookEvery({ epochs, batch, dev, test, patience }: RecipeForm, rows: num
   return Math.max(1, Math.floor(Math.min(perEpoch, (perEpoch * epochs) / (2 * (patience + 1)))));
 }
 
+/** Tags and login names are lower-case. */
+const listed = (text: string): string[] => text.split(/[,，]/).map((one) => one.trim().toLowerCase()).filter(Boolean);
+
 /** The recipe as the server reads it; `rows` is how many there are, as far as that is known. */
 export function recipeOf(form: RecipeForm, rows = 0): object {
   const since = form.since ? Date.parse(`${form.since}T00:00:00`) : undefined;
   const until = form.until ? Date.parse(`${form.until}T00:00:00`) + DAY - 1 : undefined;
-  const tags = form.tags.split(/[,，]/).map((tag) => tag.trim().toLowerCase()).filter(Boolean);
   return {
     name: form.name.trim(),
-    data: { store: { ...(since && { since }), ...(until && { until }), tags, targets: form.targets, per_shopper: form.perShopper }, dev: form.dev, test: form.test, max_tokens: form.maxTokens, too_long: "cut_or_drop" },
+    data: { store: { ...(since && { since }), ...(until && { until }), tags: listed(form.tags), ...(form.rated && { rated: form.rated }), answered_by: listed(form.answeredBy), targets: form.targets, per_shopper: form.perShopper }, dev: form.dev, test: form.test, max_tokens: form.maxTokens, too_long: "cut_or_drop" },
     lora: { rank: form.rank, alpha: form.alpha, base: form.weights },
     train: { epochs: form.epochs, minutes: form.minutes, lr: form.lr, batch: form.batch, seed: form.seed, patience: form.patience, eval_every: lookEvery(form, rows) },
     gate: { loss_gain: form.lossGain, tool_loss: form.toolLoss },

@@ -1,6 +1,6 @@
 // Runs, rows and versions of the mock; one run is always in training.
 
-import type { Adapters, Run, RunDetails, Scorecard, StepLog } from "../training";
+import type { Adapters, DataReport, Run, RunDetails, Scorecard, StepLog } from "../training";
 import { id, random } from "./data";
 
 const BEGUN = Date.now() - 400_000;
@@ -34,7 +34,13 @@ function steps(upto: number): StepLog[] {
 }
 
 const recipe = { name: "shop", base: "smollm2-135m-instruct", lora: { rank: 16, alpha: 32 }, train: { epochs: 2, lr: 0.0002 } };
-const report = { conversations: 384, rows: 612, targets: { staff: 401, corrected: 57, liked: 154 }, left_out: { too_short: 61, near_duplicate: 33, per_shopper: 12 }, redacted: { EMAIL: 88, PHONE: 31, NAME: 204 } };
+const report: DataReport = {
+  chats: {
+    conversations: 1204, chosen: 384, rows: 612, targets: { staff: 401, corrected: 57, liked: 154 }, redacted: { email: 88, phone: 31, name: 204 },
+    left_out: { no_target: { count: 214, examples: [id(3)] }, too_short: { count: 61, examples: [] }, near_duplicate: { count: 33, examples: [] }, shopper_cap: { count: 12, examples: [] } },
+  },
+  files: null,
+};
 const rowsOf = [
   { id: "0192-41.15", group: "a", lineage: [{ conversation: id(2), shopper: "s", events: [2, 15] }], messages: [{ role: "system", content: "You are Wren, the assistant of Brackenfold. Answer kindly and briefly." }, { role: "user", content: "Hello, [NAME] here. My order [ORDER] has not come. Can you write to [EMAIL]?" }, { role: "assistant", content: "I am sorry, [NAME]. Your parcel is in our sorting centre and leaves tonight; you get a message with the new day.", train: true }] },
   { id: "0192-77.9", group: "b", lineage: [{ conversation: id(4), shopper: "s", events: [6, 9] }], messages: [{ role: "system", content: "You are Wren, the assistant of Brackenfold." }, { role: "user", content: "How long does an exchange take?" }, { role: "assistant", content: "An exchange takes 5 working days after the parcel reaches us.", train: true }] },

@@ -20,7 +20,7 @@ export function NewRun(): JSX.Element {
   const [preview, setPreview] = useState<Preview | undefined>();
   const [fault, setFault] = useState("");
   const [busy, setBusy] = useState<"" | "preview" | "start">("");
-  const choice = JSON.stringify([form.since, form.until, form.tags, form.targets, form.perShopper, form.maxTokens]);
+  const choice = JSON.stringify([form.since, form.until, form.tags, form.rated, form.answeredBy, form.targets, form.perShopper, form.maxTokens]);
   const look = async (): Promise<void> => {
     setBusy("preview");
     setFault("");

@@ -42,6 +42,8 @@ const MORE: NumberSpec[] = [
   { key: "toolLoss", word: "recipe.tool_loss", hint: "recipe.tool_loss_hint", min: 0, max: 1, step: "any" },
 ];
 
+const RATED = ["", "up", "down", "any"] as const;
+
 export function RecipeFields({ form, onChange }: Props): JSX.Element {
   const numeric = ({ key, word, hint, min, max, step }: NumberSpec): JSX.Element => (
     <Field key={key} label={t(word)} hint={hint && t(hint)}>
@@ -64,6 +66,12 @@ export function RecipeFields({ form, onChange }: Props): JSX.Element {
       <div class="form-grid">
         <Field label={t("recipe.since")}>{(ids) => <input {...ids} class="input" type="date" value={form.since} onChange={(event) => onChange({ since: event.currentTarget.value })} />}</Field>
         <Field label={t("recipe.until")}>{(ids) => <input {...ids} class="input" type="date" value={form.until} onChange={(event) => onChange({ until: event.currentTarget.value })} />}</Field>
+      </div>
+      <div class="form-grid">
+        <Field label={t("recipe.rated")}>
+          {(ids) => <select {...ids} class="input" value={form.rated} onChange={(event) => onChange({ rated: event.currentTarget.value as RecipeForm["rated"] })}>{RATED.map((one) => <option key={one} value={one}>{t(`rated.${one || "all"}`)}</option>)}</select>}
+        </Field>
+        <Field label={t("recipe.answered_by")} hint={t("recipe.answered_by_hint")}>{(ids) => <input {...ids} class="input" value={form.answeredBy} onInput={(event) => onChange({ answeredBy: event.currentTarget.value })} />}</Field>
       </div>
       <Field label={t("recipe.tags")} hint={t("recipe.tags_hint")}>{(ids) => <input {...ids} class="input" value={form.tags} onInput={(event) => onChange({ tags: event.currentTarget.value })} />}</Field>
       <div class="form-grid">{MAIN.map(numeric)}</div>

@@ -2,37 +2,39 @@
 
 import type { JSX } from "preact";
 import { known, number, t } from "../../i18n";
+import type { ChatsReport, DataReport, FilesReport } from "../../training";
 
-/** Any report: numbers and words by name, nested at most once. Shapes that are not known are shown as they are. */
-export function ReportView({ report }: { report: unknown }): JSX.Element {
-  if (typeof report !== "object" || report === null || !Object.keys(report).length) return <p class="dim">{t("report.nothing")}</p>;
-  return (
-    <dl class="facts report">
-      {Object.entries(report).flatMap(([key, value]) => lines(key, value)).map(([name, value, deep], n) => (
-        <div key={n} class={deep ? "deep" : ""}><dt>{name}</dt><dd class="num">{value}</dd></div>
-      ))}
-    </dl>
-  );
-}
+type Line = [name: string, value: number, deep?: boolean];
 
-type Line = [name: string, value: string, deep: boolean];
+/** The server's name of a reason or of something taken out, in words; as it is where there are none. */
 const title = (key: string): string => known(`report.${key}`) ?? key.replaceAll("_", " ");
 
-function lines(key: string, value: unknown): Line[] {
-  if (typeof value === "number") return [[title(key), number(value, 2), false]];
-  if (typeof value === "string") return [[title(key), value, false]];
-  if (Array.isArray(value)) {
-    const parts = value.flatMap((one): Line[] => {
-      if (typeof one !== "object" || one === null) return [["", String(one), true]];
-      const words = Object.values(one).filter((part): part is string => typeof part === "string").map(title);
-      const count = Object.values(one).find((part): part is number => typeof part === "number");
-      return words.length && count !== undefined ? [[words.join(" "), number(count), true]] : [];
-    });
-    return parts.length ? [[title(key), "", false], ...parts] : [];
-  }
-  if (typeof value === "object" && value !== null) {
-    const parts = Object.entries(value).flatMap(([name, part]): Line[] => (typeof part === "number" ? [[title(name), number(part, 2), true]] : []));
-    return parts.length ? [[title(key), "", false], ...parts] : [];
-  }
-  return [];
+/** A heading and what is under it; nothing if nothing is. */
+function group(head: string, parts: Record<string, number>, name = title): Line[] {
+  const counted = Object.entries(parts).filter(([, count]) => count > 0);
+  const total = counted.reduce((sum, [, count]) => sum + count, 0);
+  return counted.length ? [[head, total], ...counted.map(([key, count]): Line => [name(key), count, true])] : [];
+}
+
+const ofChats = (chats: ChatsReport): Line[] => [
+  [title("chosen"), chats.chosen],
+  [title("conversations"), chats.conversations],
+  ...group(title("targets"), { ...chats.targets }, (key) => known(`target.${key}`) ?? key),
+  ...group(title("redacted"), chats.redacted),
+  ...group(title("left_out"), Object.fromEntries(Object.entries(chats.left_out).map(([reason, out]) => [reason, out.count]))),
+];
+
+const ofFiles = (files: FilesReport): Line[] => [
+  ...group(title("files"), Object.fromEntries(files.files.map((one) => [one.file, one.rows])), (file) => file),
+  ...(files.duplicates ? [[title("duplicate"), files.duplicates] as Line] : []),
+];
+
+export function ReportView({ report }: { report: DataReport }): JSX.Element {
+  const lines = [...(report.chats ? ofChats(report.chats) : []), ...(report.files ? ofFiles(report.files) : [])];
+  if (!lines.length) return <p class="dim">{t("report.nothing")}</p>;
+  return (
+    <dl class="facts report">
+      {lines.map(([name, value, deep], n) => <div key={n} class={deep ? "deep" : ""}><dt>{name}</dt><dd class="num">{number(value)}</dd></div>)}
+    </dl>
+  );
 }

@@ -57,7 +57,7 @@ export function RunPage({ id }: { id: string }): JSX.Element {
       {details.scorecard && <section class="card"><header><h2>{t("score.title")}</h2></header><div class="in"><ScorecardView card={details.scorecard} /></div></section>}
       {run.state !== "preparing" && <section class="card"><div class="in"><RunRows id={run.id} title={t("run.rows")} /></div></section>}
       <div class="two">
-        {details.report !== undefined && details.report !== null && <section class="card"><header><h2>{t("train.data")}</h2></header><div class="in"><ReportView report={details.report} /></div></section>}
+        {details.report && <section class="card"><header><h2>{t("train.data")}</h2></header><div class="in"><ReportView report={details.report} /></div></section>}
         <section class="card">
           <header><h2>{t("run.files")}</h2></header>
           <div class="in stack">
