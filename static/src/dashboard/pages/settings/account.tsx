@@ -129,7 +129,7 @@ function Sessions(): JSX.Element {
     <Card title={t("acc.sessions")} side={(sessions?.length ?? 0) > 1 && <Button look="tiny" onClick={() => void end()}>{t("acc.end_others")}</Button>}>
       {!sessions ? <Spin /> : (
         <div class="scrollx" tabIndex={0} role="region" aria-label={t("acc.sessions")}>
-          <table class="table">
+          <table class="table stacks">
             <thead><tr><th scope="col">{t("acc.browser")}</th><th scope="col">{t("acc.address")}</th><th scope="col">{t("acc.seen")}</th></tr></thead>
             <tbody>{sessions.map((one) => <tr key={one.id}><td class="cut" title={one.agent}>{browserOf(one.agent)} {one.current && <span class="tag blue">{t("acc.this_one")}</span>}</td><td class="mono">{one.address}</td><td class="num">{fullTime(one.seen_at)}</td></tr>)}</tbody>
           </table>

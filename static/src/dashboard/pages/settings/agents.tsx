@@ -24,7 +24,7 @@ export function Agents(): JSX.Element {
     <Card title={t("set.agents")} lead={t("agents.lead")} side={<Button look="primary tiny" icon="plus" onClick={() => setInviting(true)}>{t("agents.invite")}</Button>}>
       {link && <OneTimeLink {...link} onDone={() => setLink(undefined)} />}
       <div class="scrollx" tabIndex={0} role="region" aria-label={t("set.agents")}>
-        <table class="table">
+        <table class="table stacks">
           <thead><tr><th scope="col">{t("agents.name")}</th><th scope="col">{t("agents.role")}</th><th scope="col">{t("agents.second")}</th><th scope="col">{t("agents.last")}</th><th scope="col"><span class="sr">{t("agents.acts")}</span></th></tr></thead>
           <tbody>
             {people.value.map((one) => (
@@ -36,8 +36,8 @@ export function Agents(): JSX.Element {
                     <option value="admin">{t("role.admin")}</option>
                   </select>
                 </td>
-                <td>{one.state === "invited" ? <span class="tag wait">{t("agents.invited")}</span> : one.totp ? <span class="tag good">{t("acc.on")}</span> : <span class="tag">{t("acc.off")}</span>}</td>
-                <td class="num small dim">{one.login_at ? fullTime(one.login_at) : "–"}</td>
+                <td data-head={t("agents.second")}>{one.state === "invited" ? <span class="tag wait">{t("agents.invited")}</span> : one.totp ? <span class="tag good">{t("acc.on")}</span> : <span class="tag">{t("acc.off")}</span>}</td>
+                <td class="num small dim" data-head={t("agents.last")}>{one.login_at ? fullTime(one.login_at) : "–"}</td>
                 <td>
                   <span class="row">
                     <Button look="tiny" onClick={() => void reset(one)}>{one.state === "invited" ? t("agents.new_link") : t("agents.reset")}</Button>

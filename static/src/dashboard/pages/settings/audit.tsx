@@ -25,7 +25,7 @@ export function Audit(): JSX.Element {
       {!page ? <Spin /> : (
         <>
           <div class="scrollx" tabIndex={0} role="region" aria-label={t("set.audit")}>
-            <table class="table">
+            <table class="table stacks">
               <thead><tr><th scope="col">{t("audit.at")}</th><th scope="col">{t("audit.who")}</th><th scope="col">{t("audit.what")}</th><th scope="col">{t("audit.on")}</th><th scope="col">{t("acc.address")}</th></tr></thead>
               <tbody>
                 {page.entries.map((one, n) => (

@@ -22,14 +22,14 @@ export function CannedReplies(): JSX.Element {
     <Card title={t("set.canned")} lead={t("canned.lead")} side={<Button look="primary tiny" icon="plus" onClick={() => setOpen({ shortcut: "", title: "", text: "" })}>{t("canned.new")}</Button>}>
       {canned.value.length === 0 ? <Empty icon="reply" title={t("canned.none")}>{t("canned.none_hint")}</Empty> : (
         <div class="scrollx" tabIndex={0} role="region" aria-label={t("set.canned")}>
-          <table class="table">
+          <table class="table stacks">
             <thead><tr><th scope="col">{t("canned.shortcut")}</th><th scope="col">{t("canned.text")}</th><th scope="col">{t("canned.by")}</th><th scope="col"><span class="sr">{t("agents.acts")}</span></th></tr></thead>
             <tbody>
               {canned.value.map((one) => (
                 <tr key={one.id}>
                   <td class="mono">/{one.shortcut}</td>
                   <td class="canned-cell"><p class="strong cut" dir="auto">{one.title}</p><p class="dim cut" dir="auto">{one.text}</p></td>
-                  <td class="small dim">{nameOf(one.by)}</td>
+                  <td class="small dim" data-head={t("canned.by")}>{nameOf(one.by)}</td>
                   <td><span class="row"><Button look="tiny" icon="pen" label={t("canned.edit_of", { name: one.title })} onClick={() => setOpen(one)} /><Button look="tiny danger" icon="trash" label={t("canned.remove_of", { name: one.title })} onClick={() => void remove(one.id)} /></span></td>
                 </tr>
               ))}

@@ -33,15 +33,15 @@ export function Keys(): JSX.Element {
       )}
       {!keys ? <Spin /> : keys.length === 0 ? <Empty icon="key" title={t("keysec.none")} /> : (
         <div class="scrollx" tabIndex={0} role="region" aria-label={t("set.keys")}>
-          <table class="table">
+          <table class="table stacks">
             <thead><tr><th scope="col">{t("keysec.name")}</th><th scope="col">{t("keysec.scopes")}</th><th scope="col">{t("keysec.made")}</th><th scope="col">{t("keysec.used")}</th><th scope="col"><span class="sr">{t("agents.acts")}</span></th></tr></thead>
             <tbody>
               {keys.map((one) => (
                 <tr key={one.id}>
                   <td class="strong" dir="auto">{one.name}</td>
                   <td><span class="row wrap">{one.scopes.map((scope) => <span class="tag" key={scope}>{scope}</span>)}</span></td>
-                  <td class="small dim num">{fullTime(one.created_at)} · {nameOf(one.by)}</td>
-                  <td class="small dim num">{one.used_at ? fullTime(one.used_at) : "–"}</td>
+                  <td class="small dim num" data-head={t("keysec.made")}>{fullTime(one.created_at)} · {nameOf(one.by)}</td>
+                  <td class="small dim num" data-head={t("keysec.used")}>{one.used_at ? fullTime(one.used_at) : "–"}</td>
                   <td><Button look="tiny danger" onClick={() => setEnding(one)}>{t("keysec.end")}</Button></td>
                 </tr>
               ))}

@@ -26,17 +26,17 @@ export function Runs(): JSX.Element {
     <Gathered />
     <section class="card">
       <div class="in scrollx" tabIndex={0} role="region" aria-label={t("train.runs")}>
-        <table class="table">
+        <table class="table stacks">
           <thead><tr><th scope="col">{t("train.name")}</th><th scope="col">{t("train.state")}</th><th scope="col">{t("train.published")}</th><th scope="col">{t("train.by")}</th><th scope="col" class="n">{t("train.took")}</th><th scope="col" class="n">{t("train.begun")}</th></tr></thead>
           <tbody>
             {runs.map((one) => (
               <tr key={one.id}>
                 <th scope="row"><a class="strong" href={href({ page: "training", view: "runs", run: one.id })}>{one.name}</a> <span class="mono dim">{one.id.slice(-6)}</span></th>
                 <td><RunSign run={one} /></td>
-                <td>{one.published ? <span class="tag good">{one.published}</span> : <span class="dim">–</span>}</td>
-                <td>{nameOf(one.by)}</td>
-                <td class="n">{one.started_at ? span((one.ended_at ?? minute.value) - one.started_at) : "–"}</td>
-                <td class="n dim">{ago(one.created_at, minute.value)}</td>
+                <td data-head={t("train.published")}>{one.published ? <span class="tag good">{one.published}</span> : <span class="dim">–</span>}</td>
+                <td data-head={t("train.by")}>{nameOf(one.by)}</td>
+                <td class="n" data-head={t("train.took")}>{one.started_at ? span((one.ended_at ?? minute.value) - one.started_at) : "–"}</td>
+                <td class="n dim" data-head={t("train.begun")}>{ago(one.created_at, minute.value)}</td>
               </tr>
             ))}
           </tbody>

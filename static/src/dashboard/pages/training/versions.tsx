@@ -54,15 +54,15 @@ export function Versions(): JSX.Element {
       {adapters.length === 0 ? <div class="card"><Empty icon="branch" title={t("version.none")}>{t("version.none_hint")}</Empty></div> : (
         <section class="card">
           <div class="in scrollx" tabIndex={0} role="region" aria-label={t("train.versions")}>
-            <table class="table">
+            <table class="table stacks">
               <thead><tr><th scope="col">{t("version.name")}</th><th scope="col">{t("version.role")}</th><th scope="col">{t("version.gate")}</th><th scope="col" class="n">{t("version.made")}</th><th scope="col"><span class="sr">{t("agents.acts")}</span></th></tr></thead>
               <tbody>
                 {adapters.map((one) => (
                   <tr key={one.id}>
                     <th scope="row"><button type="button" class="linkish strong" onClick={() => setOpen(one.id)}>{one.id}</button> <span class="dim small">{one.base}</span></th>
-                    <td>{one.role === "current" ? <span class="tag good">{t("version.current")}</span> : one.role === "candidate" ? <span class="tag blue">{t("version.candidate", { n: percent(one.share ?? 0) })}</span> : <span class="dim">–</span>}</td>
+                    <td data-head={t("version.role")}>{one.role === "current" ? <span class="tag good">{t("version.current")}</span> : one.role === "candidate" ? <span class="tag blue">{t("version.candidate", { n: percent(one.share ?? 0) })}</span> : <span class="dim">–</span>}</td>
                     <td><span class="row wrap">{one.tainted && <span class="tag bad" title={t("version.tainted")}>{t("version.tainted_tag")}</span>}{one.fault ? <span class="tag bad" title={one.fault}>{t("version.broken")}</span> : one.passed === null || one.passed === undefined ? <span class="tag">{t("version.unasked")}</span> : one.passed ? <span class="tag good">{t("version.passed")}</span> : <span class="tag bad">{t("version.failed")}</span>}</span></td>
-                    <td class="n dim">{fullTime(one.created_at)}</td>
+                    <td class="n dim" data-head={t("version.made")}>{fullTime(one.created_at)}</td>
                     <td>
                       <span class="row ends">
                         {one.role !== "current" && !one.fault && <Button look="tiny" onClick={() => setPromoting(one)}>{t("version.promote")}</Button>}
