@@ -1,6 +1,11 @@
 // What every page of the shop has: head, foot, product cards.
 
-import "./style.css";
+import "./style/base.css";
+import "./style/front.css";
+import "./style/product.css";
+import "./style/help.css";
+import "./style/cart.css";
+import "./style/foot.css";
 import { h } from "../widget/dom";
 import { count } from "./basket";
 import { CATEGORIES, picture, POLICIES, type Product } from "./shop";

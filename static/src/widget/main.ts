@@ -1,6 +1,9 @@
 // The entry of the frame at `/widget/`: reads the address, which is all that the shop's page decides, and starts.
 
-import "./style.css";
+import "./style/frame.css";
+import "./style/header.css";
+import "./style/conversation.css";
+import "./style/footer.css";
 import { App } from "./app";
 import { pageOrigin } from "./bridge";
 import { forget, keepIn } from "./keep";
