@@ -19,6 +19,7 @@ use crate::model::library;
 use crate::runs::rows::{Report, forget};
 use crate::runs::{Gather, GatherError, Job, Launch, Parts, Runs};
 use crate::store::Store;
+use crate::train::data::DataError;
 use crate::train::data::prepare::{self, Clean, Place};
 
 /// The service of runs. Needs a tokio runtime.
@@ -101,7 +102,12 @@ impl Gather for Rows {
         let clean = clean.as_ref().map(|clean| clean as &dyn Clean);
         let place =
             Place { folder, beside: &beside, now: Clock::System.now(), wording: Some(&wording), clean };
-        let files = prepare::prepare(recipe, place).map_err(|fault| invalid(&fault))?;
+        let files = match prepare::prepare(recipe, place) {
+            Ok(report) => Some(report),
+            // That no conversation gave a row is no fault: the report says why.
+            Err(DataError::Empty(_)) if chats.is_some() => None,
+            Err(fault) => return Err(invalid(&fault)),
+        };
         Ok(serde_json::json!({"chats": chats, "files": files}))
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::recipe::Recipe;
 
 /// Chooses rows as a recipe says. It may read the store and files, and takes as long as it takes: call it off the runtime.
 pub trait Gather: Send + Sync {
-    /// Writes `rows.jsonl` to `folder` and returns the report: what was left out and why.
+    /// Writes `rows.jsonl` to `folder`, if there is a row, and returns the report: what was left out and why.
     ///
     /// # Errors
     /// A file that cannot be read, a line that is no row; each names the place and the fix.
@@ -15,8 +15,10 @@ pub trait Gather: Send + Sync {
 
 #[derive(Debug, thiserror::Error)]
 pub enum GatherError {
-    #[error("no row is left to train on: {0}")]
-    Empty(String),
+    #[error(
+        "no row is left to train on: widen `data`; `POST /v1/staff/runs/preview` says what was left out and why"
+    )]
+    Empty,
     #[error("{0}")]
     Invalid(String),
     #[error("the store cannot be read: {0}")]
@@ -26,7 +28,7 @@ pub enum GatherError {
 impl GatherError {
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Empty(_) => "rows_empty",
+            Self::Empty => "rows_empty",
             Self::Invalid(_) => "rows_invalid",
             Self::Store(_) => "rows_store",
         }

@@ -95,17 +95,16 @@ impl Inner {
         folder: &Folder,
     ) -> Result<(usize, serde_json::Value), RunsError> {
         let report = self.parts.gather.gather(recipe, folder.path())?;
-        let count = folder.count_rows()?;
-        if count == 0 {
-            return Err(GatherError::Empty(format!("widen `data`; what was left out: {report}")).into());
-        }
-        Ok((count, report))
+        Ok((folder.count_rows()?, report))
     }
 
     pub(super) fn prepare(&self, folder: &Folder, run: &Run, recipe: &Recipe) -> Result<(), RunsError> {
         folder.save(run)?;
         folder.write("recipe.toml", recipe.to_toml().as_bytes())?;
-        let (_, report) = self.gather(recipe, folder)?;
+        let (count, report) = self.gather(recipe, folder)?;
+        if count == 0 {
+            return Err(GatherError::Empty.into());
+        }
         let report = serde_json::to_vec_pretty(&report).map_err(std::io::Error::other)?;
         folder.write("report.json", &report)?;
         folder.control(Control::Go)?;

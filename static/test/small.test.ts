@@ -5,7 +5,7 @@ import { uuidv7 } from "../src/widget/ids";
 import { forget, keepIn } from "../src/widget/keep";
 import { Refused, Sessions } from "../src/widget/session";
 import { faultText, language, textsFor } from "../src/widget/texts";
-import { room } from "../src/widget/view/composer";
+import { room } from "../src/room";
 import { unwrap, wrap } from "../src/shared";
 
 it("ids are UUIDv7 and sort by time", () => {

@@ -311,7 +311,7 @@ async fn what_cannot_be_run_is_refused_before_anything_is_written() {
         let fault = site.runs.submit(&recipe, "anna").unwrap_err();
         format!("{}: {fault}", fault.code())
     };
-    insta::assert_snapshot!(submit(recipe("empty", 1)), @r#"rows_empty: no row is left to train on: widen `data`; what was left out: {"taken":2,"left_out":{"too_short":1}}"#);
+    insta::assert_snapshot!(submit(recipe("empty", 1)), @"rows_empty: no row is left to train on: widen `data`; `POST /v1/staff/runs/preview` says what was left out and why");
     insta::assert_snapshot!(submit(recipe("No Name", 1)), @r#"
     recipe_invalid: the recipe has 1 fault(s):
       - name: "No Name": use lower-case letters, digits and dashes, at most 40
@@ -339,6 +339,8 @@ async fn what_cannot_be_run_is_refused_before_anything_is_written() {
     assert_eq!(fs_err::read_dir(site.data.path().join("runs")).unwrap().count(), 0);
     let preview = site.runs.preview(&recipe("shop", 1), 1).unwrap();
     assert_eq!((preview.rows.len(), preview.count), (1, 2));
+    let nothing = site.runs.preview(&recipe("empty", 1), 1).unwrap();
+    assert_eq!((nothing.count, &nothing.report["left_out"]["too_short"]), (0, &serde_json::json!(1)));
     assert!(matches!(site.runs.get("nobody").unwrap_err(), RunsError::Unknown));
 }
 

@@ -61,7 +61,7 @@ pub(super) struct PreviewReply {
     /// The first rows, as the trainer would read them.
     #[schema(value_type = Vec<Object>)]
     rows: Vec<crate::domain::run::Row>,
-    /// How many there are.
+    /// How many there are; 0 is no error.
     count: usize,
     /// What was left out, and why.
     #[schema(value_type = Object)]
@@ -98,7 +98,7 @@ pub(super) async fn submit(
     post, path = "/v1/staff/runs/preview", tag = "training", security(("bearer" = [])), request_body = PreviewRequest,
     responses(
         (status = 200, body = PreviewReply),
-        (status = 400, description = "`recipe_invalid`, `rows_empty`, `rows_invalid`", body = ErrorBody),
+        (status = 400, description = "`recipe_invalid`, `rows_invalid`", body = ErrorBody),
         (status = 401, description = "No credentials", body = ErrorBody),
         (status = 403, description = "Not for this caller", body = ErrorBody),
     ),

@@ -128,7 +128,7 @@ export interface Hits {
   /** Conversations of which the shopper's name and address and the tags have every word; beside the first page. */
   people: Row[];
   people_total: number;
-  next?: string;
+  next?: number;
   total: number;
   ms: number;
   behind: number;
@@ -316,7 +316,7 @@ export interface Hooks {
 }
 
 export interface FoundShopper {
-  shopper: { id: string; name?: string; email?: string; external?: string; verified: boolean; created_at: number };
+  shopper: { id: string; name?: string; email?: string; /** An address they left. */ contact?: string; external?: string; verified: boolean; created_at: number };
   conversations: number;
 }
 

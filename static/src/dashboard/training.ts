@@ -63,6 +63,8 @@ export interface Scorecard {
   suites: Suite[];
   passed: boolean;
   reasons: string[];
+  /** What served when it was judged. */
+  current?: string;
 }
 
 /** What became of the store's conversations. */
@@ -70,6 +72,8 @@ export interface ChatsReport {
   conversations: number;
   chosen: number;
   rows: number;
+  /** Answers that went into the row of an earlier one. */
+  merged: number;
   targets: Record<TargetKind, number>;
   /** By kind, e.g. `email`. */
   redacted: Record<string, number>;
@@ -176,6 +180,9 @@ export function recipeOf(form: RecipeForm, rows = 0): object {
     gate: { loss_gain: form.lossGain, tool_loss: form.toolLoss },
   };
 }
+
+/** Made by `shopclerk train`: it is watched here, and steered there. */
+export const isForeign = (run: Run): boolean => run.by === "command line";
 
 export const isOver = (state: RunState): boolean => state === "done" || state === "failed" || state === "cancelled";
 

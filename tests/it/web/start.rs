@@ -10,6 +10,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+const KEY: &str = "key-of-the-start";
+
 fn serve(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shopclerk"));
     command
@@ -17,6 +19,7 @@ fn serve(data: &Path) -> Command {
         .arg(data)
         .args(["serve", "--listen", "127.0.0.1:0", "--model", "scripted"])
         .env("SHOPCLERK__STORE__MIN_FREE_MIB", "0")
+        .env("SHOPCLERK_API_KEY", KEY)
         .env("RUST_LOG", "warn")
         .kill_on_drop(true);
     command
@@ -110,6 +113,26 @@ async fn error(answer: Response) -> (u16, String) {
     let status = answer.status().as_u16();
     let body: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
     (status, body["error"]["code"].as_str().unwrap_or_default().to_owned())
+}
+
+/// Whoever opens the training page before the first chat sees that there is none, and no fault.
+#[cfg(feature = "train")]
+#[tokio::test]
+async fn a_shop_without_chats_is_told_what_became_of_its_conversations() {
+    let data = tempfile::tempdir().unwrap();
+    crate::train_made::model(&data.path().join("models"));
+    let (_server, base, _) = started(data.path()).await;
+    let asked =
+        json!({"recipe": {"name": "shop", "base": "llama", "data": {"store": {}, "max_tokens": 128}}});
+    let request = Client::new().post(format!("{base}/v1/staff/runs/preview")).bearer_auth(KEY);
+    let answer = request.body(asked.to_string()).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    let preview: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    assert_eq!((&preview["rows"], &preview["count"]), (&json!([]), &json!(0)));
+    assert_eq!(
+        (&preview["report"]["chats"]["conversations"], &preview["report"]["files"]),
+        (&json!(0), &json!(null))
+    );
 }
 
 /// The first start prints a link that makes the first account, once; and no later start prints another.

@@ -2,7 +2,8 @@
 
 import { desk } from "./en/desk";
 import { keep } from "./en/keep";
+import { learn } from "./en/learn";
 import { pages } from "./en/pages";
 import { shop } from "./en/shop";
 
-export const en = { ...desk, ...pages, ...keep, ...shop };
+export const en = { ...desk, ...pages, ...keep, ...learn, ...shop };

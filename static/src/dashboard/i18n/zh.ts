@@ -3,7 +3,8 @@
 import type { en } from "./en";
 import { desk } from "./zh/desk";
 import { keep } from "./zh/keep";
+import { learn } from "./zh/learn";
 import { pages } from "./zh/pages";
 import { shop } from "./zh/shop";
 
-export const zh: Record<keyof typeof en, string> = { ...desk, ...pages, ...keep, ...shop };
+export const zh: Record<keyof typeof en, string> = { ...desk, ...pages, ...keep, ...learn, ...shop };

@@ -36,7 +36,7 @@ function steps(upto: number): StepLog[] {
 const recipe = { name: "shop", base: "smollm2-135m-instruct", lora: { rank: 16, alpha: 32 }, train: { epochs: 2, lr: 0.0002 } };
 const report: DataReport = {
   chats: {
-    conversations: 1204, chosen: 384, rows: 612, targets: { staff: 401, corrected: 57, liked: 154 }, redacted: { email: 88, phone: 31, name: 204 },
+    conversations: 1204, chosen: 384, rows: 590, merged: 22, targets: { staff: 401, corrected: 57, liked: 154 }, redacted: { email: 88, phone: 31, name: 204 },
     left_out: { no_target: { count: 214, examples: [id(3)] }, too_short: { count: 61, examples: [] }, near_duplicate: { count: 33, examples: [] }, shopper_cap: { count: 12, examples: [] } },
   },
   files: null,

@@ -1,11 +1,9 @@
 // Where the shopper writes.
 
+import { room } from "../../room";
 import { h, iconButton, setText, show } from "../dom";
 import { fill, type Texts } from "../texts";
 
-/** The server's limits on one message. */
-const MAX_CHARS = 4000;
-const MAX_BYTES = 8192;
 /** The counter appears when this few characters are left. */
 const NEAR = 300;
 /** The field grows to about five lines, then scrolls. */
@@ -16,15 +14,6 @@ export interface ComposerWishes {
   stop(): void;
   typing(): void;
   draft(text: string): void;
-}
-
-/** Characters left; negative when the message is too long. */
-export function room(text: string): number {
-  const bytes = new TextEncoder().encode(text).length;
-  const chars = [...text].length;
-  // The tighter of both limits, in characters: bytes over the limit are counted as a share of the text.
-  const byBytes = bytes > 0 ? Math.floor(((MAX_BYTES - bytes) * chars) / bytes) : MAX_CHARS;
-  return Math.min(MAX_CHARS - chars, byBytes);
 }
 
 export class Composer {

@@ -103,7 +103,7 @@ export const keep = {
   "audit.shopper_exported": "Exported a shopper's data",
   "audit.shopper_erased": "Erased a shopper",
   "audit.retention": "Retention erased",
-  "audit.shop_changed": "Changed look, origins or retention",
+  "audit.shop_changed": "Changed the shop's words, look, origins or retention",
   "audit.canned_changed": "Changed a canned reply",
   "audit.canned_removed": "Removed a canned reply",
   "audit.agent_changed": "Changed a colleague",

@@ -105,7 +105,7 @@ export const keep: Record<keyof typeof english, string> = {
   "audit.shopper_exported": "导出顾客数据",
   "audit.shopper_erased": "删除顾客",
   "audit.retention": "到期自动删除",
-  "audit.shop_changed": "更改外观、来源或保留期限",
+  "audit.shop_changed": "更改商店文字、外观、来源或保留期限",
   "audit.canned_changed": "更改快捷回复",
   "audit.canned_removed": "移除快捷回复",
   "audit.agent_changed": "更改同事",

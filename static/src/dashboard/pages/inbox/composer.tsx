@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { room } from "../../../room";
 import { t } from "../../i18n";
 import { canned, complain, desk, door, me, nameOf } from "../../state/app";
 import { type Draft, draftOf, fillCanned, keepDraft, type Mode, slashWord } from "../../state/drafts";
@@ -11,8 +12,6 @@ import { correctable } from "../../state/thread";
 import { Icon } from "../../ui/icon";
 import { Button, toast } from "../../ui/kit";
 import { CannedMenu, matching } from "./canned";
-
-const LONGEST = 4_000;
 
 export function Composer({ conv }: { conv: string }): JSX.Element {
   const here = desk.value!;
@@ -31,7 +30,7 @@ export function Composer({ conv }: { conv: string }): JSX.Element {
   /** What the reply may also correct; an answer that comes while it is written unticks the box. */
   const above = thread && !isNote && !theirs && text.trim() && !here.letters.value.length ? correctable(thread) : undefined;
   const corrects = above?.seq === draft.corrects ? draft.corrects : undefined;
-  const tooLong = [...text].length - LONGEST;
+  const tooLong = -room(text);
   const ready = text.trim().length > 0 && tooLong <= 0 && !running && (isNote || !theirs);
 
   const change = (next: Partial<Draft>): void => {

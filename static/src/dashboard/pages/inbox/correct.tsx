@@ -2,6 +2,7 @@
 
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { room } from "../../../room";
 import { t } from "../../i18n";
 import { desk } from "../../state/app";
 import type { Reply } from "../../state/thread";
@@ -16,7 +17,8 @@ export function Correct({ reply, onDone }: { reply: Reply; onDone: () => void })
     element.setSelectionRange(element.value.length, element.value.length);
   }, []);
   const before = reply.correction?.text ?? reply.text;
-  const ready = text.trim().length > 0 && text.trim() !== before.trim();
+  const tooLong = -room(text);
+  const ready = text.trim().length > 0 && tooLong <= 0 && text.trim() !== before.trim();
   const save = (): void => {
     const here = desk.value!;
     if (!ready) return;
@@ -34,8 +36,9 @@ export function Correct({ reply, onDone }: { reply: Reply; onDone: () => void })
     >
       <label class="field">
         <span class="legend">{t("entry.should_have_said")}</span>
-        <textarea ref={field} class="input" dir="auto" rows={Math.min(12, Math.max(3, text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 58)), 0)))} maxLength={4000} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <textarea ref={field} class="input" dir="auto" rows={Math.min(12, Math.max(3, text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / 58)), 0)))} value={text} onInput={(event) => setText(event.currentTarget.value)} />
       </label>
+      {tooLong > 0 && <p class="small wrong" role="alert">{t("compose.too_long", { n: tooLong })}</p>}
       <p class="hint small dim">{t("entry.correct_hint")}</p>
       <div class="row">
         <Button type="submit" look="primary tiny" disabled={!ready}>{t("entry.save_correction")}</Button>

@@ -110,7 +110,8 @@ function Found({ finding }: { finding: Finding }): JSX.Element {
         {pairs.length > 1 && <SaveAll pairs={pairs} />}
       </>
     );
-  return <p class="dim">{t("tools.none")}</p>;
+  const { left_out, unparsable } = finding.outcome;
+  return <p class="dim">{t(left_out ? "tools.personal" : unparsable ? "tools.unparsable" : "tools.none")}</p>;
 }
 
 function PairItem({ pair }: { pair: Pair }): JSX.Element {

@@ -43,7 +43,7 @@ export function SearchColumn({ at }: { at: SearchRoute }): JSX.Element {
   }, [found]);
   useEffect(() => () => void (finds.value = []), []);
   const [busy, setBusy] = useState(true);
-  const ask = async (after?: string): Promise<void> => {
+  const ask = async (after?: number): Promise<void> => {
     setBusy(true);
     try {
       const page = await get<Hits>(query("/v1/staff/search", { q: at.q, by: at.by, after, limit: 40 }));

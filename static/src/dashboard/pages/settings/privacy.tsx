@@ -30,12 +30,12 @@ function OneShopper(): JSX.Element {
         {found && found.length > 0 && (
           <ul class="found">
             {found.map(({ shopper, conversations }) => {
-              const name = shopper.name || shopper.email || shopper.id;
+              const name = shopper.name || shopper.email || shopper.contact || shopper.id;
               return (
                 <li key={shopper.id}>
                   <div class="grow">
                     <p class="strong cut" dir="auto">{name}</p>
-                    <p class="small dim cut">{[shopper.email, shopper.external, tn("privacy.gone_conversations", conversations), t("privacy.since", { time: fullTime(shopper.created_at) })].filter(Boolean).join(" · ")}</p>
+                    <p class="small dim cut">{[shopper.email, shopper.contact, shopper.external, tn("privacy.gone_conversations", conversations), t("privacy.since", { time: fullTime(shopper.created_at) })].filter(Boolean).join(" · ")}</p>
                   </div>
                   <PrivacyActs id={shopper.id} name={name} onErased={() => void find()} />
                 </li>

@@ -20,7 +20,8 @@ export function NewRun(): JSX.Element {
   const [preview, setPreview] = useState<Preview | undefined>();
   const [fault, setFault] = useState("");
   const [busy, setBusy] = useState<"" | "preview" | "start">("");
-  const choice = JSON.stringify([form.since, form.until, form.tags, form.rated, form.answeredBy, form.targets, form.perShopper, form.maxTokens]);
+  // All of it: the server looks at the whole recipe, and refuses a wrong name too.
+  const choice = JSON.stringify(recipeOf(form));
   const look = async (): Promise<void> => {
     setBusy("preview");
     setFault("");

@@ -52,7 +52,7 @@ export function RecipeFields({ form, onChange }: Props): JSX.Element {
   );
   const target = (kind: TargetKind): JSX.Element => (
     <label class="check" key={kind}>
-      <input type="checkbox" checked={form.targets.includes(kind)} onChange={(event) => onChange({ targets: event.currentTarget.checked ? [...form.targets, kind] : form.targets.filter((one) => one !== kind) })} />
+      <input type="checkbox" checked={form.targets.includes(kind)} disabled={form.targets.length === 1 && form.targets.includes(kind)} title={form.targets.length === 1 && form.targets.includes(kind) ? t("recipe.one_target") : undefined} onChange={(event) => onChange({ targets: event.currentTarget.checked ? [...form.targets, kind] : form.targets.filter((one) => one !== kind) })} />
       <span>{t(`target.${kind}`)} <span class="dim small">{t(`target.${kind}_hint`)}</span></span>
     </label>
   );

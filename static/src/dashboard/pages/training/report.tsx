@@ -19,7 +19,9 @@ function group(head: string, parts: Record<string, number>, name = title): Line[
 const ofChats = (chats: ChatsReport): Line[] => [
   [title("chosen"), chats.chosen],
   [title("conversations"), chats.conversations],
+  [title("rows"), chats.rows],
   ...group(title("targets"), { ...chats.targets }, (key) => known(`target.${key}`) ?? key),
+  ...(chats.merged ? [[title("merged"), chats.merged, true] as Line] : []),
   ...group(title("redacted"), chats.redacted),
   ...group(title("left_out"), Object.fromEntries(Object.entries(chats.left_out).map(([reason, out]) => [reason, out.count]))),
 ];

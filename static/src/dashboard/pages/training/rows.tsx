@@ -21,6 +21,7 @@ export function RunRows({ id, title }: { id: string; title: string }): JSX.Eleme
       setPage({ count: next.count, rows: [...(page?.rows ?? []), ...next.rows] });
     } catch (fault) {
       complain(fault);
+      setPage((old) => old ?? { count: 0, rows: [] });
     }
     setBusy(false);
   };

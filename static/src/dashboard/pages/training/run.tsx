@@ -4,26 +4,30 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { download, get, post } from "../../api";
 import { fullTime, number, percent, span, t } from "../../i18n";
-import { complain, nameOf } from "../../state/app";
+import { complain } from "../../state/app";
 import { href } from "../../state/router";
 import { Chart } from "../../ui/chart";
-import { Button, Sheet, Spin } from "../../ui/kit";
-import { isOver, merge, type Run, type RunDetails, type StepLog, thin } from "../../training";
+import { Button, Empty, Sheet, Spin } from "../../ui/kit";
+import { isForeign, isOver, merge, type Run, type RunDetails, type StepLog, thin } from "../../training";
 import { ReportView } from "./report";
 import { RunRows } from "./rows";
-import { RunSign } from "./runs";
+import { byOf, RunSign } from "./runs";
 import { ScorecardView } from "./scorecard";
 
 const POINTS = 400;
+const FOREIGN_MS = 10_000;
 
 export function RunPage({ id }: { id: string }): JSX.Element {
   const [details, setDetails] = useState<RunDetails | undefined>();
   const [run, setRun] = useState<Run | undefined>();
   const [steps, setSteps] = useState<StepLog[]>([]);
+  const [gone, setGone] = useState(false);
+  /** Counts up when the stream is to be read again from its beginning. */
+  const [looks, setLooks] = useState(0);
   const path = `/v1/staff/runs/${encodeURIComponent(id)}`;
   const state = run?.state;
   // The verdict and the files come with the end of a stage.
-  useEffect(() => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), complain), [state]);
+  useEffect(() => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), (fault) => (complain(fault), setGone(true))), [id, state]);
   useEffect(() => {
     const stream = new EventSource(`${path}/events`);
     let waiting: StepLog[] = [];
@@ -47,11 +51,18 @@ export function RunPage({ id }: { id: string }): JSX.Element {
       clearTimeout(timer);
       stream.close();
     };
-  }, [id]);
+  }, [id, looks]);
+  // Of a run that the command line makes nothing is told by itself.
+  useEffect(() => {
+    if (!run || isOver(run.state) || !isForeign(run)) return;
+    const timer = setInterval(() => setLooks((n) => n + 1), FOREIGN_MS);
+    return () => clearInterval(timer);
+  }, [id, state]);
+  if (gone && !run) return <div class="card"><Empty icon="train" title={t("run.unknown")} /></div>;
   if (!run || !details) return <div class="empty"><Spin /></div>;
   return (
     <>
-      <RunHead run={run} path={path} />
+      <RunHead run={run} path={path} onRun={(now) => (setRun(now), setLooks((n) => n + 1))} />
       {run.fault && <div class="fault"><p class="strong">{t("run.fault")}</p><pre class="plain small">{run.fault}</pre></div>}
       <Progress run={run} last={steps.at(-1) ?? details.last ?? undefined} steps={steps} />
       {details.scorecard && <section class="card"><header><h2>{t("score.title")}</h2></header><div class="in"><ScorecardView card={details.scorecard} /></div></section>}
@@ -71,19 +82,20 @@ export function RunPage({ id }: { id: string }): JSX.Element {
   );
 }
 
-function RunHead({ run, path }: { run: Run; path: string }): JSX.Element {
+function RunHead({ run, path, onRun }: { run: Run; path: string; onRun: (now: Run) => void }): JSX.Element {
   const [asking, setAsking] = useState(false);
-  const act = (what: "cancel" | "pause" | "resume"): void => void post(`${path}/${what}`).catch(complain);
+  const act = (what: "cancel" | "pause" | "resume"): void => void post<Run>(`${path}/${what}`).then(onRun, complain);
+  const mine = !isForeign(run);
   return (
     <div class="row wrap">
       <div class="grow">
         <h2 class="row">{run.name} <span class="mono dim">{run.id.slice(-6)}</span> <RunSign run={run} /></h2>
-        <p class="small dim">{t("run.by", { name: nameOf(run.by), time: fullTime(run.created_at) })}{run.published ? ` · ${t("run.published", { name: run.published })}` : ""}</p>
+        <p class="small dim">{t("run.by", { name: byOf(run), time: fullTime(run.created_at) })}{run.published ? ` · ${t("run.published", { name: run.published })}` : ""}</p>
       </div>
       {run.published && <a class="btn" href={href({ page: "training", view: "models" })}>{t("train.versions")}</a>}
-      {run.state === "training" && <Button icon="pause" onClick={() => act("pause")}>{t("run.pause")}</Button>}
-      {(run.state === "paused" || run.state === "failed") && <Button look="primary" icon="play" onClick={() => act("resume")}>{t("run.resume")}</Button>}
-      {!isOver(run.state) && <Button look="danger" icon="close" onClick={() => setAsking(true)}>{t("run.cancel")}</Button>}
+      {mine && run.state === "training" && <Button icon="pause" onClick={() => act("pause")}>{t("run.pause")}</Button>}
+      {mine && (run.state === "paused" || run.state === "failed") && <Button look="primary" icon="play" onClick={() => act("resume")}>{t("run.resume")}</Button>}
+      {mine && !isOver(run.state) && run.state !== "preparing" && <Button look="danger" icon="close" onClick={() => setAsking(true)}>{t("run.cancel")}</Button>}
       {asking && (
         <Sheet title={t("run.cancel_title")} onClose={() => setAsking(false)} footer={<><Button onClick={() => setAsking(false)}>{t("run.keep")}</Button><Button look="danger" onClick={() => (setAsking(false), act("cancel"))}>{t("run.cancel")}</Button></>}>
           <p>{t("run.cancel_text")}</p>

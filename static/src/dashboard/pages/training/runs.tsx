@@ -7,7 +7,7 @@ import { ago, span, t } from "../../i18n";
 import { complain, nameOf } from "../../state/app";
 import { href } from "../../state/router";
 import { Empty, minute, Spin } from "../../ui/kit";
-import { isOver, type Run } from "../../training";
+import { isForeign, isOver, type Run } from "../../training";
 import { Gathered } from "./gathered";
 
 export function Runs(): JSX.Element {
@@ -34,7 +34,7 @@ export function Runs(): JSX.Element {
                 <th scope="row"><a class="strong" href={href({ page: "training", view: "runs", run: one.id })}>{one.name}</a> <span class="mono dim">{one.id.slice(-6)}</span></th>
                 <td><RunSign run={one} /></td>
                 <td data-head={t("train.published")}>{one.published ? <span class="tag good">{one.published}</span> : <span class="dim">–</span>}</td>
-                <td data-head={t("train.by")}>{nameOf(one.by)}</td>
+                <td data-head={t("train.by")}>{byOf(one)}</td>
                 <td class="n" data-head={t("train.took")}>{one.started_at ? span((one.ended_at ?? minute.value) - one.started_at) : "–"}</td>
                 <td class="n dim" data-head={t("train.begun")}>{ago(one.created_at, minute.value)}</td>
               </tr>
@@ -46,6 +46,9 @@ export function Runs(): JSX.Element {
     </>
   );
 }
+
+/** Who started it. */
+export const byOf = (run: Run): string => (isForeign(run) ? t("run.cli") : nameOf(run.by));
 
 export function RunSign({ run }: { run: Run }): JSX.Element {
   return <span class={`state ${run.state}`}>{t(`run.${run.state}`)}</span>;

@@ -12,7 +12,7 @@ export function ScorecardView({ card }: { card: Scorecard }): JSX.Element {
     <>
       <p class={card.passed ? "ok row" : "fault row"}><Icon shape={card.passed ? "check" : "warn"} />{card.passed ? t("score.passed") : t("score.failed")}</p>
       {card.reasons.length > 0 && <ul class="reasons small">{card.reasons.map((one) => <li key={one}>{one}</li>)}</ul>}
-      <div class="suites">{card.suites.map((suite) => <SuiteView key={suite.name} suite={suite} />)}</div>
+      <div class="suites">{card.suites.map((suite, n) => <SuiteView key={n} suite={suite} current={card.current} />)}</div>
       {examples.length > 0 && (
         <section class="held-out">
           <h3>{t("score.examples")}</h3>
@@ -48,7 +48,7 @@ function HeldOutView({ one }: { one: HeldOut }): JSX.Element {
   );
 }
 
-function SuiteView({ suite }: { suite: Suite }): JSX.Element {
+function SuiteView({ suite, current }: { suite: Suite; current: string | undefined }): JSX.Element {
   const rows = (["trivial", "base", "current", "adapter"] as const).flatMap((who): [typeof who, Score][] => (suite[who] ? [[who, suite[who]]] : []));
   const low = Math.min(...rows.map(([, score]) => score.low));
   const high = Math.max(...rows.map(([, score]) => score.high));
@@ -59,7 +59,7 @@ function SuiteView({ suite }: { suite: Suite }): JSX.Element {
       <h3>{known(`suite.${suite.name}`) ?? suite.name.replaceAll("_", " ")} <span class="dim small">{suite.measure} · {suite.direction === "higher" ? t("score.higher") : t("score.lower")} · {t("score.rows", { n: number(suite.rows) })}</span></h3>
       {rows.map(([who, score]) => (
         <div class={`score ${who}`} key={who}>
-          <span>{t(`score.${who}`)}</span>
+          <span>{who === "current" && current ? t("score.current_of", { name: current }) : t(`score.${who}`)}</span>
           <span class="track" aria-hidden="true">
             <span class="span" style={{ left: `${place(score.low)}%`, width: `${place(score.high) - place(score.low)}%` }} />
             <span class="point" style={{ left: `${place(score.value)}%` }} />

@@ -82,7 +82,7 @@ export function Versions(): JSX.Element {
           <p>{t("version.remove_text")}</p>
         </Sheet>
       )}
-      {open && <Lineage id={open} onClose={() => setOpen(undefined)} />}
+      {open && <Lineage id={open} shipped={adapters.some((one) => one.id === open && one.shipped)} onClose={() => setOpen(undefined)} />}
     </>
   );
 }
@@ -120,10 +120,12 @@ function Promote({ version, onDone }: { version: Version; onDone: () => void }):
 }
 
 /** Where a version comes from, down to the conversations it learnt from. */
-function Lineage({ id, onClose }: { id: string; onClose: () => void }): JSX.Element {
+function Lineage({ id, shipped, onClose }: { id: string; shipped: boolean; onClose: () => void }): JSX.Element {
   const [detail, setDetail] = useState<AdapterDetail | undefined>();
   useEffect(() => void get<AdapterDetail>(`/v1/staff/adapters/${pathOf(id)}`).then(setDetail, (fault) => (complain(fault), onClose())), [id]);
   const made = detail?.manifest;
+  // The run of a version that came with the program was made elsewhere.
+  const run = shipped ? undefined : made?.run;
   return (
     <Sheet title={id} onClose={onClose}>
       {!made ? <Spin /> : (
@@ -135,11 +137,11 @@ function Lineage({ id, onClose }: { id: string; onClose: () => void }): JSX.Elem
             <div><dt>{t("version.made")}</dt><dd>{fullTime(made.created_at)}</dd></div>
             <div><dt>{t("version.data")}</dt><dd class="mono cut" title={made.data_hash}>{made.data_hash.slice(0, 16)}</dd></div>
             <div><dt>{t("version.weights")}</dt><dd class="mono cut" title={made.weights_hash}>{made.weights_hash.slice(0, 16)}</dd></div>
-            {made.run && <div><dt>{t("version.run")}</dt><dd><a href={href({ page: "training", view: "runs", run: made.run })}>{made.run.slice(-6)}</a></dd></div>}
+            {run && <div><dt>{t("version.run")}</dt><dd><a href={href({ page: "training", view: "runs", run })}>{run.slice(-6)}</a></dd></div>}
           </dl>
           {detail.objections.length > 0 && <ul class="reasons small">{detail.objections.map((one) => <li key={one}>{one}</li>)}</ul>}
           {made.scorecard && <ScorecardView card={made.scorecard} />}
-          {made.run && <RunRows id={made.run} title={t("version.rows")} />}
+          {run && <RunRows id={run} title={t("version.rows")} />}
           <details class="fold"><summary>{t("run.recipe")}</summary><pre class="log" tabIndex={0}>{made.recipe}</pre></details>
         </>
       )}
