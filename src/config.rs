@@ -1,5 +1,5 @@
 //! The whole configuration: each room's own settings, read from defaults, then a file, then the environment
-//! (`SHOPCLERK__WEB__LISTEN`), then flags. Reports every fault at once, each with its key and its fix.
+//! (`SHOPCLERK__WEB__LISTEN`), then flags. Each fault comes with its key and its fix; values out of bounds are told all at once.
 
 use std::path::{Path, PathBuf};
 

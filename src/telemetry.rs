@@ -1,5 +1,7 @@
 //! Logs and metrics: the only list of names. Logs carry ids and numbers, never what somebody wrote.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -38,6 +40,7 @@ pub fn init(style: LogStyle) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_span_events(FmtSpan::NONE);
     // A second call (in tests) keeps the first subscriber.
     let _ = match style {

@@ -192,7 +192,11 @@ fn show(registry: &Registry, adapter: &str) -> anyhow::Result<()> {
     if adapter.contains('@') {
         return print_json(&registry.manifest(&adapter.parse()?)?);
     }
-    print_json(&registry.state(adapter)?)
+    let state = registry.state(adapter)?;
+    if state == State::default() && !registry.list()?.iter().any(|one| one.id.name() == adapter) {
+        bail!("{adapter}: there is no such adapter; `shopclerk adapter list` shows those that are there");
+    }
+    print_json(&state)
 }
 
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {

@@ -97,6 +97,9 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
             Material::of_file(file, &subject.base.path, args.max_tokens, &ToolWording::load(&config.shop)?)?
         }
         (None, Some(run)) => Material::of_run(run, &subject.base.path)?,
+        (None, None) if !matches!(args.what.as_str(), "held-out" | "replies") => {
+            return Err(unknown(&args.what));
+        }
         (None, None) => bail!("--data: name a file of rows to judge on"),
     };
     if material.is_empty() {
@@ -137,8 +140,12 @@ fn suite<'a>(
             let most = args.replies.unwrap_or(config.runs.replies);
             Box::new(Replies::new(material, (base, config.model.context_in(base)), most, &products(config)?)?)
         }
-        other => bail!("{other}: no such suite, nor the folder of a run; the suites are {KNOWN}"),
+        other => return Err(unknown(other)),
     })
+}
+
+fn unknown(what: &str) -> anyhow::Error {
+    anyhow::anyhow!("{what}: no such suite, nor the folder of a run; the suites are {KNOWN}")
 }
 
 /// The names a reference may mention: those of the shop's products.

@@ -65,10 +65,14 @@ enum Command {
 impl Cli {
     /// `eval` has a `--data` of its own. To clap the two are one argument, and the later one wins.
     fn with_both_data(mut self) -> Self {
-        if let Command::Eval(args) = &self.command
+        if let Command::Eval(args) = &mut self.command
             && args.data.is_some()
         {
+            let after = || std::env::args_os().skip_while(|arg| arg != "eval");
             self.flags.data = folder_before(std::env::args_os(), "eval");
+            if folder_before(after().skip(1), "").is_none() {
+                args.data = None;
+            }
         }
         self
     }

@@ -20,6 +20,7 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Add somebody; prints the link with which they choose a password
+    #[command(after_help = "Example:\n  shopclerk staff add anna --display Anna --role admin")]
     Add {
         /// Login name: 2 to 32 of a-z, 0-9, dot, dash, underscore
         name: String,
@@ -30,12 +31,14 @@ enum What {
         role: RoleName,
     },
     /// Show everybody
+    #[command(after_help = "Example:\n  shopclerk staff list --json")]
     List {
         /// As JSON
         #[arg(long)]
         json: bool,
     },
     /// Take somebody's password and second factor; prints a link to choose a new password
+    #[command(after_help = "Example:\n  shopclerk staff reset anna")]
     Reset {
         /// Login name
         name: String,

@@ -146,15 +146,16 @@ impl Source {
         let place = if dir { self.path.join(table.file()) } else { self.path.clone() };
         let file = fs::File::open(&place).map_err(|e| StoreError::io(&place, &e))?;
         let lines = BufReader::new(file).lines();
-        Ok(Box::new(lines.filter_map(move |line| match line {
+        Ok(Box::new(lines.enumerate().filter_map(move |(n, line)| match line {
             Err(e) => Some(Err(StoreError::io(&place, &e))),
             Ok(line) if dir => Some(Ok(line)),
             Ok(line) => match serde_json::from_str::<Line<'_>>(&line) {
                 Ok(found) => (found.table == table).then(|| Ok(found.row.get().to_owned())),
                 Err(_) if serde_json::from_str::<LastLine>(&line).is_ok() => None,
-                Err(e) => {
-                    Some(Err(StoreError::BadExport { place: place.clone(), what: format!("a line: {e}") }))
-                }
+                Err(e) => Some(Err(StoreError::BadExport {
+                    place: place.clone(),
+                    what: format!("line {}: {e}", n + 1),
+                })),
             },
         })))
     }

@@ -96,6 +96,15 @@ impl ResponseError for ApiError {
     }
 }
 
+/// A fault of the desk in words for whoever asked. Where the store is, and what its settings are, is for the log alone.
+pub(super) fn said(fault: &DeskError) -> String {
+    if !matches!(fault, DeskError::Store(_)) {
+        return fault.to_string();
+    }
+    tracing::error!(code = fault.code(), %fault, "the store did not take it");
+    "this could not be kept just now; please try again in a moment".to_owned()
+}
+
 impl From<DeskError> for ApiError {
     fn from(fault: DeskError) -> Self {
         let status = match &fault {
@@ -124,11 +133,12 @@ impl From<DeskError> for ApiError {
                 | crate::model::ModelError::Engine(_) => StatusCode::BAD_GATEWAY,
             },
         };
+        let message = said(&fault);
         let waits = matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
         Self {
             status,
             code: fault.code(),
-            message: fault.to_string(),
+            message,
             retry_after: fault.retry_after().or(waits.then_some(Duration::from_secs(5))),
         }
     }

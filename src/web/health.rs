@@ -1,5 +1,6 @@
 //! Is the server alive, can it answer, and its numbers.
 
+use actix_web::http::header::RETRY_AFTER;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -37,7 +38,11 @@ pub(super) async fn readyz(state: web::Data<State>) -> HttpResponse {
     let Readiness { model, store, draining } = state.desk.ready();
     let ready = model && store && !draining;
     let body = Ready { ready, model, store, draining };
-    if ready { HttpResponse::Ok().json(body) } else { HttpResponse::ServiceUnavailable().json(body) }
+    if ready {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().insert_header((RETRY_AFTER, 5)).json(body)
+    }
 }
 
 /// Prometheus text; from this machine, or with an API key.

@@ -125,6 +125,10 @@ pub(super) fn body(read: Result<web::Bytes, actix_web::Error>) -> Result<web::By
 
 /// Parses a JSON body; the error says where, and quotes nothing.
 pub(super) fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    // A list of the fields' values would parse too.
+    if body.trim_ascii_start().first() == Some(&b'[') {
+        return Err(ApiError::bad_request("bad_body", "the body is not a JSON object"));
+    }
     serde_json::from_slice(body).map_err(|fault| {
         let what = match fault.classify() {
             serde_json::error::Category::Data => "a field is missing, unknown or of the wrong type",

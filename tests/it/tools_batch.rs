@@ -176,6 +176,21 @@ fn a_catalogue_gets_new_attributes_and_keeps_its_owners() {
     );
     let refused = tool(data, &["sentiment", "--shop", "shop"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("--shop: only `tool extract`"));
+    // With a file, the folder only says which shop it is; and before the command as after it.
+    fs_err::write(
+        data.join("in.jsonl"),
+        "{\"text\": \"[[raw]]Brand: Crocs[[end]] Crocs\", \"attributes\": [\"Brand\"]}\n[\"Crocs\"]\n",
+    )
+    .unwrap();
+    ran(data, &["extract", "--shop", "shop", "--input", "in.jsonl", "--output", "out.jsonl"]);
+    let lines = json_lines(&data.join("out.jsonl"));
+    assert_eq!(
+        (&lines[0]["attributes"][0]["value"], &lines[1]["error"]["code"]),
+        (&json!("Crocs"), &json!("bad_line"))
+    );
+    assert_eq!(catalogue(&shop), now);
+    let refused = tool(data, &["extract", "--shop", "shop", "--min-confidence", "2"]);
+    assert_eq!(refused.status.code(), Some(2));
 }
 
 /// How far a process stands back.

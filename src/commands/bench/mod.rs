@@ -28,12 +28,16 @@ pub(super) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// First token, decoding speed, many shoppers, with the real model
+    #[command(after_help = "Example:\n  shopclerk --data data bench chat --json")]
     Chat(chat::Args),
     /// Messages on an agent's screen, search, list and numbers over 10,000 conversations
+    #[command(after_help = "Example:\n  shopclerk bench inbox --json")]
     Inbox,
     /// Idle sockets and what they cost
+    #[command(after_help = "Example:\n  shopclerk bench sockets --json")]
     Sockets,
     /// Acknowledged messages per second
+    #[command(after_help = "Example:\n  shopclerk bench store --json")]
     Store,
     /// One epoch of LoRA, beside PEFT on PyTorch
     #[cfg(feature = "train")]
@@ -41,6 +45,7 @@ enum What {
     /// Reviews and titles a second, and what a batch costs the shoppers, with the real model
     Tools(tools::Args),
     /// Promoting an adapter and rolling it back while somebody chats, with the real model
+    #[command(after_help = "Example:\n  shopclerk bench swap --json")]
     Swap,
 }
 

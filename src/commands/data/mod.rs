@@ -95,7 +95,7 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
         What::Backup { to } => backup::make(&config, &to, args.json).await,
         What::Restore { from } => backup::restore(&config, &from, args.json).await,
         What::Import { from } => import(&config, &from, args.json).await,
-        What::Rows(what) => rows::run(what, &config).await,
+        What::Rows(what) => rows::run(what, &config, args.json).await,
         What::Erase { shopper } => erase::run(&shopper, &config, args.json).await,
     }
 }
@@ -134,7 +134,7 @@ async fn verify(config: &Config, json: bool) -> anyhow::Result<()> {
     }
     bail!(
         "{}: {} fault(s) found; what is listed cannot be read any more, the rest is served as before. \
-         To have it back, restore a backup with `shopclerk data import`",
+         To have it back, restore a backup with `shopclerk data restore`, or an export with `shopclerk data import`",
         config.store_dir().display(),
         verified.faults.len()
     )

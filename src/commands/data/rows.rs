@@ -30,7 +30,7 @@ pub(super) struct Args {
     report: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args, config: &Config, json: bool) -> anyhow::Result<()> {
     let text = fs_err::read_to_string(&args.recipe)?;
     let recipe = Recipe::from_toml(&text).with_context(|| args.recipe.display().to_string())?;
     let Some(from) = &recipe.data.store else {
@@ -47,9 +47,13 @@ pub(super) async fn run(args: Args, config: &Config) -> anyhow::Result<()> {
     if let Some(report) = &args.report {
         fs_err::write(report, serde_json::to_vec_pretty(&prepared.report)?)?;
     }
-    eprint!("{}", prepared.report);
+    if json {
+        println!("{}", serde_json::to_string_pretty(&prepared.report)?);
+    } else {
+        eprint!("{}", prepared.report);
+    }
     if prepared.rows.is_empty() {
-        eprintln!("shopclerk: no rows: staff have to answer, correct replies, or shoppers to rate some up");
+        eprintln!("no rows: staff have to answer, correct replies, or shoppers to rate some up");
     }
     Ok(())
 }

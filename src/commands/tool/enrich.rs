@@ -25,8 +25,20 @@ pub(super) struct Enrich {
     #[arg(long, requires = "shop", value_name = "FILE.jsonl")]
     report: Option<PathBuf>,
     /// With --shop: how sure the model has to be of an attribute, 0 to 1
-    #[arg(long, requires = "shop", value_name = "SHARE", default_value_t = 0.5)]
+    #[arg(long, requires = "shop", value_name = "SHARE", default_value_t = 0.5, value_parser = share)]
     min_confidence: f32,
+}
+
+impl Enrich {
+    /// Whether something was said that only a catalogue has.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.dry_run || self.report.is_some()
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    let fault = || format!("{text}: use a number from 0 to 1");
+    text.parse().ok().filter(|share| (0.0..=1.0).contains(share)).ok_or_else(fault)
 }
 
 /// What the batch kept of one product.
@@ -158,7 +170,7 @@ fn tell(report: &Path, dry_run: bool) -> anyhow::Result<()> {
         );
     }
     if !dry_run && changed > 0 {
-        println!("a server that runs reads the catalogue when it starts again");
+        println!("a server that runs reads the catalogue again within a few seconds");
     }
     Ok(())
 }

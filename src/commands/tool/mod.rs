@@ -33,14 +33,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE.jsonl", required_unless_present = "shop")]
     output: Option<PathBuf>,
     /// For qa: what to make of the pairs
-    #[arg(long = "as", value_name = "FORM", conflicts_with = "shop")]
+    #[arg(long = "as", value_name = "FORM")]
     form: Option<Form>,
     /// Give way to everything else on this machine, such as a server
     #[arg(long)]
     nice: bool,
     // To clap this and the flag of all commands are one argument: the configuration has the folder already.
-    /// For extract: a shop's folder, whose products.json gets new attributes from its descriptions
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["input", "output"])]
+    /// The shop's folder. For extract without --input: its products.json gets new attributes from its descriptions
+    #[arg(long, value_name = "DIR")]
     shop: Option<PathBuf>,
     #[command(flatten)]
     enrich: enrich::Enrich,
@@ -100,11 +100,14 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     if args.nice {
         crate::runs::give_way().context("the priority cannot be lowered")?;
     }
-    if let Some(shop) = &args.shop {
+    if let (Some(shop), None, None) = (&args.shop, &args.input, &args.output) {
         if args.tool != Name::Extract {
-            bail!("--shop: only `tool extract` reads a catalogue");
+            bail!("--shop: only `tool extract` reads a catalogue; name a file with --input");
         }
         return enrich::run(shop, &args.enrich, &config).await;
+    }
+    if args.enrich.is_wanted() {
+        bail!("--dry-run and --report: for a catalogue; leave --input and --output out");
     }
     if args.form.is_some() && args.tool != Name::Qa {
         bail!("--as: only `tool qa` makes pairs");
@@ -151,6 +154,14 @@ pub(super) async fn toolbox(config: &Config) -> anyhow::Result<Toolbox> {
     }))
 }
 
+/// An object with the fields of an item; a list of their values would parse too, and hide what each is.
+fn item<I: DeserializeOwned>(line: &str) -> Result<I, String> {
+    if !line.trim_start().starts_with('{') {
+        return Err("a line is one JSON object".to_owned());
+    }
+    serde_json::from_str(line).map_err(|fault| fault.to_string())
+}
+
 /// Answers every line that is left; how many were answered with an error.
 async fn each<I: DeserializeOwned, O: Serialize>(
     mut batch: Batch,
@@ -159,7 +170,7 @@ async fn each<I: DeserializeOwned, O: Serialize>(
     let bar = bar(batch.progress().of);
     let mut failed = 0;
     while let Some((line, text)) = batch.next_line()? {
-        let item = text.and_then(|text| serde_json::from_str(&text).map_err(|fault| fault.to_string()));
+        let item = text.and_then(|text| item(&text));
         let outcome = match item {
             Err(message) => Outcome::Failed { error: Failure { code: "bad_line", message } },
             Ok(item) => match tool(item).await {

@@ -8,7 +8,7 @@ use super::session::Socket;
 use crate::chat::{DeskError, Judgement, Replay, Say};
 use crate::domain::{Cmid, ConvId, Email, Page, Said, Seq, Speaker, StaffId, Tags};
 use crate::web::auth::{Action, Denied, Principal, Resource, authorize};
-use crate::web::error::whole_seconds;
+use crate::web::error::{said, whole_seconds};
 use crate::web::wire::{ClientFrame, ResumePoint, ServerFrame};
 
 /// What is left to read after a page.
@@ -56,7 +56,7 @@ impl Socket {
     async fn fail(&mut self, fault: &DeskError, cmid: Option<Cmid>) -> Result<(), End> {
         let frame = ServerFrame::Error {
             code: fault.code().to_owned(),
-            message: fault.to_string(),
+            message: said(fault),
             cmid,
             retry_after: fault.retry_after().map(whole_seconds),
         };

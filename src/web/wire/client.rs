@@ -228,6 +228,10 @@ impl FrameError {
 impl ClientFrame {
     /// Parses one text message and checks its bounds.
     pub fn parse(text: &str) -> Result<Self, FrameError> {
+        // A list of the fields' values would parse too.
+        if !text.trim_start().starts_with('{') {
+            return Err(FrameError::Json("a frame is one JSON object".to_owned()));
+        }
         let frame: Self = serde_json::from_str(text).map_err(|fault| FrameError::Json(explain(&fault)))?;
         match &frame {
             Self::Hello { resume, .. } if resume.len() > MAX_RESUME => Err(FrameError::TooManyResumes),
