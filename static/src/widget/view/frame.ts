@@ -151,7 +151,7 @@ export class Frame {
     setText(this.#avatar, [...look.assistant][0] ?? "");
     document.title = `${look.assistant} – ${look.name}`;
     this.#greeting.set(look.greeting);
-    setText(this.#queueHours, fill(this.texts.queueHours, look.hours));
+    setText(this.#queueHours, look.hours && fill(this.texts.queueHours, look.hours));
     this.#suggestions.replaceChildren(
       ...look.suggestions.map((text) => h("li", {}, button("", () => this.wishes.send(text), { dir: "auto" }, h("span", {}, text), icon("go")))),
     );
