@@ -43,7 +43,6 @@ export const learn = {
   "report.merged": "Answers in the row of an earlier one",
   "recipe.one_target": "At least one kind is learnt.",
   "run.cli": "the command line",
-  "run.unknown": "This run is not on this server.",
   "score.current_of": "Serving then ({name})",
   "tools.personal": "What was found says who the shopper is, and was left out.",
   "tools.unparsable": "The model gave no answer of the right form.",

@@ -45,7 +45,6 @@ export const learn: Record<keyof typeof english, string> = {
   "report.merged": "并入前一条所在行的回答",
   "recipe.one_target": "至少要学习一种。",
   "run.cli": "命令行",
-  "run.unknown": "此服务器上没有这次训练。",
   "score.current_of": "当时在用（{name}）",
   "tools.personal": "找到的内容会透露顾客身份，因此未采用。",
   "tools.unparsable": "模型没有给出格式正确的回答。",

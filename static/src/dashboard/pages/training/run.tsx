@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { download, get, post } from "../../api";
 import { fullTime, number, percent, span, t } from "../../i18n";
-import { complain } from "../../state/app";
+import { complain, wordsOf } from "../../state/app";
 import { href } from "../../state/router";
 import { Chart } from "../../ui/chart";
 import { Button, Empty, Sheet, Spin } from "../../ui/kit";
@@ -21,13 +21,14 @@ export function RunPage({ id }: { id: string }): JSX.Element {
   const [details, setDetails] = useState<RunDetails | undefined>();
   const [run, setRun] = useState<Run | undefined>();
   const [steps, setSteps] = useState<StepLog[]>([]);
-  const [gone, setGone] = useState(false);
+  /** Why there is nothing to show. */
+  const [fault, setFault] = useState("");
   /** Counts up when the stream is to be read again from its beginning. */
   const [looks, setLooks] = useState(0);
   const path = `/v1/staff/runs/${encodeURIComponent(id)}`;
   const state = run?.state;
   // The verdict and the files come with the end of a stage.
-  useEffect(() => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), (fault) => (complain(fault), setGone(true))), [id, state]);
+  useEffect(() => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), (why) => (complain(why), setFault(wordsOf(why)))), [id, state]);
   useEffect(() => {
     const stream = new EventSource(`${path}/events`);
     let waiting: StepLog[] = [];
@@ -58,7 +59,7 @@ export function RunPage({ id }: { id: string }): JSX.Element {
     const timer = setInterval(() => setLooks((n) => n + 1), FOREIGN_MS);
     return () => clearInterval(timer);
   }, [id, state]);
-  if (gone && !run) return <div class="card"><Empty icon="train" title={t("run.unknown")} /></div>;
+  if (fault && !run) return <div class="card"><Empty icon="train" title={fault} /></div>;
   if (!run || !details) return <div class="empty"><Spin /></div>;
   return (
     <>
