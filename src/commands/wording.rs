@@ -18,11 +18,11 @@ impl ToolWording {
         Ok(Self(ToolPrompts::load(settings)?))
     }
 
-    /// What an extraction is asked for. Of half of the texts the category's whole list, so that the adapter learns to leave
+    /// What an extraction is asked for. Of three texts in four the category's whole list, so that the adapter learns to leave
     /// out; of the others the row's own attributes, so that it learns to find what it is asked for.
     fn names(&self, text: &str, category: &str, own: &[(String, Vec<String>)]) -> Vec<String> {
         let list = self.0.attributes_of(category).unwrap_or_default();
-        let whole = Sha256::digest(text)[0].is_multiple_of(2);
+        let whole = !Sha256::digest(text)[0].is_multiple_of(4);
         let asked = |name: &&String| whole || own.iter().any(|(known, _)| known == *name);
         let mut names: Vec<String> = list.iter().filter(asked).cloned().collect();
         names.extend(own.iter().map(|(name, _)| name).filter(|name| !list.contains(name)).cloned());
@@ -124,16 +124,16 @@ mod tests {
         [assistant] Fuel: Gas
         Material: Steel
         ");
-        insta::assert_snapshot!(dialogue(&row("Small Gas Steel stove", "Steel")).expect("a dialogue"), @r"
+        insta::assert_snapshot!(dialogue(&row("Old Gas Steel stove", "Steel")).expect("a dialogue"), @r"
         [system] You are a careful shop clerk.
         [user] Copy these attributes of the product from its text, one a line, and leave out what the text does not say: Fuel, Material, Lid.
         Category: Stove
-        Text: Small Gas Steel stove
+        Text: Old Gas Steel stove
         [assistant] Fuel: Gas
         Material: Steel
         ");
         assert_eq!(
-            dialogue(&row("Small Gas Steel stove", "Iron")).expect_err("refused"),
+            dialogue(&row("Old Gas Steel stove", "Iron")).expect_err("refused"),
             "attribute \"Material\": its value is no piece of the text, so it could never be found"
         );
     }

@@ -13,6 +13,7 @@ use std::time::Instant;
 use anyhow::{Context, bail, ensure};
 use serde::Deserialize;
 
+use super::super::tool;
 use super::Figure;
 use super::chat::median;
 use crate::config::Config;
@@ -64,7 +65,10 @@ pub(super) async fn measure(args: &Args, mut config: Config) -> anyhow::Result<V
         .context("the figures are those of the real model")?;
     let reviews = items(args.reviews.as_deref(), args, &config, &description)?;
     let titles = items(args.titles.as_deref(), args, &config, &title)?;
-    let bench = Bench { tools: super::super::tool::toolbox(&config).await?, folder: folder.path.clone() };
+    let tools = tool::toolbox(&config).await?;
+    let mut reading = config.clone();
+    tool::reading::keep_whole(&mut reading);
+    let bench = Bench { reader: tool::toolbox(&reading).await?, tools, folder: folder.path.clone() };
     // The first request of a tool loads its adapter.
     bench.reviews(&reviews[..1]).await?;
     bench.titles(&titles[..1]).await?;
@@ -141,6 +145,8 @@ fn items(
 }
 
 struct Bench {
+    /// As `shopclerk tool sentiment` loads it.
+    reader: Toolbox,
     tools: Toolbox,
     folder: PathBuf,
 }
@@ -156,7 +162,7 @@ impl Bench {
     async fn reviews(&self, items: &[Item]) -> anyhow::Result<f64> {
         let started = Instant::now();
         for item in items {
-            self.tools.sentiment(&SentimentItem { text: item.text.clone(), ..Default::default() }).await?;
+            self.reader.sentiment(&SentimentItem { text: item.text.clone(), ..Default::default() }).await?;
         }
         Ok(items.len() as f64 / started.elapsed().as_secs_f64())
     }

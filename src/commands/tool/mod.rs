@@ -2,6 +2,7 @@
 
 mod enrich;
 mod pairs;
+pub(super) mod reading;
 
 use std::path::{Path, PathBuf};
 
@@ -96,7 +97,7 @@ struct Failure {
     message: String,
 }
 
-pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
+pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     if args.nice {
         crate::runs::give_way().context("the priority cannot be lowered")?;
     }
@@ -116,11 +117,15 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
     let output = args.output.as_deref().context("--output: name a file")?;
     // Before the model is loaded: a wrong path should not take seconds to be said.
     Batch::check(input, output)?;
+    let precision = match args.tool {
+        Name::Sentiment if reading::keep_whole(&mut config) => "float32",
+        _ => "",
+    };
     let toolbox = toolbox(&config).await?;
     if args.tool == Name::Qa {
         return pairs::run((input, output), args.form, &toolbox, &config).await;
     }
-    let doer = toolbox.doer(args.tool.tool(), "").await?;
+    let doer = toolbox.doer(args.tool.tool(), precision).await?;
     let Opened::Begun(batch) = Batch::open(input, output, doer)? else { return was_finished(output) };
     let done = match args.tool {
         Name::Extract => each(batch, async |item: ExtractItem| toolbox.extract(&item).await).await,

@@ -67,7 +67,7 @@ export function makeRows(count: number): Map<string, Row> {
       owner: n > 60 && owner === "queue" ? "ai" : owner,
       ...(owner === "staff" && { staff: n % 8 === 0 ? "mara" : "tom" }),
       status: resolved ? "resolved" : "open",
-      ...(owner === "queue" && n <= 60 && { waiting_since: now - age - 40_000 }),
+      ...(owner === "queue" && n <= 60 && { waiting_since: now - age - 40_000, unhappy: n === 6 ? 3 : 0 }),
       unread: !resolved && by === "shopper" && n < 40 ? 1 + Math.floor(dice() * 3) : 0,
       preview: { by, text: by === "shopper" ? pick(ASKED) : pick(TOLD) },
       shopper: { id: id(900_000 + n), ...(named && { name }), ...(dice() < 0.5 && named && { email: `${name.split(" ")[0]!.toLowerCase()}@mail.example` }), verified: named && dice() < 0.6, blocked: n === 23 },

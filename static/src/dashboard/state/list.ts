@@ -65,7 +65,8 @@ export function belongs(row: Row, view: View, me: string): boolean {
 /** A run of so many unhappy messages goes before those who only wait, as the server has it. */
 const RUN = 2;
 
-const run = ({ unhappy = 0 }: Row): number => (unhappy < RUN ? 0 : unhappy);
+/** The unhappy messages that raise a conversation; 0 if they are no run. */
+export const run = ({ unhappy = 0 }: Row): number => (unhappy < RUN ? 0 : unhappy);
 
 /** Below 0 if `a` stands before `b`. */
 export function order(tab: Tab, a: Row, b: Row): number {

@@ -133,6 +133,8 @@ export const desk = {
   "inbox.blocked": "Blocked",
   "inbox.waits_since": "Waits for a person",
   "inbox.nothing_said": "Nothing was said yet",
+  "inbox.unhappy": "{n} unhappy",
+  "inbox.unhappy_why": "{n} unhappy messages in a row: comes before those who only wait",
   "inbox.unread": "{n} unread message | {n} unread messages",
   "inbox.viewed_by": "Open at {names}",
   "inbox.is_resolved": "Resolved",

@@ -135,6 +135,8 @@ export const desk: Record<keyof typeof words, string> = {
   "inbox.blocked": "已屏蔽",
   "inbox.waits_since": "等待人工",
   "inbox.nothing_said": "尚无消息",
+  "inbox.unhappy": "{n} 条不满",
+  "inbox.unhappy_why": "连续 {n} 条不满的消息：排在其他等待者之前",
   "inbox.unread": "{n} 条未读消息",
   "inbox.viewed_by": "{names} 正在查看",
   "inbox.is_resolved": "已解决",

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import type { Row } from "../../contract";
 import { ago, span, t, tn } from "../../i18n";
 import { me, nameOf, shopperName } from "../../state/app";
+import { run } from "../../state/list";
 import { Avatar, minute } from "../../ui/kit";
 import { Icon } from "../../ui/icon";
 
@@ -17,6 +18,8 @@ export function byWord(row: Row): string {
 export function ListRow({ row, address, current }: { row: Row; address: string; current: boolean }): JSX.Element {
   const now = minute.value;
   const waits = row.waiting_since !== undefined && row.status === "open";
+  // Why it stands before those who have waited longer.
+  const raised = waits ? run(row) : 0;
   return (
     <a class={`item${row.unread ? " unread" : ""}`} href={address} aria-current={current ? "true" : undefined}>
       <Avatar name={row.shopper.name || row.shopper.email} />
@@ -41,7 +44,11 @@ export function ListRow({ row, address, current }: { row: Row; address: string; 
         {row.tags.slice(0, 2).map((tag) => <span class="tag cut" key={tag} dir="auto">{tag}</span>)}
         {row.tags.length > 2 && <span class="tag">+{row.tags.length - 2}</span>}
         <span class="grow" />
-        {row.mood === "negative" && <span class="mood negative" title={t("mood.negative")}><span class="sr">{t("mood.negative")}</span></span>}
+        {raised > 0 ? (
+          <span class="tag bad" title={tn("inbox.unhappy_why", raised)}>{tn("inbox.unhappy", raised)}<span class="sr">{tn("inbox.unhappy_why", raised)}</span></span>
+        ) : row.mood === "negative" && (
+          <span class="mood negative" title={t("mood.negative")}><span class="sr">{t("mood.negative")}</span></span>
+        )}
         {row.mood === "positive" && <span class="mood positive" title={t("mood.positive")}><span class="sr">{t("mood.positive")}</span></span>}
         {row.rating && <span class={`thumb ${row.rating}`} title={t(`rating.${row.rating}`)}><Icon shape={row.rating === "up" ? "up" : "thumbdown"} /><span class="sr">{t(`rating.${row.rating}`)}</span></span>}
         {row.viewers.length > 0 && <span class="eyes" title={t("inbox.viewed_by", { names: row.viewers.map(nameOf).join(", ") })}><Icon shape="eye" /><span class="sr">{t("inbox.viewed_by", { names: row.viewers.map(nameOf).join(", ") })}</span></span>}
