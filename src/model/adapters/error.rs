@@ -28,6 +28,10 @@ pub enum AdapterError {
     Serves(AdapterId),
     #[error("share: {0} is not between 0 and 1; write e.g. 10%, or leave it out for everybody")]
     Share(f64),
+    #[error(
+        "share: {id} answers no conversations, so it cannot have a share of them; leave it out (only `{chat}` can be on trial)"
+    )]
+    Trial { id: AdapterId, chat: String },
     #[error("there is nothing to roll {0} back to: the base model serves")]
     Bottom(String),
     #[error("{0} answers chats now; roll it back first")]
@@ -54,7 +58,7 @@ impl AdapterError {
             Self::OtherBase { .. } => "adapter_other_base",
             Self::Gate { .. } => "adapter_gate",
             Self::Serves(_) => "adapter_serves",
-            Self::Share(_) => "adapter_share",
+            Self::Share(_) | Self::Trial { .. } => "adapter_share",
             Self::Bottom(_) => "adapter_bottom",
             Self::InUse(_) => "adapter_in_use",
             Self::Shipped(_) => "adapter_shipped",

@@ -60,6 +60,21 @@ pub struct Promotion {
     pub at: u64,
 }
 
+impl Promotion {
+    /// A trial takes a share of the conversations, so only `chat`, the adapter that answers them, can be on trial. A tool would go to
+    /// it always or never.
+    ///
+    /// # Errors
+    /// [`AdapterError::Trial`].
+    pub fn check_trial(&self, chat: &str) -> Result<(), AdapterError> {
+        let part = self.share.is_some_and(|share| share < 1.0);
+        if part && self.id.name() != chat {
+            return Err(AdapterError::Trial { id: self.id.clone(), chat: chat.to_owned() });
+        }
+        Ok(())
+    }
+}
+
 /// Whether the gate may be overruled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Force {

@@ -184,7 +184,9 @@ fn broken(fault: tokio::task::JoinError) -> ApiError {
 impl From<AdapterError> for ApiError {
     fn from(fault: AdapterError) -> Self {
         let status = match &fault {
-            AdapterError::Name(_) | AdapterError::Share(_) => StatusCode::BAD_REQUEST,
+            AdapterError::Name(_) | AdapterError::Share(_) | AdapterError::Trial { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             AdapterError::Missing { .. } => StatusCode::NOT_FOUND,
             AdapterError::Damaged { .. }
             | AdapterError::OtherBase { .. }

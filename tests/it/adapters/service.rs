@@ -54,6 +54,18 @@ fn the_gate_is_kept_unless_forced_and_that_is_recorded() {
     assert_eq!((state.current.version, state.current.forced_by), (Some(good.version()), None));
 }
 
+#[test]
+fn only_what_answers_chats_can_be_on_trial() {
+    let id = |name: &str| format!("{name}@1").parse().unwrap();
+    let trial = |name, share| wish(&id(name), share).check_trial("shop");
+    assert!(trial("shop", Some(0.1)).is_ok() && trial("shop", None).is_ok());
+    assert!(trial("sentiment", None).is_ok() && trial("sentiment", Some(1.0)).is_ok());
+    assert_eq!(
+        trial("sentiment", Some(0.1)).unwrap_err().to_string(),
+        "share: sentiment@1 answers no conversations, so it cannot have a share of them; leave it out (only `shop` can be on trial)"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_server_follows_the_files_and_says_so() {
     let made = Made::new();

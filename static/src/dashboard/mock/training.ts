@@ -51,6 +51,8 @@ const adapters: Adapters = {
     { id: "shop@3", role: "candidate", share: 0.1, shipped: false, base: "smollm2-135m-instruct", created_at: BEGUN - 8.7e7, passed: true },
     { id: "shop@2", role: "current", shipped: false, base: "smollm2-135m-instruct", created_at: BEGUN - 9e8, passed: true },
     { id: "shop@1", role: "idle", shipped: false, base: "smollm2-135m-instruct", created_at: BEGUN - 2e9, passed: false },
+    { id: "sentiment@3", role: "current", shipped: false, base: "smollm2-135m-instruct", created_at: BEGUN - 3e9, passed: true },
+    { id: "sentiment@2", role: "idle", shipped: true, base: "smollm2-135m-instruct", created_at: BEGUN - 9e9, passed: true },
   ],
 };
 

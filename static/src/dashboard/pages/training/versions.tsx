@@ -30,8 +30,9 @@ export function Versions(): JSX.Element {
     await call("DELETE", `/v1/staff/adapters/${pathOf(id)}`).catch(complain);
     await read();
   };
-  const back = async (): Promise<void> => {
-    await post(`/v1/staff/adapters/${encodeURIComponent(status.chat)}/rollback`).then(() => toast(t("version.rolled_back")), complain);
+  const rolls = offers.value?.has("/v1/staff/adapters/{name}/rollback");
+  const back = async (name: string): Promise<void> => {
+    await post(`/v1/staff/adapters/${encodeURIComponent(name)}/rollback`).then(() => toast(t("version.rolled_back")), complain);
     await read();
   };
   return (
@@ -39,7 +40,7 @@ export function Versions(): JSX.Element {
       <section class="card">
         <header>
           <h2>{t("version.now")}</h2>
-          {offers.value?.has("/v1/staff/adapters/{name}/rollback") && (status.current || status.candidate) && <Button icon="reopen" onClick={() => void back()}>{t("version.rollback")}</Button>}
+          {rolls && (status.current || status.candidate) && <Button icon="reopen" onClick={() => void back(status.chat)}>{t("version.rollback")}</Button>}
         </header>
         <div class="in">
           <dl class="stats">
@@ -65,6 +66,7 @@ export function Versions(): JSX.Element {
                     <td class="n dim" data-head={t("version.made")}>{fullTime(one.created_at)}</td>
                     <td>
                       <span class="row ends">
+                        {rolls && one.role !== "idle" && !one.shipped && nameOf(one.id) !== status.chat && <Button look="tiny" aria-label={t("version.rollback_of", { name: nameOf(one.id) })} onClick={() => void back(nameOf(one.id))}>{t("version.rollback")}</Button>}
                         {one.role !== "current" && !one.fault && <Button look="tiny" onClick={() => setPromoting(one)}>{t("version.promote")}</Button>}
                         {one.role === "idle" && !one.shipped && <Button look="tiny danger" icon="trash" label={t("agents.remove_of", { name: one.id })} onClick={() => setRemoving(one)} />}
                       </span>
@@ -76,7 +78,7 @@ export function Versions(): JSX.Element {
           </div>
         </section>
       )}
-      {promoting && <Promote version={promoting} onDone={() => (setPromoting(undefined), void read())} />}
+      {promoting && <Promote version={promoting} chat={status.chat} onDone={() => (setPromoting(undefined), void read())} />}
       {removing && (
         <Sheet title={t("agents.remove_of", { name: removing.id })} onClose={() => setRemoving(undefined)} footer={<><Button onClick={() => setRemoving(undefined)}>{t("ui.cancel")}</Button><Button look="danger" onClick={() => (setRemoving(undefined), void remove(removing.id))}>{t("ui.remove")}</Button></>}>
           <p>{t("version.remove_text")}</p>
@@ -87,13 +89,18 @@ export function Versions(): JSX.Element {
   );
 }
 
+/** `shop` of `shop@3`. */
+const nameOf = (id: string): string => id.split("@", 1)[0]!;
+
 /** `shop@3` as part of an address. */
 const pathOf = (id: string): string => id.split("@").map(encodeURIComponent).join("/");
 
 const SHARES = [0.05, 0.1, 0.25, 0.5, 1];
 
-function Promote({ version, onDone }: { version: Version; onDone: () => void }): JSX.Element {
-  const [share, setShare] = useState(version.role === "candidate" ? 1 : 0.1);
+function Promote({ version, chat, onDone }: { version: Version; chat: string; onDone: () => void }): JSX.Element {
+  // A trial takes a share of the conversations; a tool has none.
+  const talks = nameOf(version.id) === chat;
+  const [share, setShare] = useState(version.role === "candidate" || !talks ? 1 : 0.1);
   const [force, setForce] = useState(false);
   const [fault, setFault] = useState("");
   const gate = version.passed !== true || version.tainted === true;
@@ -110,10 +117,12 @@ function Promote({ version, onDone }: { version: Version; onDone: () => void }):
   return (
     <Sheet title={t("version.promote_of", { name: version.id })} onClose={onDone} footer={<><Button onClick={onDone}>{t("ui.cancel")}</Button><Button look="primary" disabled={gate && !force} onClick={() => void act()}>{t("version.promote")}</Button></>}>
       {fault && <p class="fault plain" role="alert">{fault}</p>}
-      <p>{t("version.promote_text")}</p>
-      <div class="tabs" role="group" aria-label={t("version.share")}>
-        {SHARES.map((one) => <button type="button" class="tab" key={one} aria-current={one === share ? "true" : undefined} onClick={() => setShare(one)}>{one === 1 ? t("version.everybody") : percent(one)}</button>)}
-      </div>
+      <p>{t(talks ? "version.promote_text" : "version.promote_tool")}</p>
+      {talks && (
+        <div class="tabs" role="group" aria-label={t("version.share")}>
+          {SHARES.map((one) => <button type="button" class="tab" key={one} aria-current={one === share ? "true" : undefined} onClick={() => setShare(one)}>{one === 1 ? t("version.everybody") : percent(one)}</button>)}
+        </div>
+      )}
       {gate && <label class="check"><input type="checkbox" checked={force} onChange={(event) => setForce(event.currentTarget.checked)} /><span>{t("version.force")}</span></label>}
     </Sheet>
   );
