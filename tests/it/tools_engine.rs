@@ -119,13 +119,13 @@ struct Seen {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_the_text_the_form_holds() {
     let Some((tools, adapters)) = toolbox().await else { return };
-    for (tool, adapter) in [(Tool::Extract, "extract@2"), (Tool::Sentiment, "sentiment@2")] {
+    for (tool, adapter) in [(Tool::Extract, "extract@3"), (Tool::Sentiment, "sentiment@2")] {
         let doer = tools.doer(tool, "").await.unwrap();
         assert_eq!(doer.adapter.as_deref(), Some(adapter), "its own adapter does the work");
     }
     let loaded: Vec<String> =
         adapters.status().borrow().loaded.iter().map(|one| one.id.to_string()).collect();
-    assert_eq!(loaded, ["extract@2", "sentiment@2"]);
+    assert_eq!(loaded, ["extract@3", "sentiment@2"]);
     let count: usize = std::env::var("SHOPCLERK_FUZZ").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
     let mut rng = StdRng::seed_from_u64(4);
     let mut seen = Seen::default();

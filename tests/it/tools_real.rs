@@ -153,7 +153,7 @@ fn is_right_qa(text: &str, found: &Value) {
 async fn over_http_and_on_a_message_of_a_conversation() {
     let Some(models) = models() else { return };
     let server = Server::start(&models).await;
-    for (tool, adapter) in [("extract", "extract@2"), ("sentiment", "sentiment@2")] {
+    for (tool, adapter) in [("extract", "extract@3"), ("sentiment", "sentiment@2")] {
         let named = server.log.iter().any(|line| line.contains(tool) && line.contains(adapter));
         assert!(named, "the log names {adapter}: {:#?}", server.log);
     }

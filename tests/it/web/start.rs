@@ -70,7 +70,7 @@ async fn the_adapters_of_the_tools_are_found_beside_the_program_and_named() {
         .spawn()
         .unwrap();
     let mut log = BufReader::new(server.stderr.take().unwrap()).lines();
-    let mut left = vec![("extract", "extract@2"), ("sentiment", "sentiment@2"), ("qa", "base")];
+    let mut left = vec![("extract", "extract@3"), ("sentiment", "sentiment@2"), ("qa", "base")];
     let told = timeout(Duration::from_secs(60), async {
         while !left.is_empty() {
             let line = log.next_line().await.unwrap().expect("the server goes on");
