@@ -10,7 +10,7 @@ use crate::model::settings::Quantise;
 const SMALL_MIB: u64 = 600;
 
 /// Has a small model keep float32 weights, unless the configuration says how they are quantised. On a CPU a prompt goes through
-/// 8-bit weights token by token, and through these all at once: 1.36 times the reviews a second. Writing, a token at a time,
+/// 8-bit weights token by token, and through these all at once: a third more reviews a second (decision 3). Writing, a token at a time,
 /// is three times slower with them, so this is for what reads prompts and writes nothing. On a GPU `auto` keeps them anyway.
 ///
 /// Answers if it did: the same text gets slightly different scores then, so it is part of who made a file of answers.
