@@ -1,12 +1,10 @@
 //! How the model is loaded for a file of which it only reads.
 
-use std::path::Path;
-
 use crate::config::Config;
 use crate::model::library;
 use crate::model::settings::Quantise;
 
-/// MiB of weights on disk up to which a copy in float32 fits beside everything else: 300 million weights of two bytes.
+/// MiB of a model's files up to which a copy in float32 fits beside everything else: 300 million weights of two bytes.
 const SMALL_MIB: u64 = 600;
 
 /// Has a small model keep float32 weights, unless the configuration says how they are quantised. On a CPU a prompt goes through
@@ -20,18 +18,11 @@ pub(in crate::commands) fn keep_whole(config: &mut Config) -> bool {
         return false;
     }
     let small = library::find(&config.models_dir(), &model.name)
-        .is_ok_and(|folder| weights(&folder.path).is_some_and(|bytes| bytes <= SMALL_MIB * 1024 * 1024));
+        .is_ok_and(|folder| library::bytes_of(&folder.path) <= SMALL_MIB * 1024 * 1024);
     if small {
         config.model.quantise = Quantise::None;
     }
     small
-}
-
-/// Bytes of the files with weights in `folder`.
-fn weights(folder: &Path) -> Option<u64> {
-    let files = fs_err::read_dir(folder).ok()?.filter_map(Result::ok);
-    let weights = files.filter(|file| file.path().extension().is_some_and(|end| end == "safetensors"));
-    weights.map(|file| file.metadata().ok().map(|data| data.len())).sum()
 }
 
 #[cfg(test)]

@@ -202,7 +202,8 @@ fn describe(name: String, path: PathBuf) -> Listed {
     }
 }
 
-fn bytes_of(dir: &Path) -> u64 {
+/// Bytes of all files in `dir`; what cannot be read counts nothing.
+pub fn bytes_of(dir: &Path) -> u64 {
     let entries = fs_err::read_dir(dir).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| entry.metadata().ok())
