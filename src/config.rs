@@ -137,7 +137,7 @@ impl Config {
         let own = self.data.join("adapters");
         let shipped =
             beside.into_iter().chain(here).filter(|place| place.is_dir() && *place != own).collect();
-        Registry::new(own, shipped).judging(tools::Calibration::judge)
+        Registry::new(own, shipped).judging(tools::Calibration::judge).answering(&self.chat.adapter)
     }
 
     /// Where the training runs are.

@@ -105,7 +105,6 @@ pub(super) async fn run(args: Args, config: Config) -> anyhow::Result<()> {
             let force = if force { Force::Yes } else { Force::No };
             let id = version(&adapter, &config)?;
             let wish = Promotion { id, share, by: BY.to_owned(), force, at: Clock::System.now() };
-            wish.check_trial(&config.chat.adapter)?;
             let state = registry.promote(&wish, base(&config)?.as_ref())?;
             let share = wish.share.unwrap_or(1.0) * 100.0;
             let detail = format!("{share:.0}% of conversations");

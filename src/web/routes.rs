@@ -1,7 +1,8 @@
 //! Every address of the server, in one table: what is not here is a 404.
 
 use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 
 use super::auth::Action;
 use super::error::ApiError;
@@ -159,7 +160,7 @@ fn handle(resource: actix_web::Resource, entry: &Route) -> actix_web::Resource {
         ("GET", "/readyz") => resource.route(web::get().to(health::readyz)),
         ("GET", "/metrics") => resource.route(web::get().to(health::metrics)),
         ("GET", "/") => resource.route(web::get().to(assets::root)),
-        ("GET", "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}" | "/dashboard/{file:.*}") => {
+        ("GET", path) if is_page(path) => {
             resource.route(web::get().to(assets::page)).route(web::head().to(assets::page))
         }
         (_, path) if path.starts_with("/v1/staff/") => staff::handle(resource, entry),
@@ -175,10 +176,26 @@ async fn nothing() -> Result<&'static str, ApiError> {
     Err(assets::not_found())
 }
 
-async fn wrong_method(request: HttpRequest) -> Result<&'static str, ApiError> {
-    Err(ApiError::new(
+/// A file of the widget, the demo shop or the dashboard.
+fn is_page(path: &str) -> bool {
+    matches!(path, "/widget.js" | "/widget/{file:.*}" | "/demo/{file:.*}" | "/dashboard/{file:.*}")
+}
+
+/// 405, with what is possible in `Allow`, as RFC 9110 (15.5.6) asks.
+async fn wrong_method(request: HttpRequest) -> HttpResponse {
+    let fault = ApiError::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
         format!("{} is not possible here", request.method()),
-    ))
+    );
+    let mut response = fault.error_response();
+    if let Ok(methods) = HeaderValue::from_str(&methods_at(&request.match_pattern().unwrap_or_default())) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+    response
+}
+
+fn methods_at(path: &str) -> String {
+    let listed = ROUTES.iter().filter(|entry| entry.path == path).map(|entry| entry.method);
+    listed.chain(is_page(path).then_some("HEAD")).collect::<Vec<_>>().join(", ")
 }

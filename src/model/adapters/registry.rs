@@ -26,6 +26,8 @@ pub struct Registry {
     own: PathBuf,
     shipped: Vec<PathBuf>,
     judge: Option<Judge>,
+    /// The name of the adapter that answers chats.
+    chat: Option<String>,
 }
 
 /// One line of `shopclerk adapter list`.
@@ -60,12 +62,17 @@ pub enum Role {
 impl Registry {
     /// `own` is `<data>/adapters`, made when it is needed; `shipped` are folders of the same layout that are only read.
     pub fn new(own: PathBuf, shipped: Vec<PathBuf>) -> Self {
-        Self { own, shipped, judge: None }
+        Self { own, shipped, judge: None, chat: None }
     }
 
     /// Has the file that a tool keeps beside its adapter judged by whoever knows what it means.
     pub fn judging(self, judge: Judge) -> Self {
         Self { judge: Some(judge), ..self }
+    }
+
+    /// Has only the adapter `chat`, which answers conversations, be on trial with a share of them.
+    pub fn answering(self, chat: &str) -> Self {
+        Self { chat: Some(chat.to_owned()), ..self }
     }
 
     /// Where the hash of the base model is remembered.
@@ -236,8 +243,11 @@ impl Registry {
     /// Has a version serve: all conversations, or a share on trial. It is checked whole first.
     ///
     /// # Errors
-    /// Anything [`check::check`] finds; [`AdapterError::Gate`] unless forced.
+    /// [`AdapterError::Trial`] for a tool; anything [`check::check`] finds; [`AdapterError::Gate`] unless forced.
     pub fn promote(&self, wish: &Promotion, base: Option<&Base>) -> Result<State, AdapterError> {
+        if let Some(chat) = &self.chat {
+            wish.check_trial(chat)?;
+        }
         let bundle = self.check(&wish.id, base)?;
         let reasons = objections(&bundle.manifest);
         let forced = !reasons.is_empty();

@@ -187,7 +187,7 @@ impl Adapters {
 
     fn of(parts: Parts) -> Self {
         Self(Arc::new(Inner {
-            registry: parts.registry,
+            registry: parts.registry.answering(&parts.chat),
             model: parts.model,
             base: parts.base.map(Arc::new),
             chat: parts.chat,
@@ -299,7 +299,6 @@ impl Adapters {
     /// # Errors
     /// Anything the check finds, the gate's no, or [`AdapterError::Load`]; what served before goes on.
     pub async fn promote(&self, wish: Promotion) -> Result<State, AdapterError> {
-        wish.check_trial(&self.0.chat)?;
         let name = wish.id.name().to_owned();
         let base = self.0.base.clone();
         self.on_files(move |registry| registry.promote(&wish, base.as_deref())).await?;

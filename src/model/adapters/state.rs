@@ -66,7 +66,7 @@ impl Promotion {
     ///
     /// # Errors
     /// [`AdapterError::Trial`].
-    pub fn check_trial(&self, chat: &str) -> Result<(), AdapterError> {
+    pub(super) fn check_trial(&self, chat: &str) -> Result<(), AdapterError> {
         let part = self.share.is_some_and(|share| share < 1.0);
         if part && self.id.name() != chat {
             return Err(AdapterError::Trial { id: self.id.clone(), chat: chat.to_owned() });

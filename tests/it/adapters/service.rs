@@ -54,16 +54,18 @@ fn the_gate_is_kept_unless_forced_and_that_is_recorded() {
     assert_eq!((state.current.version, state.current.forced_by), (Some(good.version()), None));
 }
 
-#[test]
-fn only_what_answers_chats_can_be_on_trial() {
-    let id = |name: &str| format!("{name}@1").parse().unwrap();
-    let trial = |name, share| wish(&id(name), share).check_trial("shop");
-    assert!(trial("shop", Some(0.1)).is_ok() && trial("shop", None).is_ok());
-    assert!(trial("sentiment", None).is_ok() && trial("sentiment", Some(1.0)).is_ok());
-    assert_eq!(
-        trial("sentiment", Some(0.1)).unwrap_err().to_string(),
-        "share: sentiment@1 answers no conversations, so it cannot have a share of them; leave it out (only `shop` can be on trial)"
-    );
+#[tokio::test]
+async fn only_what_answers_chats_can_be_on_trial() {
+    let made = Made::new();
+    let (shop, tool) = (made.publish("shop"), made.publish("sentiment"));
+    let (service, registry) = (made.service(&Scripted::default()).await, made.registry().answering("shop"));
+    let says = "share: sentiment@1 answers no conversations, so it cannot have a share of them; leave it out (only `shop` can be on trial)";
+    let (base, before) = (made.base(), registry.state("sentiment").unwrap());
+    assert_eq!(registry.promote(&wish(&tool, Some(0.1)), Some(&base)).unwrap_err().to_string(), says);
+    assert_eq!(service.promote(wish(&tool, Some(0.1))).await.unwrap_err().to_string(), says);
+    assert_eq!(registry.state("sentiment").unwrap(), before, "nothing was changed");
+    registry.promote(&wish(&tool, Some(1.0)), Some(&base)).unwrap();
+    assert!(service.promote(wish(&shop, Some(0.1))).await.unwrap().candidate.is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]

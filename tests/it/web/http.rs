@@ -140,6 +140,14 @@ async fn every_route_answers_as_written() {
         assert_eq!(answer.header("referrer-policy"), Some("strict-origin-when-cross-origin"));
         assert!(answer.header("x-request-id").is_some_and(|id| id.len() == 32));
     }
+    for (method, path, possible) in [
+        ("GET", "/v1/shopper/session", "POST"),
+        ("PATCH", "/v1/staff/canned", "GET, POST"),
+        ("DELETE", "/dashboard/index.html", "GET, HEAD"),
+    ] {
+        let answer = site.request(method, path, None, "").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(possible)), "{method} {path}");
+    }
     let root = site.get("/", None).await;
     assert_eq!((root.status, root.header("location")), (302, Some("/demo/")));
     let document = site.get("/openapi.json", None).await.json();

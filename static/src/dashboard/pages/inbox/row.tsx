@@ -45,7 +45,7 @@ export function ListRow({ row, address, current }: { row: Row; address: string; 
         {row.tags.length > 2 && <span class="tag">+{row.tags.length - 2}</span>}
         <span class="grow" />
         {raised > 0 ? (
-          <span class="tag bad" title={tn("inbox.unhappy_why", raised)}>{tn("inbox.unhappy", raised)}<span class="sr">{tn("inbox.unhappy_why", raised)}</span></span>
+          <span class="tag bad" title={tn("inbox.unhappy_why", raised)}><span aria-hidden="true">{tn("inbox.unhappy", raised)}</span><span class="sr">{tn("inbox.unhappy_why", raised)}</span></span>
         ) : row.mood === "negative" && (
           <span class="mood negative" title={t("mood.negative")}><span class="sr">{t("mood.negative")}</span></span>
         )}
