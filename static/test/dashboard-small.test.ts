@@ -8,7 +8,7 @@ const { Keys, SHORTCUTS } = await import("../src/dashboard/state/keys");
 const { news } = await import("../src/dashboard/state/notify");
 const { browserLang } = await import("../src/dashboard/state/prefs");
 const { query } = await import("../src/dashboard/api");
-const { merge, placeholders, questionIn, recipeOf, thin, DEFAULTS } = await import("../src/dashboard/training");
+const { merge, placeholders, questionIn, ranked, recipeOf, thin, DEFAULTS } = await import("../src/dashboard/training");
 const { dayOf, share, span } = await import("../src/dashboard/pages/numbers/days");
 const { en } = await import("../src/dashboard/i18n/en");
 const { zh } = await import("../src/dashboard/i18n/zh");
@@ -139,4 +139,10 @@ it("text becomes nodes by Preact alone, and the mock is in nothing but itself", 
     if (!name.includes("/mock/")) expect(source, name).not.toMatch(/from "[./]*mock/);
     expect(source.split("\n").length, `${name} is too long`).toBeLessThan(400);
   }
+});
+
+it("of a search the kept trial is first, then the others by loss, the given up and the lost", () => {
+  const trial = (number: number, dev_loss: number | null, more = {}) => ({ number, values: {}, dev_loss, pruned: false, seconds: 1, ...more });
+  const trials = [trial(0, 1.7), trial(1, null, { fault: "no number" }), trial(2, 1.4, { pruned: true }), trial(3, 1.5), trial(4, null), trial(5, 1.5)];
+  expect(ranked(trials).map((one) => one.number)).toEqual([3, 5, 0, 4, 2, 1]);
 });

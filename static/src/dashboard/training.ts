@@ -93,14 +93,38 @@ export interface DataReport {
   files?: FilesReport | null;
 }
 
+/** One trial of a search over recipes. */
+export interface Trial {
+  /** From 0, as in the log and the folder. */
+  number: number;
+  /** The searched fields and their values, e.g. `train.lr`. */
+  values: Record<string, unknown>;
+  dev_loss?: number | null;
+  /** Given up, since others were better at the same point. */
+  pruned: boolean;
+  /** Why it was lost. */
+  fault?: string;
+  seconds: number;
+}
+
+/** The trial that is kept first, then those that ended by their loss, those given up, those lost. */
+export function ranked(trials: Trial[]): Trial[] {
+  const place = (one: Trial): number => (one.fault ? 2 : one.pruned ? 1 : 0);
+  return [...trials].sort((a, b) => place(a) - place(b) || (a.dev_loss ?? Infinity) - (b.dev_loss ?? Infinity) || a.number - b.number);
+}
+
 export interface RunDetails {
   run: Run;
   recipe: Record<string, unknown>;
   report?: DataReport | null;
   last?: StepLog | null;
+  trials: Trial[];
   scorecard?: Scorecard | null;
   artefacts: string[];
 }
+
+/** It tries several recipes. */
+export const searches = (details: RunDetails): boolean => ((details.recipe["search"] as { method?: string } | undefined)?.method ?? "none") !== "none";
 
 export interface TrainRow {
   id: string;

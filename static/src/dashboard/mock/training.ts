@@ -1,6 +1,6 @@
 // Runs, rows and versions of the mock; one run is always in training.
 
-import type { Adapters, DataReport, Run, RunDetails, Scorecard, StepLog } from "../training";
+import type { Adapters, DataReport, Run, RunDetails, Scorecard, StepLog, Trial } from "../training";
 import { id, random } from "./data";
 
 const BEGUN = Date.now() - 400_000;
@@ -32,6 +32,14 @@ function steps(upto: number): StepLog[] {
     ...(step % 60 === 0 && { dev_loss: 1.52 + 1.15 * Math.exp(-step / 170) }),
   }));
 }
+
+const trials: Trial[] = [
+  { number: 0, values: { "lora.rank": 8, "train.lr": 0.0002 }, dev_loss: 1.71, pruned: false, seconds: 812 },
+  { number: 1, values: { "lora.rank": 16, "train.lr": 0.00060217 }, dev_loss: 1.52, pruned: false, seconds: 835 },
+  { number: 2, values: { "lora.rank": 16, "train.lr": 0.02 }, dev_loss: null, pruned: false, fault: "the loss is no number any more (step 41)", seconds: 66 },
+  { number: 3, values: { "lora.rank": 32, "train.lr": 0.00004 }, dev_loss: 2.02, pruned: true, seconds: 301 },
+  { number: 4, values: { "lora.rank": 32, "train.lr": 0.0004 }, dev_loss: 1.55, pruned: false, seconds: 901 },
+];
 
 const recipe = { name: "shop", base: "smollm2-135m-instruct", lora: { rank: 16, alpha: 32 }, train: { epochs: 2, lr: 0.0002 } };
 const report: DataReport = {
@@ -70,7 +78,7 @@ export function trainingRoute(method: string, path: string): [number, unknown] |
     found.state = run[2] === "/pause" ? "paused" : run[2] === "/cancel" ? "cancelled" : "training";
     return [200, found];
   }
-  const details: RunDetails = { run: found, recipe, report, last: null, scorecard: found.state === "done" ? card : null, artefacts: found.state === "done" ? ["recipe.toml", "metrics.jsonl", "adapter_model.safetensors"] : ["recipe.toml", "metrics.jsonl"] };
+  const details: RunDetails = { run: found, recipe, report, last: null, trials: found.state === "done" ? trials : [], scorecard: found.state === "done" ? card : null, artefacts: found.state === "done" ? ["recipe.toml", "metrics.jsonl", "adapter_model.safetensors"] : ["recipe.toml", "metrics.jsonl"] };
   return [200, details];
 }
 

@@ -8,14 +8,16 @@ import { complain, wordsOf } from "../../state/app";
 import { href } from "../../state/router";
 import { Chart } from "../../ui/chart";
 import { Button, Empty, Sheet, Spin } from "../../ui/kit";
-import { isForeign, isOver, merge, type Run, type RunDetails, type StepLog, thin } from "../../training";
+import { isForeign, isOver, merge, type Run, type RunDetails, searches, type StepLog, thin } from "../../training";
 import { ReportView } from "./report";
 import { RunRows } from "./rows";
 import { byOf, RunSign } from "./runs";
 import { ScorecardView } from "./scorecard";
+import { TrialsView } from "./trials";
 
 const POINTS = 400;
 const FOREIGN_MS = 10_000;
+const TRIALS_MS = 10_000;
 
 export function RunPage({ id }: { id: string }): JSX.Element {
   const [details, setDetails] = useState<RunDetails | undefined>();
@@ -27,8 +29,15 @@ export function RunPage({ id }: { id: string }): JSX.Element {
   const [looks, setLooks] = useState(0);
   const path = `/v1/staff/runs/${encodeURIComponent(id)}`;
   const state = run?.state;
-  // The verdict and the files come with the end of a stage.
-  useEffect(() => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), (why) => (complain(why), setFault(wordsOf(why)))), [id, state]);
+  const read = (): void => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), (why) => (complain(why), setFault(wordsOf(why))));
+  // The verdict and the files come with the end of a stage, the trials of a search one after the other.
+  useEffect(read, [id, state]);
+  const searching = state === "training" && details !== undefined && searches(details);
+  useEffect(() => {
+    if (!searching) return;
+    const timer = setInterval(read, TRIALS_MS);
+    return () => clearInterval(timer);
+  }, [id, searching]);
   useEffect(() => {
     const stream = new EventSource(`${path}/events`);
     let waiting: StepLog[] = [];
@@ -66,6 +75,7 @@ export function RunPage({ id }: { id: string }): JSX.Element {
       <RunHead run={run} path={path} onRun={(now) => (setRun(now), setLooks((n) => n + 1))} />
       {run.fault && <div class="fault"><p class="strong">{t("run.fault")}</p><pre class="plain small">{run.fault}</pre></div>}
       <Progress run={run} last={steps.at(-1) ?? details.last ?? undefined} steps={steps} />
+      {details.trials.length > 0 && <TrialsView trials={details.trials} over={run.state === "evaluating" || run.state === "done"} />}
       {details.scorecard && <section class="card"><header><h2>{t("score.title")}</h2></header><div class="in"><ScorecardView card={details.scorecard} /></div></section>}
       {run.state !== "preparing" && <section class="card"><div class="in"><RunRows id={run.id} title={t("run.rows")} /></div></section>}
       <div class="two">
