@@ -10,6 +10,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export SHOPCLERK_MODELS ?= $(CACHE)/models
 DATA ?= data
 LISTEN ?= 127.0.0.1:8080
+PREFIX ?= /usr/local
 BIN := $(CARGO_TARGET_DIR)/release/shopclerk
 VENV := $(CACHE)/venv
 PEFT_VENV := $(CACHE)/peft-venv
@@ -21,7 +22,7 @@ MODEL := smollm2-135m-instruct
 SHOPCLERK_REQUIRE ?= 1
 unit browser: export SHOPCLERK_REQUIRE := $(SHOPCLERK_REQUIRE)
 
-.PHONY: help serve test setup setup-test pages build model quick lint licences venv unit browser openai peft learn soak bench clean
+.PHONY: help serve test setup setup-test pages build install model quick lint licences venv unit browser openai peft learn soak bench clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +46,14 @@ pages: setup ## Build the widget and the demo shop into static/dist
 
 build: pages ## Build the binary
 	cargo build --release --locked
+
+# Each adapter is in a folder of its version; the program looks for them in `share` beside its `bin`.
+install: build ## Install the program and its adapters under PREFIX (/usr/local); DESTDIR stages them
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -m 755 "$(BIN)" "$(DESTDIR)$(PREFIX)/bin/shopclerk"
+	to="$(DESTDIR)$(PREFIX)/share/shopclerk"; for version in adapters/*/*/; do \
+	  install -d "$$to/$$version"; install -m 644 "$$version"* "$$to/$$version"; \
+	done
 
 model: build ## Fetch the default model (once)
 	@mkdir -p "$(SHOPCLERK_MODELS)"

@@ -52,10 +52,13 @@ impl Default for Config {
     }
 }
 
+/// The configuration where `--config` names none.
+const FILE: &str = "shopclerk.toml";
+
 /// What the command line may override.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub struct Flags {
-    /// Configuration file (TOML)
+    /// Configuration file (TOML); shopclerk.toml in the working directory, if there is one, when absent
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Folder for the store and the models
@@ -75,10 +78,13 @@ pub struct Flags {
 pub struct ConfigError(pub Vec<String>);
 
 impl Config {
-    /// Defaults, then `flags.config` if given, then the environment, then the other flags.
+    /// Defaults, then `flags.config`, else `shopclerk.toml` in the working directory if there is one, then the environment, then the
+    /// other flags.
     pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = &flags.config {
+        let here = || Some(PathBuf::from(FILE)).filter(|file| file.is_file());
+        let file = flags.config.clone().or_else(here);
+        if let Some(file) = &file {
             if !file.is_file() {
                 return Err(ConfigError(vec![format!(
                     "{}: no such file; give --config an existing TOML file",
@@ -100,7 +106,7 @@ impl Config {
         if let Some(model) = &flags.model {
             config.model.name.clone_from(model);
         }
-        config.file.clone_from(&flags.config);
+        config.file = file;
         config.check()?;
         Ok(config)
     }

@@ -11,11 +11,11 @@ pub struct Settings {
     pub max_reply_tokens: usize,
     /// The longest prompt, in tokens: older turns are left out first.
     pub prompt_tokens: usize,
-    /// Earlier exchanges the model is reminded of. Unset: none for a model under half a billion parameters, which would repeat
-    /// itself, all that fit for a larger one.
+    /// Earlier exchanges the model is reminded of. Unset: none for a small model (weights under 1 GB: half a billion parameters in
+    /// 16 bits, a quarter of a billion in float32), which would repeat itself, all that fit for a larger one.
     pub remember: Option<usize>,
     /// Answers to questions the shop's facts are about consist of the shop's own sentences; the model chooses which. Unset:
-    /// for a model under half a billion parameters without an adapter, which would get them wrong.
+    /// for a small model (as in `remember`) without an adapter, which would get them wrong.
     pub grounded: Option<bool>,
     /// Whether the model looks up products, policies and the shopper's own orders by itself, and may call a person: `auto` for one
     /// whose chat template knows tools and that answers in its own words; `on` also for one that would be held to the shop's own
@@ -38,7 +38,7 @@ pub struct Settings {
     /// Temperature, top_p, top_k, min_p and penalties; greedy if there is no temperature.
     pub sampling: Sampling,
     /// Who answers a question the shop's facts say nothing about: `person` says so and offers one, `model` lets the model try.
-    /// Unset: a person for a model under half a billion parameters without an adapter, which would make things up.
+    /// Unset: a person for a small model (as in `remember`) without an adapter, which would make things up.
     pub unknown: Option<Unknown>,
     /// The name of the adapter that answers chats, once a version of it is promoted; empty for none.
     pub adapter: String,

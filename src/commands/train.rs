@@ -150,7 +150,8 @@ fn begin(file: &Path, config: &Config) -> anyhow::Result<Folder> {
         bail!("{}: there is no such recipe, nor a folder of a run", file.display());
     }
     let text = fs_err::read_to_string(file)?;
-    let recipe = Recipe::from_toml(&text).with_context(|| file.display().to_string())?;
+    let recipe =
+        Recipe::from_toml_for(&text, config.model.to_train()).with_context(|| file.display().to_string())?;
     base_of(&recipe, config)?;
     let wording = ToolWording::load(&config.shop)?;
     let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -50,7 +50,8 @@ impl Source {
             if line.trim().is_empty() {
                 continue;
             }
-            let source: Self = serde_json::from_str(&line).context(place.clone())?;
+            let source: Self =
+                serde_json::from_str(line.trim_start_matches('\u{feff}')).context(place.clone())?;
             if source.pairs.is_empty() {
                 bail!("{place}: `pairs` is empty");
             }
@@ -87,7 +88,8 @@ impl Qa {
         let mut counts = [0.0, made.len() as f64, source.pairs.len() as f64, 0.0];
         let mut free: Vec<&(String, Span)> = made.iter().collect();
         for wanted in &source.pairs {
-            let Some(place) = text.find(&wanted.answer) else { continue };
+            // As the text is shown: a line break inside is a space there.
+            let Some(place) = text.find(Text::new(&wanted.answer, &[]).shown()) else { continue };
             let best = free
                 .iter()
                 .enumerate()
@@ -216,6 +218,25 @@ mod tests {
         assert!((f1(&counts) - 0.4).abs() < 1e-9 && (precision(&counts) - 1.0 / 3.0).abs() < 1e-9);
         assert_eq!(shared(at(0, 10), at(5, 10)), 0.5);
         assert_eq!(shared(at(0, 5), at(5, 10)), 0.0);
+    }
+
+    #[test]
+    fn an_answer_over_two_lines_is_found() {
+        let text = "Returns are\nfree for 30\u{a0}days. Ask us.";
+        let answer = "Returns are\nfree for 30\u{a0}days.".to_owned();
+        let pairs = vec![Wanted { question: "Are returns free?".into(), answer }];
+        let source = Source { id: None, title: None, text: text.into(), pairs };
+        let made = [("Are returns free?".to_owned(), Span { start: 0, end: 29 })];
+        assert_eq!(Qa::count(&source, &made), [1.0, 1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_fault() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("qa.jsonl");
+        let row = "{\"text\":\"It is blue.\",\"pairs\":[{\"question\":\"What colour?\",\"answer\":\"It is blue.\"}]}\n";
+        fs_err::write(&file, format!("\u{feff}{row}{row}")).unwrap();
+        assert_eq!(Source::read(&file).unwrap().len(), 2);
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub struct Facts {
     pub control_tokens: Vec<String>,
     /// How many answers the engine makes at once.
     pub parallel: usize,
-    /// Too small to keep to the point over several turns (under half a billion parameters).
+    /// Too small to keep to the point over several turns (weights under 1 GB).
     pub small: bool,
     /// Its chat template knows tools.
     pub tools: bool,

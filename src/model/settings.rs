@@ -43,6 +43,11 @@ pub enum Quantise {
 }
 
 impl Settings {
+    /// The model that a recipe is for if it does not say: the one that serves. The scripted one has nothing to train.
+    pub fn to_train(&self) -> &str {
+        if self.name == "scripted" { DEFAULT_MODEL } else { &self.name }
+    }
+
     /// The longest prompt and answer together, in tokens, of a model whose own limit is `own`.
     pub fn context_of(&self, own: Option<usize>) -> usize {
         if self.context == 0 { own.unwrap_or(CONTEXT).min(CONTEXT) } else { self.context }

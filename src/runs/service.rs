@@ -92,6 +92,11 @@ impl Runs {
         Ok(Self(inner))
     }
 
+    /// The model that a recipe is for if it does not say.
+    pub fn served(&self) -> &str {
+        self.0.parts.model.to_train()
+    }
+
     /// Chooses the rows of a run, writes everything down and puts it in line. Takes as long as the rows take: call it off
     /// the runtime.
     ///
@@ -100,7 +105,7 @@ impl Runs {
     pub fn submit(&self, recipe: &Recipe, by: &str) -> Result<Run, RunsError> {
         let inner = &self.0;
         inner.refuse_if_stopping()?;
-        admit(recipe)?;
+        admit(recipe, self.served())?;
         let base = library::resolve(&inner.parts.models, &recipe.base).map_err(RunsError::Base)?;
         memory::check(&base.path, recipe, inner.parts.settings.reserve_mib)?;
         recipe.fits(inner.parts.model.context_in(&base.path))?;
@@ -133,7 +138,7 @@ impl Runs {
 
     /// The rows that `recipe` would train on, without starting anything. Call it off the runtime.
     pub fn preview(&self, recipe: &Recipe, limit: usize) -> Result<Preview, RunsError> {
-        admit(recipe)?;
+        admit(recipe, self.served())?;
         let parts = &self.0.parts;
         // A base that is not there is said by whoever needs it.
         if let Ok(base) = library::resolve(&parts.models, &recipe.base) {
@@ -238,10 +243,10 @@ impl Runs {
 }
 
 /// Checks a recipe that came over the wire: besides being right, it may name only what is the server's.
-fn admit(recipe: &Recipe) -> Result<(), RecipeError> {
+fn admit(recipe: &Recipe, served: &str) -> Result<(), RecipeError> {
     recipe.check()?;
     let mut faults = Vec::new();
-    if !library::is_name(&recipe.base) {
+    if recipe.base != served && !library::is_name(&recipe.base) {
         faults
             .push(format!("base: {:?}: name a model of the server, e.g. smollm2-135m-instruct", recipe.base));
     }

@@ -107,7 +107,14 @@ fn a_run_of_unhappy_messages_is_raised_also_while_it_waits() {
     waits(3, &[mood("negative"), mood("negative")]);
     waits(4, &[mood("negative"), mood("negative"), looked_up, mood("negative")]);
     waits(5, &[mood("negative"), mood("negative"), mood("neutral"), mood("negative")]);
-    assert_eq!(listed(&board, Tab::Waiting), [4, 3, 1, 2, 5]);
+    // Read after those of later messages, as after a restart.
+    let late = |label: &str| {
+        let outcome = serde_json::json!({ "of": 2, "label": label, "late": true });
+        Command::Tool { name: "sentiment".to_owned(), outcome }
+    };
+    waits(7, &[mood("negative"), mood("negative"), late("neutral"), late("negative")]);
+    assert_eq!(board.row(conv(7)).unwrap().mood.as_deref(), Some("negative"));
+    assert_eq!(listed(&board, Tab::Waiting), [4, 3, 7, 1, 2, 5]);
     // A page at a time, in the same order.
     let mut query = Query { tab: Some(Tab::Waiting), limit: 2, ..Query::default() };
     let mut paged = Vec::new();
@@ -119,7 +126,7 @@ fn a_run_of_unhappy_messages_is_raised_also_while_it_waits() {
             break;
         }
     }
-    assert_eq!(paged, [(4, 3), (3, 2), (1, 0), (2, 1), (5, 1)]);
+    assert_eq!(paged, [(4, 3), (3, 2), (7, 2), (1, 0), (2, 1), (5, 1)]);
     // Handed off for its mood, it stands first; an answer of a person ends the run.
     let script =
         [open(), asks("x"), mood("negative"), mood("negative"), mood("negative"), mood("negative"), person()];

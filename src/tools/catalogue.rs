@@ -28,6 +28,8 @@ pub struct Catalogue {
 /// A product to be read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
+    /// Not read again: an item of a batch keeps its `id` outside.
+    #[serde(default)]
     pub id: String,
     /// Its name and its description.
     pub text: String,

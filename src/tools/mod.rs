@@ -10,6 +10,7 @@ mod calibration;
 mod catalogue;
 mod extract;
 mod grammar;
+mod item;
 pub mod lookup;
 mod qa;
 mod sentiment;
@@ -32,6 +33,8 @@ pub use batch::{Batch, BatchError, Doer, Opened, Progress};
 pub use calibration::{Calibration, FILE as CALIBRATION};
 pub use catalogue::{Catalogue, CatalogueError, Enriched, Entry, Kept};
 pub use extract::{Attribute, ExtractItem, Extracted, answer};
+use item::brief;
+pub use item::{Item, item};
 pub use qa::{Pair, QaItem, QaPairs, Seen, Side, Turn};
 pub use sentiment::{LABELS, Label, Scores, Sentiment, SentimentItem};
 pub use settings::Settings;
@@ -93,25 +96,6 @@ impl ToolError {
             Self::Adapter(fault) => fault.code(),
             Self::Calibration(_) => "bad_calibration",
         }
-    }
-}
-
-/// What a tool is given.
-pub trait Item {
-    /// Refuses what [`Toolbox`] would refuse later, without asking the model.
-    ///
-    /// # Errors
-    /// [`ToolError::is_of_item`].
-    fn check(&self, tools: &Toolbox) -> Result<(), ToolError>;
-}
-
-/// The longest title or category, in characters.
-const BRIEF: usize = 200;
-
-fn brief(field: &'static str, text: Option<&str>) -> Result<(), ToolError> {
-    match text.map_or(0, |text| text.chars().count()) {
-        0..=BRIEF => Ok(()),
-        long => Err(ToolError::item(field, format!("is {long} characters long; the limit is {BRIEF}"))),
     }
 }
 

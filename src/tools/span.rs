@@ -84,16 +84,25 @@ impl Text {
     }
 
     /// The sentences of the text, without the spaces around them, in order.
+    ///
+    /// To Unicode (UAX 29) every line break ends one; here a sentence goes on in the next line where that begins with a small
+    /// letter, as in an e-mail or a PDF of short lines.
     pub fn sentences(&self) -> Vec<Span> {
         let mut start = 0;
-        let mut found = Vec::new();
+        let mut found: Vec<Span> = Vec::new();
+        let mut goes_on = false;
         for sentence in self.original.split_sentence_bounds() {
             let chars: Vec<char> = sentence.chars().collect();
+            let blank = |c: &&char| c.is_whitespace();
+            let first = chars.iter().take_while(blank).count();
             if chars.iter().any(|c| c.is_alphanumeric()) {
-                let first = chars.iter().take_while(|c| c.is_whitespace()).count();
-                let last = chars.len() - chars.iter().rev().take_while(|c| c.is_whitespace()).count();
-                found.push(Span { start: start + first, end: start + last });
+                let last = chars.len() - chars.iter().rev().take_while(blank).count();
+                match found.last_mut().filter(|_| goes_on && chars[first].is_lowercase()) {
+                    Some(before) => before.end = start + last,
+                    None => found.push(Span { start: start + first, end: start + last }),
+                }
             }
+            goes_on = is_broken_off(sentence);
             start += chars.len();
         }
         found
@@ -118,6 +127,14 @@ impl Text {
     pub fn whole(&self) -> Option<Span> {
         self.find(self.shown.trim())
     }
+}
+
+/// True for a line that ends without an end of what it says.
+fn is_broken_off(line: &str) -> bool {
+    let said = line.trim_end();
+    let breaks = line[said.len()..].matches('\n').count();
+    let last = said.chars().next_back();
+    breaks == 1 && last.is_some_and(|c| c.is_alphanumeric() || matches!(c, ',' | ')' | '"' | '”' | '’'))
 }
 
 /// Words before which a sentence may turn round.
@@ -197,6 +214,28 @@ mod tests {
         let text = text("  Great phone! 电池很好。 Too slow…\n\nBad.");
         let found: Vec<&str> = text.sentences().into_iter().map(|s| text.slice(s)).collect();
         assert_eq!(found, ["Great phone!", "电池很好。", "Too slow…", "Bad."]);
+    }
+
+    #[test]
+    fn a_sentence_goes_on_in_the_next_line_if_that_begins_small() {
+        let found = |source: &str| {
+            let text = text(source);
+            text.sentences().into_iter().map(|s| text.slice(s).to_owned()).collect::<Vec<_>>()
+        };
+        let wrapped = "Returned boots must be clean and come with\r\ntheir box, a label,\n  and a receipt. We pay.\nyes";
+        assert_eq!(
+            found(wrapped),
+            [
+                "Returned boots must be clean and come with\r\ntheir box, a label,\n  and a receipt.",
+                "We pay.",
+                "yes"
+            ]
+        );
+        // A heading, a list and a paragraph are not of what follows.
+        assert_eq!(
+            found("Returns\nWe pay.\n- red\n- blue\n\nfree"),
+            ["Returns", "We pay.", "- red", "- blue", "free"]
+        );
     }
 
     #[test]

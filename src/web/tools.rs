@@ -1,8 +1,11 @@
 //! The tools over HTTP, for the shop's own programs and its staff.
 
+use std::time::Duration;
+
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::auth::extract::Caller;
@@ -10,9 +13,14 @@ use super::auth::{Action, Resource};
 use super::error::{ApiError, ErrorBody};
 use super::shopper;
 use super::state::State;
+use crate::chat::DeskError;
 use crate::tools::{
-    ExtractItem, Extracted, Item, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox,
+    ExtractItem, Extracted, Item, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox, item,
 };
+
+/// How long a request may take, with its waits for shoppers, who come first; and when it is worth another try.
+const PATIENCE: Duration = Duration::from_secs(600);
+const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Several items at once; the answers come in the same order.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -36,6 +44,7 @@ pub(super) struct Answers<T> {
         (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
         (status = 401, body = ErrorBody),
         (status = 502, body = ErrorBody, description = "The model failed"),
+        (status = 503, body = ErrorBody, description = "`busy`: shoppers left no time for it in ten minutes; send fewer items"),
     ),
 )]
 pub(super) async fn extract(
@@ -55,6 +64,7 @@ pub(super) async fn extract(
         (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
         (status = 401, body = ErrorBody),
         (status = 502, body = ErrorBody, description = "The model failed"),
+        (status = 503, body = ErrorBody, description = "`busy`: shoppers left no time for it in ten minutes; send fewer items"),
     ),
 )]
 pub(super) async fn sentiment(
@@ -75,6 +85,7 @@ pub(super) async fn sentiment(
         (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
         (status = 401, body = ErrorBody),
         (status = 502, body = ErrorBody, description = "The model failed"),
+        (status = 503, body = ErrorBody, description = "`busy`: shoppers left no time for it in ten minutes; send fewer items"),
     ),
 )]
 pub(super) async fn qa(
@@ -97,20 +108,38 @@ async fn run<I: DeserializeOwned + Item, O: Serialize>(
     if state.is_draining() {
         return Err(ApiError::draining());
     }
-    let asked: Items<I> = shopper::parse(&shopper::body(body)?)?;
+    let asked = asked::<I>(state, body)?;
+    let work = async {
+        let mut items = Vec::with_capacity(asked.len());
+        for (n, item) in asked.into_iter().enumerate() {
+            items.push(tool(&state.tools, item).await.map_err(|fault| refuse(Some(n), &fault))?);
+        }
+        Ok(HttpResponse::Ok().json(Answers { items }))
+    };
+    match tokio::time::timeout(PATIENCE, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(DeskError::Busy { retry_after: RETRY_AFTER }.into()),
+    }
+}
+
+/// The items of a request, each one that can be answered: work done before a bad one would be thrown away.
+fn asked<I: DeserializeOwned + Item>(
+    state: &State,
+    body: Result<web::Bytes, actix_web::Error>,
+) -> Result<Vec<I>, ApiError> {
+    let asked: Items<Map<String, Value>> = shopper::parse(&shopper::body(body)?)?;
     let most = state.tools.settings().max_items;
     if asked.items.is_empty() || asked.items.len() > most {
         return Err(ApiError::bad_request("bad_item", format!("items: send 1 to {most} of them")));
     }
-    // Before any work is done: it would be thrown away with the answer.
-    for (n, item) in asked.items.iter().enumerate() {
+    let read = |(n, fields)| {
+        // The fault of a field may quote it.
+        let wrong = |_| format!("items[{n}]: a field is missing, unknown or of the wrong type");
+        let item: I = item(fields).map_err(|fault| ApiError::bad_request("bad_body", wrong(fault)))?;
         item.check(&state.tools).map_err(|fault| refuse(Some(n), &fault))?;
-    }
-    let mut items = Vec::with_capacity(asked.items.len());
-    for (n, item) in asked.items.into_iter().enumerate() {
-        items.push(tool(&state.tools, item).await.map_err(|fault| refuse(Some(n), &fault))?);
-    }
-    Ok(HttpResponse::Ok().json(Answers { items }))
+        Ok(item)
+    };
+    asked.items.into_iter().enumerate().map(read).collect()
 }
 
 /// `n` is the place of the item in the request, where there are several.

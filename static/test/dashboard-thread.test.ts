@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { attributesOf, callOf, pieces, shortcutOf, shortcutsOf, spansOf } from "../src/dashboard/state/findings";
+import { attributesOf, callOf, freeShortcut, pieces, shortcutOf, spansOf } from "../src/dashboard/state/findings";
 import { applyDelta, applyEvent, correctable, isWaiting, moodOf, newThread, prepend, type StaffEvent, type Thread, type Written } from "../src/dashboard/state/thread";
 
 const CONV = "0192f0a1-0000-7000-8000-000000000001";
@@ -130,7 +130,11 @@ it("spans that lie are left out, and a shortcut is made of any question", () => 
   expect(shortcutOf("Where is my parcel?")).toBe("where-is-my-parcel");
   expect(shortcutOf("Où est Ünter die längste Beschreibung aller Zeiten")).toBe("ou-est-unter-die-langste");
   expect(shortcutOf("退货政策是什么？")).toBe("answer");
-  expect(shortcutsOf("x".repeat(40))[1]).toBe(`${"x".repeat(30)}-2`);
+  expect(freeShortcut("x".repeat(40), new Set(["x".repeat(32)]))).toBe(`${"x".repeat(30)}-2`);
+  // A shop that writes Chinese saves more than nine.
+  const taken = new Set<string>();
+  for (let n = 0; n < 30; n += 1) taken.add(freeShortcut("退货政策是什么？", taken));
+  expect([taken.size, [...taken].at(-1)]).toEqual([30, "answer-30"]);
   // A pair of a whole conversation marks nothing in a message that is not its own.
   const pairs = [{ seq: 4, start: 0, end: 2 }, { seq: 9, start: 3, end: 5 }, { start: 5, end: 6 }];
   expect(spansOf({ ...finding, outcome: { of: 9, pairs } }, 6)).toEqual([[3, 5], [5, 6]]);

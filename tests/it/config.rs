@@ -22,8 +22,8 @@ fn page() -> String {
     let defaults = toml::Value::try_from(Config::default()).unwrap();
     let mut page = String::from(
         "# Configuration\n\nMade from the sources by `UPDATE=1 cargo test --no-default-features config`; do not edit.\n\n\
-         A TOML file given with `--config`. Each key can also be set in the environment: `web.listen` is\n\
-         `SHOPCLERK__WEB__LISTEN`. Flags win over the environment, the environment over the file.\n",
+         `shopclerk.toml` in the working directory, or the file given with `--config`. Each key can also be set in the environment:\n\
+         `web.listen` is `SHOPCLERK__WEB__LISTEN`. Flags win over the environment, the environment over the file.\n",
     );
     for (table, source) in TABLES {
         let title = if table.is_empty() { "Top level".to_owned() } else { format!("`[{table}]`") };
@@ -102,6 +102,22 @@ fn every_fault_names_its_key_and_its_fix() {
     assert!(fault_of("[web]\nlissten = \"x\"\n").contains("DIR/shopclerk.toml: web.lissten: unknown field"));
     assert!(fault_of("[web\n").contains("DIR/shopclerk.toml: TOML parse error at line 1, column 5"));
     assert!(fault_of("[shop]\nfolder = \"no/such\"\n").contains("shop.folder: there is no folder no/such"));
+}
+
+/// Where no file is named, that of the working directory counts; a named one stands in its place.
+#[test]
+fn the_file_of_the_working_directory_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    fs_err::write(dir.path().join("shopclerk.toml"), "[web]\ntoken_minutes = 0\n").unwrap();
+    fs_err::write(dir.path().join("other.toml"), "").unwrap();
+    let list = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_shopclerk"));
+        let output = command.current_dir(dir.path()).args(["adapter", "list"]).args(more).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (fine, said) = list(&[]);
+    assert!(!fine && said.contains("web.token_minutes: 0 would expire every token"), "{said}");
+    assert!(list(&["--config", "other.toml"]).0);
 }
 
 #[test]

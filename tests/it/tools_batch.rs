@@ -57,6 +57,31 @@ fn a_line_that_is_too_long_is_a_line_with_an_error() {
     assert_eq!(json_lines(&data.join("f.jsonl.partial")).len(), 1);
 }
 
+#[test]
+fn an_id_comes_back_and_a_file_of_another_form_is_a_fault() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    let lines = [
+        json!({"id": "r-1", "text": "Fine."}),
+        json!({"text": "Fine.", "id": 7, "stars": 5}),
+        json!({"text": "Fine."}),
+    ];
+    write(&data.join("in.jsonl"), &lines);
+    ran(data, &["sentiment", "--input", "in.jsonl", "--output", "out.jsonl"]);
+    let made = json_lines(&data.join("out.jsonl"));
+    let ids: Vec<Option<&Value>> = made.iter().map(|line| line.get("id")).collect();
+    assert_eq!(ids, [Some(&json!("r-1")), Some(&json!(7)), None]);
+    assert!(made[1]["error"]["message"].as_str().unwrap().contains("unknown field `stars`"), "{}", made[1]);
+    write(&data.join("other.jsonl"), &[json!({"review": "Fine."}), json!({"review": "Bad."})]);
+    let refused = tool(data, &["sentiment", "--input", "other.jsonl", "--output", "other.out"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(
+        said.contains("no line could be answered; the first fault: line 1: unknown field `review`"),
+        "{said}"
+    );
+}
+
 /// The scripted model asks what the title tells it to.
 fn source(title: &str, text: &str) -> Value {
     json!({"title": format!("[[raw]]Are returns free?[[end]]{title}"), "text": text})

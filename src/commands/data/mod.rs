@@ -44,7 +44,7 @@ enum What {
     },
     /// Make training data of what staff answered and corrected and shoppers liked, without personal data
     #[command(
-        after_help = "Example:\n  shopclerk data rows --recipe shop.toml --output rows.jsonl --report report.json"
+        after_help = "Example:\n  shopclerk data rows --recipe recipe.toml --output rows.jsonl --report report.json"
     )]
     Rows(rows::Args),
     /// Erase all that is kept of one shopper: conversations, profile, training rows. There is no way back

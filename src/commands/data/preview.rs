@@ -38,7 +38,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, config: &Config, json: bool) -> anyhow::Result<()> {
-    let (recipe, beside) = recipe(args)?;
+    let (recipe, beside) = recipe(args, config.model.to_train())?;
     let scratch = tempfile::tempdir()?;
     if args.what.is_dir() {
         // A run's own rows are the ones that count; what is made of them here is thrown away.
@@ -82,7 +82,7 @@ pub(super) fn run(args: &Args, config: &Config, json: bool) -> anyhow::Result<()
 }
 
 /// The recipe, and the folder its files are relative to. A file of rows makes a recipe of its own.
-fn recipe(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
+fn recipe(args: &Args, served: &str) -> anyhow::Result<(Recipe, PathBuf)> {
     let what = &args.what;
     let file = if what.is_dir() { what.join("recipe.toml") } else { what.clone() };
     if !file.is_file() {
@@ -90,9 +90,10 @@ fn recipe(args: &Args) -> anyhow::Result<(Recipe, PathBuf)> {
     }
     let beside = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
     let mut recipe = if is_recipe(&file) {
-        Recipe::from_toml(&fs_err::read_to_string(&file)?).with_context(|| file.display().to_string())?
+        Recipe::from_toml_for(&fs_err::read_to_string(&file)?, served)
+            .with_context(|| file.display().to_string())?
     } else {
-        let mut recipe = Recipe::default();
+        let mut recipe = Recipe { base: served.to_owned(), ..Recipe::default() };
         recipe.data.files = vec![PathBuf::from(file.file_name().unwrap_or_default())];
         recipe.objective = objective(&file)?;
         recipe

@@ -32,7 +32,8 @@ pub(super) struct Args {
 
 pub(super) async fn run(args: Args, config: &Config, json: bool) -> anyhow::Result<()> {
     let text = fs_err::read_to_string(&args.recipe)?;
-    let recipe = Recipe::from_toml(&text).with_context(|| args.recipe.display().to_string())?;
+    let recipe = Recipe::from_toml_for(&text, config.model.to_train())
+        .with_context(|| args.recipe.display().to_string())?;
     let Some(from) = &recipe.data.store else {
         bail!(
             "{}: data.store is missing, so the recipe wants no conversations; add a table [data.store]",

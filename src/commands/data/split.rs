@@ -53,8 +53,8 @@ impl Of {
     /// The rows; the model that the recipe names has to be there, for its tokenizer.
     pub(in crate::commands) fn rows(&self, config: &Config) -> anyhow::Result<Held> {
         let file = self.recipe.as_deref().context("--recipe: name a recipe")?;
-        let recipe =
-            Recipe::from_toml(&fs_err::read_to_string(file)?).with_context(|| file.display().to_string())?;
+        let recipe = Recipe::from_toml_for(&fs_err::read_to_string(file)?, config.model.to_train())
+            .with_context(|| file.display().to_string())?;
         let base = library::resolve(&config.models_dir(), &recipe.base).context("recipe.toml: base")?;
         let source = part::Source {
             beside: file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")),

@@ -12,7 +12,7 @@ use fs_err::File;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{each, toolbox};
+use super::{doer, each, toolbox};
 use crate::config::Config;
 use crate::tools::{Batch, Catalogue, Enriched, Entry, ExtractItem, Extracted, Opened, Tool};
 
@@ -77,7 +77,7 @@ pub(super) async fn run(shop: &Path, args: &Enrich, config: &Config) -> anyhow::
         args.min_confidence,
         if args.dry_run { " --dry-run" } else { "" }
     );
-    let doer = tools.doer(Tool::Extract, &options).await?;
+    let doer = doer(&tools, Tool::Extract, &options, config).await?;
     if let Opened::Begun(batch) = Batch::open(&items.file, &report, doer)? {
         if batch.progress().lines == 0 {
             remove(&items.ready)?;

@@ -11,19 +11,24 @@ use clap::ValueEnum;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
+use super::adapter::base;
 use super::serve::{load_model, open_adapters};
 use crate::config::Config;
+use crate::model::settings::Quantise;
 use crate::prompt::ToolPrompts;
-use crate::tools::{self, Batch, ExtractItem, Opened, SentimentItem, Tool, ToolError, Toolbox, Workers};
+use crate::tools::{
+    self, Batch, Doer, ExtractItem, Opened, SentimentItem, Tool, ToolError, Toolbox, Workers,
+};
 
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  shopclerk tool sentiment --input reviews.jsonl --output sentiment.jsonl\n  \
                   shopclerk tool qa --input policies.jsonl --as faq --output faq\n  \
                   shopclerk tool extract --shop my-shop --dry-run\n\n\
-                  Each input line is one item, e.g. {\"text\": \"It broke.\"}. Each output line has the number of its input line and the\n\
-                  answer, or an `error`; empty lines are counted and passed over. A run that was killed goes on where it was. docs/tools.md has all forms."
+                  Each input line is one item, e.g. {\"text\": \"It broke.\"}. Each output line has the number of its input line, its `id` if it\n\
+                  has one, and the answer, or an `error`; empty lines are counted and passed over. A run that was killed goes on where it was. docs/tools.md has all forms."
 )]
 pub(super) struct Args {
     tool: Name,
@@ -80,6 +85,9 @@ enum Form {
 #[derive(Serialize)]
 struct Answer<T> {
     line: usize,
+    /// The item's own, as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<Value>,
     #[serde(flatten)]
     outcome: Outcome<T>,
 }
@@ -117,25 +125,23 @@ pub(super) async fn run(args: Args, mut config: Config) -> anyhow::Result<()> {
     let output = args.output.as_deref().context("--output: name a file")?;
     // Before the model is loaded: a wrong path should not take seconds to be said.
     Batch::check(input, output)?;
-    let precision = match args.tool {
-        Name::Sentiment if reading::keep_whole(&mut config) => "float32",
-        _ => "",
-    };
+    if args.tool == Name::Sentiment {
+        reading::keep_whole(&mut config);
+    }
     let toolbox = toolbox(&config).await?;
     if args.tool == Name::Qa {
         return pairs::run((input, output), args.form, &toolbox, &config).await;
     }
-    let doer = toolbox.doer(args.tool.tool(), precision).await?;
+    let doer = doer(&toolbox, args.tool.tool(), "", &config).await?;
     let Opened::Begun(batch) = Batch::open(input, output, doer)? else { return was_finished(output) };
-    let done = match args.tool {
+    let worked = match args.tool {
         Name::Extract => each(batch, async |item: ExtractItem| toolbox.extract(&item).await).await,
         Name::Sentiment | Name::Qa => {
             each(batch, async |item: SentimentItem| toolbox.sentiment(&item).await).await
         }
     };
-    let (batch, failed) = done.with_context(|| output.display().to_string())?;
-    tell(batch.finish()?.lines, failed, output);
-    Ok(())
+    let (batch, done) = worked.with_context(|| output.display().to_string())?;
+    done.tell(batch.finish()?.lines, output)
 }
 
 fn was_finished(output: &Path) -> anyhow::Result<()> {
@@ -143,8 +149,16 @@ fn was_finished(output: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tell(lines: usize, failed: usize, output: &Path) {
-    eprintln!("{lines} lines, {failed} with an error, in {}", output.display());
+/// Who makes a file, down to the weights and how they are kept: the name of a model may come to mean another.
+async fn doer(toolbox: &Toolbox, tool: Tool, options: &str, config: &Config) -> anyhow::Result<Doer> {
+    let mut doer = toolbox.doer(tool, options).await?;
+    if let Some(base) = base(config)? {
+        doer.model.push_str(&format!(" of weights {:.12}", base.fingerprint()));
+    }
+    if config.model.quantise != Quantise::Auto {
+        doer.model.push_str(&format!(" with quantise {}", json!(config.model.quantise)));
+    }
+    Ok(doer)
 }
 
 /// The tools over the configured model, with nobody else to wait for.
@@ -159,41 +173,79 @@ pub(super) async fn toolbox(config: &Config) -> anyhow::Result<Toolbox> {
     }))
 }
 
-/// An object with the fields of an item; a list of their values would parse too, and hide what each is.
-fn item<I: DeserializeOwned>(line: &str) -> Result<I, String> {
-    if !line.trim_start().starts_with('{') {
-        return Err("a line is one JSON object".to_owned());
+/// The item of a line and its `id`, which belongs to whoever asks.
+fn item<I: DeserializeOwned>(line: &str) -> Result<(Option<Value>, I), (Option<Value>, String)> {
+    let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else {
+        let fault = serde_json::from_str::<Value>(line).err().map(|fault| format!(": {fault}"));
+        return Err((None, format!("a line is one JSON object{}", fault.unwrap_or_default())));
+    };
+    let id = fields.remove("id");
+    match tools::item(fields) {
+        Ok(item) => Ok((id, item)),
+        Err(fault) => Err((id, fault.to_string())),
     }
-    serde_json::from_str(line).map_err(|fault| fault.to_string())
 }
 
-/// Answers every line that is left; how many were answered with an error.
+/// What came of the lines that were left.
+#[derive(Default)]
+struct Done {
+    lines: usize,
+    failed: usize,
+    /// The first fault, in words.
+    fault: Option<String>,
+}
+
+impl Done {
+    /// # Errors
+    /// Not one line was answered: the file is of another form.
+    fn tell(self, lines: usize, output: &Path) -> anyhow::Result<()> {
+        eprintln!("{lines} lines, {} with an error, in {}", self.failed, output.display());
+        match self.fault {
+            Some(fault) if self.failed == self.lines => {
+                bail!("no line could be answered; the first fault: {fault}")
+            }
+            Some(fault) => eprintln!("the first fault: {fault}"),
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+/// Answers every line that is left.
 async fn each<I: DeserializeOwned, O: Serialize>(
     mut batch: Batch,
     tool: impl AsyncFn(I) -> Result<O, ToolError>,
-) -> anyhow::Result<(Batch, usize)> {
+) -> anyhow::Result<(Batch, Done)> {
     let bar = bar(batch.progress().of);
-    let mut failed = 0;
+    let mut done = Done::default();
     while let Some((line, text)) = batch.next_line()? {
-        let item = text.and_then(|text| item(&text));
-        let outcome = match item {
-            Err(message) => Outcome::Failed { error: Failure { code: "bad_line", message } },
-            Ok(item) => match tool(item).await {
-                Ok(done) => Outcome::Done(done),
+        let item = text.map_err(|fault| (None, fault)).and_then(|text| item(&text));
+        let (id, outcome) = match item {
+            Err((id, message)) => (id, Err(Failure { code: "bad_line", message })),
+            Ok((id, item)) => match tool(item).await {
+                Ok(done) => (id, Ok(done)),
                 Err(fault) if fault.is_of_item() => {
-                    Outcome::Failed { error: Failure { code: fault.code(), message: fault.to_string() } }
+                    (id, Err(Failure { code: fault.code(), message: fault.to_string() }))
                 }
                 // The next line would fail in the same way; what is done is kept.
                 Err(fault) => return Err(fault.into()),
             },
         };
-        failed += usize::from(matches!(outcome, Outcome::Failed { .. }));
-        batch.write(&Answer { line, outcome })?;
+        done.lines += 1;
+        let outcome = match outcome {
+            Ok(answer) => Outcome::Done(answer),
+            Err(error) => {
+                done.failed += 1;
+                done.fault.get_or_insert_with(|| format!("line {line}: {}", error.message));
+                Outcome::Failed { error }
+            }
+        };
+        batch.write(&Answer { line, id, outcome })?;
         bar.set_position(batch.progress().bytes);
         bar.set_message(format!("{line} lines"));
     }
     bar.finish_and_clear();
-    Ok((batch, failed))
+    Ok((batch, done))
 }
 
 fn bar(bytes: u64) -> ProgressBar {

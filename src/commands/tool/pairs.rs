@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::enrich::whole;
-use super::{Form, each, tell, was_finished};
+use super::{Form, doer, each, was_finished};
 use crate::config::Config;
 use crate::domain::{Cmid, ConvId, Event, EventKind, Speaker};
 use crate::prompt::{Budget, Playbook};
@@ -42,7 +42,7 @@ pub(super) async fn run(
         Some(Form::Faq) => "--as faq",
         Some(Form::Rows) => "--as rows",
     };
-    let doer = toolbox.doer(Tool::Qa, options).await?;
+    let doer = doer(toolbox, Tool::Qa, options, config).await?;
     // Before the work is done: a shop that cannot be read would waste it.
     let playbook = match form {
         Some(Form::Rows) => Some(Playbook::load(&config.shop, &|text| text.to_owned())?),
@@ -51,7 +51,7 @@ pub(super) async fn run(
     let Opened::Begun(batch) = Batch::open(input, output, doer.clone())? else { return was_finished(output) };
     let seen = Mutex::new(remembered(&batch)?);
     let work = async |item: QaItem| toolbox.qa_among(&item, &mut *seen.lock().await).await;
-    let (batch, failed) = each(batch, work).await.with_context(|| output.display().to_string())?;
+    let (batch, told) = each(batch, work).await.with_context(|| output.display().to_string())?;
     let done = match form {
         None => batch.finish()?,
         Some(Form::Faq) => batch.finish_as(|answers| faq(answers, output))?,
@@ -61,8 +61,7 @@ pub(super) async fn run(
             batch.finish_as(|answers| maker.rows(answers, output))?
         }
     };
-    tell(done.lines, failed, output);
-    Ok(())
+    told.tell(done.lines, output)
 }
 
 /// What was made before a kill is not made again after it.

@@ -18,6 +18,18 @@ impl Recipe {
         Ok(recipe)
     }
 
+    /// As [`Recipe::from_toml`]; a recipe that names no `base` is for the model `served`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn from_toml_for(text: &str, served: &str) -> Result<Self, RecipeError> {
+        let mut recipe = Self::from_toml(text)?;
+        if !toml::from_str::<toml::Table>(text).is_ok_and(|fields| fields.contains_key("base")) {
+            served.clone_into(&mut recipe.base);
+        }
+        Ok(recipe)
+    }
+
     /// The whole recipe, defaults written out.
     pub fn to_toml(&self) -> String {
         toml::to_string_pretty(self).expect("a recipe is plain data. This is a bug.")
@@ -163,6 +175,20 @@ mod tests {
 
     fn fault_of(text: &str) -> String {
         Recipe::from_toml(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn a_recipe_without_a_base_is_for_the_model_that_serves() {
+        let base = |text: &str| Recipe::from_toml_for(text, "big-model").expect("a recipe").base;
+        assert_eq!(base("name = \"shop\""), "big-model");
+        assert_eq!(base("base = \"other\""), "other");
+        assert_eq!(
+            base("base = \"smollm2-135m-instruct\""),
+            "smollm2-135m-instruct",
+            "named, though it is the default"
+        );
+        assert_eq!(base("[lora]\nbase = \"q8_0\""), "big-model");
+        assert!(Recipe::from_toml_for("base = \"\"", "big-model").is_err());
     }
 
     #[test]

@@ -197,7 +197,7 @@ fn control_tokens(tokenizer: &Tokenizer, tool_use: &ToolUse) -> Vec<String> {
     tokens
 }
 
-/// Under half a billion parameters, by the size of the weights (float32 or 16 bits).
+/// Weights under 1 GB: half a billion parameters in 16 bits, a quarter of a billion in float32.
 fn is_small(folder: &Path) -> bool {
     let Ok(entries) = fs_err::read_dir(folder) else { return false };
     let weights =

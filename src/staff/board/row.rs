@@ -222,8 +222,10 @@ impl Card {
             }
             EventKind::Rating { value, .. } => row.rating = Some(*value),
             EventKind::Tags { tags, .. } => row.tags = tags.as_slice().to_vec(),
-            // What a colleague asks of an older message says nothing of the mood now.
-            EventKind::Tool { name, outcome } if name == "sentiment" && outcome.get("by").is_none() => {
+            // What a colleague asks of an older message says nothing of the mood now, nor does what was read late.
+            EventKind::Tool { name, outcome }
+                if name == "sentiment" && ["by", "late"].iter().all(|key| outcome.get(key).is_none()) =>
+            {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str);
                 row.mood =
                     label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);

@@ -5,7 +5,7 @@
 
 mod origin;
 
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Take, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,10 @@ pub enum BatchError {
     Exists(PathBuf),
     #[error("{}: was begun {why}; delete it to start afresh", .partial.display())]
     Other { partial: PathBuf, why: String },
+    #[error("{}: is no file but a pipe, a folder or a device, and the input is read more than once; write it to a file first", .0.display())]
+    NoFile(PathBuf),
+    #[error("{}: became shorter while it was read; delete {} and start afresh", .input.display(), .partial.display())]
+    Changed { input: PathBuf, partial: PathBuf },
     #[error("{}: is being made by another process; wait for it, stop it, or name another --output", .0.display())]
     Busy(PathBuf),
 }
@@ -47,7 +51,8 @@ pub struct Progress {
 
 /// A batch in the making.
 pub struct Batch {
-    input: BufReader<File>,
+    /// As long as it was when it was opened: what somebody adds meanwhile is not of this batch.
+    input: BufReader<Take<File>>,
     /// How many lines of it were read, empty ones too.
     line: usize,
     /// Locked as long as it is open.
@@ -71,8 +76,12 @@ impl Batch {
     /// Whether [`Batch::open`] would find its files, without reading them.
     ///
     /// # Errors
-    /// An input that is not there, an output that is and was not just finished.
+    /// An input that is not there or no file, an output that is and was not just finished.
     pub fn check(input: &Path, output: &Path) -> Result<(), BatchError> {
+        // Opening a pipe may wait for ever, or take away what somebody writes into it.
+        if !fs_err::metadata(input)?.is_file() {
+            return Err(BatchError::NoFile(input.to_owned()));
+        }
         File::open(input)?;
         match output.exists() && !beside(output, LABEL).exists() {
             true => Err(BatchError::Exists(output.to_owned())),
@@ -95,7 +104,7 @@ impl Batch {
         expect(&file, output, &origin)?;
         let done = keep_whole_lines(&mut file)?;
         let mut batch = Self {
-            input: BufReader::new(File::open(input)?),
+            input: BufReader::new(File::open(input)?.take(origin.input_bytes)),
             line: 0,
             output: file,
             finished: output.to_owned(),
@@ -174,8 +183,21 @@ impl Batch {
         Ok(())
     }
 
+    fn is_whole(&self) -> Result<(), BatchError> {
+        if self.progress.bytes == self.progress.of {
+            return Ok(());
+        }
+        let (input, partial) =
+            (self.input.get_ref().get_ref().path().to_owned(), beside(&self.finished, PARTIAL));
+        Err(BatchError::Changed { input, partial })
+    }
+
     /// Gives the output its name.
+    ///
+    /// # Errors
+    /// An input that was cut meanwhile.
     pub fn finish(self) -> Result<Progress, BatchError> {
+        self.is_whole()?;
         self.output.sync_all()?;
         fs_err::rename(beside(&self.finished, PARTIAL), &self.finished)?;
         tidy(&self.finished)?;
@@ -188,6 +210,7 @@ impl Batch {
         self,
         make: impl FnOnce(&Path) -> Result<(), E>,
     ) -> Result<Progress, E> {
+        self.is_whole()?;
         self.output.sync_all().map_err(BatchError::from)?;
         make(&beside(&self.finished, PARTIAL))?;
         tidy(&self.finished)?;

@@ -19,8 +19,9 @@ pub struct Doer {
     pub prompts: String,
 }
 
-/// How answers are written: those of another form are not gone on with. 2: lines are counted as they stand in the input.
-const FORM: u32 = 2;
+/// How answers are written: those of another form are not gone on with. 2: lines are counted as they stand in the input. 3: an
+/// item's `id` comes back.
+const FORM: u32 = 3;
 
 /// What a partial file belongs to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -196,3 +196,30 @@ fn bad_lines_are_counted_not_fatal() {
         [Err("longer than 1048576 bytes".to_owned()), Err("not UTF-8".to_owned()), Ok("last".to_owned())]
     );
 }
+
+#[test]
+fn what_is_no_file_is_refused_and_what_is_added_or_cut_meanwhile_is_noticed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (input, output) = (dir.path().join("in.jsonl"), dir.path().join("out.jsonl"));
+    for none in [dir.path(), Path::new("/dev/null")] {
+        let fault = Batch::check(none, &output).expect_err("refused");
+        assert!(fault.to_string().contains("write it to a file first"), "{fault}");
+    }
+    fs_err::write(&input, "{}\n{}\n").expect("writes");
+    let mut batch = begun(&input, &output, doer(None));
+    let mut more = OpenOptions::new().append(true).open(&input).expect("opens");
+    more.write_all(b"{}\n").expect("writes");
+    while let Some((line, _)) = batch.next_line().expect("reads") {
+        batch.write(&Answer { line }).expect("writes");
+    }
+    assert_eq!(batch.finish().expect("finishes").lines, 2, "as it was when it was begun");
+    fs_err::remove_file(&output).expect("removes");
+    let mut batch = begun(&input, &output, doer(None));
+    fs_err::write(&input, "{}\n").expect("writes");
+    while let Some((line, _)) = batch.next_line().expect("reads") {
+        batch.write(&Answer { line }).expect("writes");
+    }
+    let fault = batch.finish().expect_err("it is another file");
+    assert!(fault.to_string().contains("in.jsonl: became shorter while it was read; delete "), "{fault}");
+    assert!(!output.exists());
+}

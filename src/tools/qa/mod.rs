@@ -6,6 +6,8 @@
 mod seen;
 mod words;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use unicode_segmentation::UnicodeSegmentation;
 use utoipa::ToSchema;
@@ -85,20 +87,32 @@ const QUESTION: usize = 160;
 const TOKENS: usize = 48;
 /// Messages of a chat, at most.
 const TURNS: usize = 500;
+/// Sentences of a source that may answer, and questions that a shopper may have asked before one: the first of those, the newest of
+/// these. Each is compared with each, and what a shopper floods a chat with must not cost minutes.
+const CANDIDATES: usize = 1000;
+const ASKED: usize = 20;
 /// Answers that are tried for each pair that is wanted, and some more.
 const TRIES: usize = 5;
 const MORE_TRIES: usize = 10;
 
-/// A sentence that may answer, where it stands, and what a shopper had asked before it.
+/// A sentence that may answer, where it stands, its words, and what a shopper had asked before it.
 struct Candidate<'a> {
     span: Span,
     text: &'a Text,
     turn: Option<usize>,
     asked: Vec<&'a str>,
+    words: HashSet<String>,
+    wording: Vec<String>,
 }
 
-impl Candidate<'_> {
-    fn answer(&self) -> &str {
+impl<'a> Candidate<'a> {
+    fn new(text: &'a Text, span: Span, turn: Option<usize>, asked: &[&'a str]) -> Self {
+        let said = text.slice(span);
+        let wording = said.unicode_words().map(str::to_lowercase).collect();
+        Self { span, text, turn, asked: asked.to_vec(), words: words(said), wording }
+    }
+
+    fn answer(&self) -> &'a str {
         self.text.slice(self.span)
     }
 }
@@ -133,6 +147,8 @@ impl Toolbox {
             if pairs.len() == item.count {
                 break;
             }
+            // Comparing waits for nothing: others have their turn, and a limit of time its effect, between two answers.
+            tokio::task::yield_now().await;
             let answer = candidate.answer();
             let own = candidate.asked.iter().find(|question| leads_back(question, candidate, &candidates));
             let question = match own {
@@ -192,7 +208,7 @@ impl Toolbox {
 }
 
 fn of_text(text: &Text) -> Vec<Candidate<'_>> {
-    answers(text).into_iter().map(|span| Candidate { span, text, turn: None, asked: Vec::new() }).collect()
+    answers(text).map(|span| Candidate::new(text, span, None, &[])).take(CANDIDATES).collect()
 }
 
 /// What the shop said, each sentence with the questions of the shopper's last messages before it.
@@ -205,16 +221,13 @@ fn of_chat<'a>(turns: &[Turn], texts: &'a [Text]) -> Vec<Candidate<'a>> {
                     asked.clear();
                 }
                 asked.extend(questions(text));
+                asked.drain(..asked.len().saturating_sub(ASKED));
             }
             Side::Staff => {
                 answered = true;
-                let found = answers(text).into_iter();
-                candidates.extend(found.map(|span| Candidate {
-                    span,
-                    text,
-                    turn: Some(n),
-                    asked: asked.clone(),
-                }));
+                let room = CANDIDATES - candidates.len();
+                candidates
+                    .extend(answers(text).map(|span| Candidate::new(text, span, Some(n), &asked)).take(room));
             }
         }
     }
@@ -234,15 +247,12 @@ fn asks(text: &str) -> bool {
 }
 
 /// The sentences that say enough to be an answer.
-fn answers(text: &Text) -> Vec<Span> {
-    text.sentences()
-        .into_iter()
-        .filter(|span| {
-            let sentence = text.slice(*span);
-            let enough = sentence.unicode_words().count() >= WORDS;
-            enough && sentence.chars().count() <= CHARS && !asks(sentence.trim_end())
-        })
-        .collect()
+fn answers(text: &Text) -> impl Iterator<Item = Span> + '_ {
+    text.sentences().into_iter().filter(|span| {
+        let sentence = text.slice(*span);
+        let enough = sentence.unicode_words().count() >= WORDS;
+        enough && sentence.chars().count() <= CHARS && !asks(sentence.trim_end())
+    })
 }
 
 /// True if the question is one, and shares more words with its own answer than with any other: whoever looks it up finds
@@ -252,17 +262,11 @@ fn leads_back(question: &str, own: &Candidate<'_>, all: &[Candidate<'_>]) -> boo
         return false;
     }
     let asked = words(question);
-    let shared = |one: &Candidate<'_>| words(one.answer()).intersection(&asked).count();
+    let shared = |one: &Candidate<'_>| one.words.intersection(&asked).count();
     let mine = shared(own);
     // A source may say the same thing twice: either place answers.
-    let wording = wording(own.answer());
-    let other = |one: &&Candidate<'_>| wording != self::wording(one.answer());
-    mine > 0 && all.iter().filter(other).all(|one| shared(one) < mine)
-}
-
-/// The words of a sentence in their order, small.
-fn wording(text: &str) -> Vec<String> {
-    text.unicode_words().map(str::to_lowercase).collect()
+    let mut others = all.iter().filter(|one| one.wording != own.wording);
+    mine > 0 && others.all(|one| shared(one) < mine)
 }
 
 #[cfg(test)]

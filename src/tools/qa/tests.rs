@@ -73,6 +73,23 @@ fn of_a_chat_the_shop_answers_and_the_shopper_has_asked() {
     assert!(!leads_back("Can I return worn boots?", &all[1], &all), "that is not what was answered here");
 }
 
+#[test]
+fn a_flood_of_questions_or_sentences_is_bounded() {
+    let asked: String = (0..500).map(|n| format!("Where is {n}? ")).collect();
+    let said: String = (0..700).map(|n| format!("Parcel number {n} is here. ")).collect();
+    let turns = [
+        turn(Side::Shopper, &asked),
+        turn(Side::Shopper, "Where is my parcel?"),
+        turn(Side::Staff, &said),
+        turn(Side::Staff, &said),
+    ];
+    let texts: Vec<Text> = turns.iter().map(|turn| Text::new(&turn.text, &[])).collect();
+    let all = of_chat(&turns, &texts);
+    assert_eq!(all.len(), CANDIDATES);
+    assert_eq!((all[0].asked.len(), all[0].asked.last()), (ASKED, Some(&"Where is my parcel?")));
+    assert_eq!(of_text(&Text::new(&said.repeat(2), &[])).len(), CANDIDATES);
+}
+
 proptest! {
     /// What is an answer is exactly a piece of its source, counted in characters, in any script.
     #[test]

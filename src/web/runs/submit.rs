@@ -43,10 +43,14 @@ enum RecipeInput {
 }
 
 impl RecipeInput {
-    fn read(self) -> Result<Recipe, RunsError> {
+    /// One that names no base is for the model `served`.
+    fn read(self, served: &str) -> Result<Recipe, RunsError> {
         match self {
-            Self::Toml(text) => Ok(Recipe::from_toml(&text)?),
-            Self::Fields(fields) => {
+            Self::Toml(text) => Ok(Recipe::from_toml_for(&text, served)?),
+            Self::Fields(mut fields) => {
+                if let Some(fields) = fields.as_object_mut() {
+                    fields.entry("base").or_insert_with(|| served.into());
+                }
                 let recipe: Recipe =
                     serde_json::from_value(fields).map_err(|fault| RecipeError(vec![fault.to_string()]))?;
                 recipe.check()?;
@@ -87,7 +91,7 @@ pub(super) async fn submit(
     let (asker, runs) = admit(&request, &state)?;
     let by = asker.name().0;
     let asked: SubmitRequest = shopper::parse(&shopper::body(body)?)?;
-    let recipe = asked.recipe.read()?;
+    let recipe = asked.recipe.read(runs.served())?;
     let run = aside(move || runs.submit(&recipe, &by)).await?;
     note(&state, asker.did("run_started").on(&run.id).detail(&run.name)).await?;
     Ok(HttpResponse::Created().json(WireRun::from(run)))
@@ -110,7 +114,7 @@ pub(super) async fn preview(
 ) -> Result<HttpResponse, ApiError> {
     let (_, runs) = admit(&request, &state)?;
     let asked: PreviewRequest = shopper::parse(&shopper::body(body)?)?;
-    let recipe = asked.recipe.read()?;
+    let recipe = asked.recipe.read(runs.served())?;
     let limit = asked.rows.unwrap_or(ROWS).min(MOST_ROWS);
     let preview = aside(move || runs.preview(&recipe, limit)).await?;
     let reply = PreviewReply { rows: preview.rows, count: preview.count, report: preview.report };

@@ -92,8 +92,12 @@ export function shortcutOf(question: string): string {
   return slug || "answer";
 }
 
-/** The same and, if somebody has it already, with a number: each is short enough. */
-export const shortcutsOf = (question: string): string[] => {
+/** The same and, if somebody has it already, with a number: the first that is not taken, short enough. */
+export function freeShortcut(question: string, taken: ReadonlySet<string>): string {
   const slug = shortcutOf(question);
-  return [slug, ...[2, 3, 4, 5, 6, 7, 8, 9].map((n) => `${slug.slice(0, 30)}-${n}`)];
-};
+  for (let n = 1; ; n += 1) {
+    const end = n === 1 ? "" : `-${n}`;
+    const shortcut = slug.slice(0, 32 - end.length) + end;
+    if (!taken.has(shortcut)) return shortcut;
+  }
+}

@@ -1,11 +1,11 @@
 // Tools on one message: the menu that calls them, and what they found beside it.
 
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { Fault, post } from "../../api";
 import { known, percent, t } from "../../i18n";
-import { complain, desk, nameOf, readCanned, wordsOf } from "../../state/app";
-import { attributesOf, type Finding, type Pair, pairsOf, pieces, shortcutOf, shortcutsOf, type Span, spansOf } from "../../state/findings";
+import { canned, complain, desk, nameOf, readCanned, wordsOf } from "../../state/app";
+import { attributesOf, type Finding, freeShortcut, type Pair, pairsOf, pieces, type Span, spansOf } from "../../state/findings";
 import { offered } from "../../state/offers";
 import { moodOf } from "../../state/thread";
 import { Icon } from "../../ui/icon";
@@ -126,13 +126,19 @@ function PairItem({ pair }: { pair: Pair }): JSX.Element {
   );
 }
 
-/** Every pair becomes a canned reply under a shortcut of its own. */
+/** Every pair becomes a canned reply under a shortcut of its own; after a fault it goes on with the first that is not saved. */
 function SaveAll({ pairs }: { pairs: Pair[] }): JSX.Element {
   const [state, setState] = useState<"new" | "saving" | "saved">("new");
+  const done = useRef(0);
   const save = async (): Promise<void> => {
     setState("saving");
     try {
-      for (const pair of pairs) await saveUnder(shortcutsOf(pair.question), pair);
+      await readCanned();
+      const taken = new Set(canned.value.map((one) => one.shortcut));
+      for (const pair of pairs.slice(done.current)) {
+        await saveNew(pair, taken);
+        done.current += 1;
+      }
       toast(t("ui.saved"));
       setState("saved");
     } catch (problem) {
@@ -144,20 +150,25 @@ function SaveAll({ pairs }: { pairs: Pair[] }): JSX.Element {
   return <p class="save-all"><Button disabled={state !== "new"} onClick={() => void save()}>{t("tools.save_all", { n: pairs.length })}</Button></p>;
 }
 
-/** Saves a pair under the first of the shortcuts that nobody has. */
-async function saveUnder(shortcuts: string[], { question, answer }: Pair): Promise<void> {
-  for (const [n, shortcut] of shortcuts.entries()) {
+/** So many shortcuts may be taken by others in between. */
+const TRIES = 5;
+
+/** Saves a pair under a shortcut that nobody has, and notes it among the `taken`. */
+async function saveNew({ question, answer }: Pair, taken: Set<string>): Promise<void> {
+  for (let n = 1; ; n += 1) {
+    const shortcut = freeShortcut(question, taken);
+    taken.add(shortcut);
     try {
       await post("/v1/staff/canned", { shortcut, title: [...question].slice(0, 100).join(""), text: answer });
       return;
     } catch (problem) {
-      if (!(problem instanceof Fault) || problem.status !== 409 || n === shortcuts.length - 1) throw problem;
+      if (!(problem instanceof Fault) || problem.status !== 409 || n === TRIES) throw problem;
     }
   }
 }
 
 function SavePair({ pair, onDone }: { pair: Pair; onDone: () => void }): JSX.Element {
-  const [shortcut, setShortcut] = useState(() => shortcutOf(pair.question));
+  const [shortcut, setShortcut] = useState(() => freeShortcut(pair.question, new Set(canned.value.map((one) => one.shortcut))));
   const [title, setTitle] = useState([...pair.question].slice(0, 100).join(""));
   const [text, setText] = useState(pair.answer);
   const [fault, setFault] = useState("");
