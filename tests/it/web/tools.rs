@@ -143,6 +143,9 @@ async fn refusals() {
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"turns": [{"by": "boss", "text": "y"}]}]})),
         (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"text": "x", "title": "é".repeat(201)}]})),
         (Some(API_KEY), "/v1/tools/extract", json!({"items": [{"text": "x", "category": "c".repeat(201)}]})),
+        // A list of an object's values, at either depth.
+        (Some(API_KEY), "/v1/tools/sentiment", json!({"items": [["It broke.", true, false]]})),
+        (Some(API_KEY), "/v1/tools/qa", json!({"items": [{"turns": [["staff", "y"]]}]})),
     ];
     let mut said = Vec::new();
     for (key, path, body) in cases {
