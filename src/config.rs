@@ -8,6 +8,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use serde::{Deserialize, Serialize};
 
 use crate::model::adapters::Registry;
+use crate::model::library;
 use crate::runs::rows;
 use crate::telemetry::LogStyle;
 use crate::{chat, hooks, model, prompt, runs, store, tools, web};
@@ -107,8 +108,22 @@ impl Config {
             config.model.name.clone_from(model);
         }
         config.file = file;
+        config.name_whole_folder();
         config.check()?;
         Ok(config)
+    }
+
+    /// A model in a folder outside the library is written down with its whole path: a run may go on from another working directory.
+    fn name_whole_folder(&mut self) {
+        let name = &self.model.name;
+        let known = library::is_name(name) && (name == "scripted" || self.models_dir().join(name).is_dir());
+        if !known
+            && Path::new(name).is_dir()
+            && let Some(whole) =
+                std::path::absolute(name).ok().and_then(|path| path.into_os_string().into_string().ok())
+        {
+            self.model.name = whole;
+        }
     }
 
     /// Refuses what cannot work, all of it at once.

@@ -1,6 +1,5 @@
 //! Fine-tuning beside a server: its rows, its children, its adapters.
 
-use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +14,6 @@ use super::wording::ToolWording;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::domain::recipe::{Recipe, StoreRecipe};
-use crate::model::library;
 use crate::runs::rows::{Report, forget};
 use crate::runs::{Gather, GatherError, Job, Launch, Parts, Runs};
 use crate::store::Store;
@@ -42,7 +40,7 @@ fn launch(config: &Config) -> anyhow::Result<Launch> {
     let (data, file) = (std::path::absolute(&config.data)?, config.file.clone());
     let shop = Some(&config.shop.folder).filter(|folder| !folder.as_os_str().is_empty());
     let shop = shop.map(std::path::absolute).transpose()?;
-    let model = model_of(config)?;
+    let model = config.model.name.clone();
     Ok(Arc::new(move |job: &Job| {
         let mut command = Command::new(std::env::current_exe()?);
         command.env("SHOPCLERK__MODEL__NAME", &model);
@@ -70,14 +68,6 @@ fn launch(config: &Config) -> anyhow::Result<Launch> {
             .env_remove("SHOPCLERK_API_KEY");
         Ok(command)
     }))
-}
-
-/// The name of the model that serves, or the whole path if it is a folder outside the library.
-fn model_of(config: &Config) -> anyhow::Result<OsString> {
-    let name = &config.model.name;
-    let known = library::is_name(name) && (name == "scripted" || config.models_dir().join(name).is_dir());
-    let is_folder = !known && Path::new(name).is_dir();
-    Ok(if is_folder { std::path::absolute(name)?.into_os_string() } else { name.into() })
 }
 
 /// Rows of the shop's own chats, and of files under `datasets`.
@@ -141,7 +131,7 @@ pub(super) fn put_chats(recipe: &Recipe, config: &Config, folder: &Path) -> anyh
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
 
     use super::*;
 
@@ -158,10 +148,9 @@ mod tests {
         let mut config = Config::default();
         assert_eq!(environment(&config, "SHOPCLERK__SHOP__FOLDER"), None);
         assert_eq!(environment(&config, "SHOPCLERK__MODEL__NAME"), Some(config.model.name.clone().into()));
-        (config.shop.folder, config.model.name) = ("my-shop".into(), "src".to_owned());
+        (config.shop.folder, config.model.name) = ("my-shop".into(), "big".to_owned());
         let whole = |name: &str| Some(std::path::absolute(name).expect("a folder to be in").into_os_string());
         assert_eq!(environment(&config, "SHOPCLERK__SHOP__FOLDER"), whole("my-shop"));
-        // `src` is a folder here, and no model of the library.
-        assert_eq!(environment(&config, "SHOPCLERK__MODEL__NAME"), whole("src"));
+        assert_eq!(environment(&config, "SHOPCLERK__MODEL__NAME"), Some("big".into()));
     }
 }

@@ -112,7 +112,9 @@ impl Text {
     pub fn clauses(&self) -> Vec<Span> {
         let mut clauses = Vec::new();
         for sentence in self.sentences() {
-            let words: Vec<char> = self.slice(sentence).chars().collect();
+            // Lines of one sentence part as words do.
+            let spaced = |c: char| if c.is_whitespace() { ' ' } else { c };
+            let words: Vec<char> = self.slice(sentence).chars().map(spaced).collect();
             let mut from = 0;
             for at in cuts(&words) {
                 clauses.extend(trimmed(&words, from, at, sentence.start));
@@ -243,6 +245,9 @@ mod tests {
         let text = text("Great screen, but the battery dies fast; case is nice. Fine.");
         let found: Vec<&str> = text.clauses().into_iter().map(|s| text.slice(s)).collect();
         assert_eq!(found, ["Great screen,", "but the battery dies fast;", "case is nice.", "Fine."]);
+        let lines = self::text("The screen is great\nbut the battery\ndies fast");
+        let found: Vec<&str> = lines.clauses().into_iter().map(|s| lines.slice(s)).collect();
+        assert_eq!(found, ["The screen is great", "but the battery\ndies fast"]);
     }
 
     proptest! {

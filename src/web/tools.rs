@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,6 @@ use super::auth::{Action, Resource};
 use super::error::{ApiError, ErrorBody};
 use super::shopper;
 use super::state::State;
-use crate::chat::DeskError;
 use crate::tools::{
     ExtractItem, Extracted, Item, QaItem, QaPairs, Seen, Sentiment, SentimentItem, ToolError, Toolbox, item,
 };
@@ -44,7 +44,7 @@ pub(super) struct Answers<T> {
         (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
         (status = 401, body = ErrorBody),
         (status = 502, body = ErrorBody, description = "The model failed"),
-        (status = 503, body = ErrorBody, description = "`busy`: shoppers left no time for it in ten minutes; send fewer items"),
+        (status = 503, body = ErrorBody, description = "`busy`: not finished in ten minutes; send fewer items"),
     ),
 )]
 pub(super) async fn extract(
@@ -64,7 +64,7 @@ pub(super) async fn extract(
         (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
         (status = 401, body = ErrorBody),
         (status = 502, body = ErrorBody, description = "The model failed"),
-        (status = 503, body = ErrorBody, description = "`busy`: shoppers left no time for it in ten minutes; send fewer items"),
+        (status = 503, body = ErrorBody, description = "`busy`: not finished in ten minutes; send fewer items"),
     ),
 )]
 pub(super) async fn sentiment(
@@ -85,7 +85,7 @@ pub(super) async fn sentiment(
         (status = 400, body = ErrorBody, description = "An item is empty, too long or wrong; `message` names it"),
         (status = 401, body = ErrorBody),
         (status = 502, body = ErrorBody, description = "The model failed"),
-        (status = 503, body = ErrorBody, description = "`busy`: shoppers left no time for it in ten minutes; send fewer items"),
+        (status = 503, body = ErrorBody, description = "`busy`: not finished in ten minutes; send fewer items"),
     ),
 )]
 pub(super) async fn qa(
@@ -118,7 +118,12 @@ async fn run<I: DeserializeOwned + Item, O: Serialize>(
     };
     match tokio::time::timeout(PATIENCE, work).await {
         Ok(answer) => answer,
-        Err(_) => Err(DeskError::Busy { retry_after: RETRY_AFTER }.into()),
+        Err(_) => Err(ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "not finished in ten minutes; send fewer items, or again when fewer people chat",
+        )
+        .retry_in(RETRY_AFTER)),
     }
 }
 
@@ -148,10 +153,6 @@ pub(super) fn refuse(n: Option<usize>, fault: &ToolError) -> ApiError {
     match fault {
         ToolError::Item { .. } => ApiError::bad_request(fault.code(), format!("{}{fault}", place("."))),
         _ if fault.is_of_item() => ApiError::bad_request(fault.code(), format!("{}{fault}", place(": "))),
-        _ => ApiError::new(
-            actix_web::http::StatusCode::BAD_GATEWAY,
-            fault.code(),
-            format!("{}{fault}", place(": ")),
-        ),
+        _ => ApiError::new(StatusCode::BAD_GATEWAY, fault.code(), format!("{}{fault}", place(": "))),
     }
 }

@@ -137,6 +137,10 @@ fn the_flags_for_shop_and_model_win_and_are_checked() {
     };
     let config = load(dir.path().to_owned()).unwrap();
     assert_eq!((config.shop.folder.as_path(), config.model.name.as_str()), (dir.path(), "big"));
+    // `src` is a folder here, and no model of the library.
+    let flags = Flags { model: Some("./src".to_owned()), ..Flags::default() };
+    let whole = std::path::absolute("src").unwrap();
+    assert_eq!(std::path::Path::new(&Config::load(&flags).unwrap().model.name), whole);
     let fault = load(dir.path().join("none")).unwrap_err().to_string();
     assert!(fault.contains("shop.folder: there is no folder"), "{fault}");
 }

@@ -189,7 +189,6 @@ fn item<I: DeserializeOwned>(line: &str) -> Result<(Option<Value>, I), (Option<V
 /// What came of the lines that were left.
 #[derive(Default)]
 struct Done {
-    lines: usize,
     failed: usize,
     /// The first fault, in words.
     fault: Option<String>,
@@ -201,7 +200,7 @@ impl Done {
     fn tell(self, lines: usize, output: &Path) -> anyhow::Result<()> {
         eprintln!("{lines} lines, {} with an error, in {}", self.failed, output.display());
         match self.fault {
-            Some(fault) if self.failed == self.lines => {
+            Some(fault) if self.failed == lines => {
                 bail!("no line could be answered; the first fault: {fault}")
             }
             Some(fault) => eprintln!("the first fault: {fault}"),
@@ -231,7 +230,6 @@ async fn each<I: DeserializeOwned, O: Serialize>(
                 Err(fault) => return Err(fault.into()),
             },
         };
-        done.lines += 1;
         let outcome = match outcome {
             Ok(answer) => Outcome::Done(answer),
             Err(error) => {

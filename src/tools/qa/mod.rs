@@ -234,9 +234,10 @@ fn of_chat<'a>(turns: &[Turn], texts: &'a [Text]) -> Vec<Candidate<'a>> {
     candidates
 }
 
-/// The sentences of a shopper that ask, on one line as they came.
+/// The sentences of a shopper that ask, each on one line as it came: its last, where it goes over several.
 fn questions(text: &Text) -> Vec<&str> {
-    let sentences = text.sentences().into_iter().map(|span| text.slice(span).trim());
+    let sentences = text.sentences().into_iter().filter_map(|span| text.slice(span).lines().next_back());
+    let sentences = sentences.map(str::trim);
     sentences
         .filter(|said| asks(said) && said.chars().count() <= QUESTION && !said.contains(char::is_control))
         .collect()

@@ -29,13 +29,14 @@ export function RunPage({ id }: { id: string }): JSX.Element {
   const [looks, setLooks] = useState(0);
   const path = `/v1/staff/runs/${encodeURIComponent(id)}`;
   const state = run?.state;
-  const read = (): void => void get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)), (why) => (complain(why), setFault(wordsOf(why))));
+  const read = (): Promise<void> => get<RunDetails>(path).then((one) => (setDetails(one), setRun(one.run)));
   // The verdict and the files come with the end of a stage, the trials of a search one after the other.
-  useEffect(read, [id, state]);
+  useEffect(() => void read().catch((why) => (complain(why), setFault(wordsOf(why)))), [id, state]);
   const searching = state === "training" && details !== undefined && searches(details);
   useEffect(() => {
     if (!searching) return;
-    const timer = setInterval(read, TRIALS_MS);
+    // The next look may succeed: while the server starts again nobody has to be told each time.
+    const timer = setInterval(() => void read().catch(() => undefined), TRIALS_MS);
     return () => clearInterval(timer);
   }, [id, searching]);
   useEffect(() => {
@@ -75,7 +76,7 @@ export function RunPage({ id }: { id: string }): JSX.Element {
       <RunHead run={run} path={path} onRun={(now) => (setRun(now), setLooks((n) => n + 1))} />
       {run.fault && <div class="fault"><p class="strong">{t("run.fault")}</p><pre class="plain small">{run.fault}</pre></div>}
       <Progress run={run} last={steps.at(-1) ?? details.last ?? undefined} steps={steps} />
-      {details.trials.length > 0 && <TrialsView trials={details.trials} over={run.state === "evaluating" || run.state === "done"} />}
+      {details.trials.length > 0 && <TrialsView trials={details.trials} over={details.artefacts.includes("adapter_model.safetensors")} />}
       {details.scorecard && <section class="card"><header><h2>{t("score.title")}</h2></header><div class="in"><ScorecardView card={details.scorecard} /></div></section>}
       {run.state !== "preparing" && <section class="card"><div class="in"><RunRows id={run.id} title={t("run.rows")} /></div></section>}
       <div class="two">

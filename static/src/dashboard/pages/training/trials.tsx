@@ -11,8 +11,8 @@ function heads(keys: string[]): string[] {
   return last.map((name, n) => (last.filter((other) => other === name).length > 1 ? keys[n]! : name));
 }
 
-/** A drawn learning rate has more digits than anybody reads. */
-const said = (value: unknown): string => (typeof value === "number" ? String(Number(value.toPrecision(3))) : Array.isArray(value) ? value.join(", ") : String(value ?? "–"));
+/** A drawn learning rate has more digits than anybody reads; a seed has all of its own. */
+const said = (value: unknown): string => (typeof value === "number" && !Number.isInteger(value) ? String(Number(value.toPrecision(3))) : Array.isArray(value) ? value.join(", ") : String(value ?? "–"));
 
 export function TrialsView({ trials, over }: { trials: Trial[]; over: boolean }): JSX.Element {
   const keys = [...new Set(trials.flatMap((one) => Object.keys(one.values)))].sort();
@@ -54,6 +54,6 @@ export function TrialsView({ trials, over }: { trials: Trial[]; over: boolean })
 
 function Result({ one, best }: { one: Trial; best: boolean }): JSX.Element {
   if (one.fault) return <span class="small">{t("trials.lost", { why: one.fault })}</span>;
-  if (one.pruned) return <span class="dim" title={t("trials.pruned_why")}>{t("trials.pruned")}</span>;
+  if (one.pruned) return <span class="dim" title={t("trials.pruned_why")}>{t("trials.pruned")}<span class="sr">{t("trials.pruned_why")}</span></span>;
   return best ? <span class="tag good"><Icon shape="check" />{t("trials.best")}</span> : <span class="dim">{t("trials.worse")}</span>;
 }
