@@ -55,6 +55,9 @@ async function corrects(page, server) {
   }
 }
 
+/** Who answers chats, on the page of versions; one that is still loaded has a place of its own beside it. */
+const answering = (page) => page.locator(".stats > div", { has: page.getByText("Everybody gets", { exact: true }) }).locator("dd");
+
 /** A reply's version as the agent sees it. */
 const from = (page) => transcript(page).locator(".entry.reply:not(.live) .from").last();
 
@@ -113,7 +116,7 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
     const sheet = page.getByRole("dialog", { name: "Promote shop@1" });
     await sheet.getByRole("button", { name: "Everybody" }).click();
     await sheet.getByRole("button", { name: "Promote" }).click();
-    await until("it answers", async () => (await page.locator("dd", { hasText: /^shop@1$/ }).count()) === 1, 60_000);
+    await until("it answers", async () => (await answering(page).textContent()) === "shop@1", 60_000);
     const after = await asksAnew(browser, server);
     console.log(`# after: ${after.answer}`);
     assert.match(after.answer, /linen/);
@@ -123,7 +126,7 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
 
     await page.goto(`${server.url}/dashboard/#/training/models`);
     await page.getByRole("button", { name: "Roll back" }).click();
-    await page.locator("dd", { hasText: /^Base model$/ }).waitFor();
+    await until("the base answers", async () => (await answering(page).textContent()) === "Base model");
     const back = await asksAnew(browser, server);
     console.log(`# rolled back: ${back.answer}`);
     assert.doesNotMatch(back.answer, /linen/);
