@@ -291,7 +291,7 @@ impl Head {
                 self.staff = staff.clone();
             }
             EventKind::Tags { tags, .. } => self.tags = tags.clone(),
-            EventKind::Tool { name, outcome } if name == SENTIMENT && self.counts(outcome) => {
+            EventKind::Tool { name, outcome } if tells_mood(name, outcome) && self.counts(outcome) => {
                 let negative = outcome.get("label").and_then(|label| label.as_str()) == Some("negative");
                 self.unhappy = if negative { self.unhappy + 1 } else { 0 };
             }
@@ -312,13 +312,17 @@ impl Head {
         self.unhappy = 0;
     }
 
-    /// False for a mood that somebody of the staff asked for, for one that was read after a later message's, and for that of a
-    /// message which is settled.
+    /// False for the mood of a message that is settled.
     fn counts(&self, outcome: &serde_json::Value) -> bool {
         let of = outcome.get("of").and_then(serde_json::Value::as_u64);
-        let apart = |key: &str| outcome.get(key).is_some();
-        !apart("by") && !apart("late") && of.is_none_or(|of| of > self.since)
+        of.is_none_or(|of| of > self.since)
     }
+}
+
+/// True for the finding of a tool that says how the shopper feels now. A mood that somebody of the staff asked for may be an older
+/// message's, and one that was read late is older than a later message's.
+pub fn tells_mood(tool: &str, outcome: &serde_json::Value) -> bool {
+    tool == SENTIMENT && ["by", "late"].iter().all(|key| outcome.get(key).is_none())
 }
 
 fn open(opening: &Opening) -> Decision {

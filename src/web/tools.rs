@@ -138,9 +138,9 @@ fn asked<I: DeserializeOwned + Item>(
         return Err(ApiError::bad_request("bad_item", format!("items: send 1 to {most} of them")));
     }
     let read = |(n, fields)| {
-        // The fault of a field may quote it.
-        let wrong = |_| format!("items[{n}]: a field is missing, unknown or of the wrong type");
-        let item: I = item(fields).map_err(|fault| ApiError::bad_request("bad_body", wrong(fault)))?;
+        // Without serde's own words: they may quote the field.
+        let wrong = format!("items[{n}]: a field is missing, unknown or of the wrong type");
+        let item: I = item(fields).map_err(|_| ApiError::bad_request("bad_body", wrong))?;
         item.check(&state.tools).map_err(|fault| refuse(Some(n), &fault))?;
         Ok(item)
     };

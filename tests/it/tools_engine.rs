@@ -1,6 +1,6 @@
 //! The tools on the real model, over texts that nobody would write: the form of an answer always holds.
 //!
-//! `SHOPCLERK_FUZZ` sets how many texts (60 if absent; 1,000 take 72 minutes on two cores; every hundred is said).
+//! `SHOPCLERK_FUZZ` sets how many texts (60 if absent; 1,000 took 72 minutes on two cores with builds beside; every hundred is said).
 
 use std::sync::Arc;
 

@@ -175,9 +175,10 @@ pub(super) async fn toolbox(config: &Config) -> anyhow::Result<Toolbox> {
 
 /// The item of a line and its `id`, which belongs to whoever asks.
 fn item<I: DeserializeOwned>(line: &str) -> Result<(Option<Value>, I), (Option<Value>, String)> {
-    let Ok(Value::Object(mut fields)) = serde_json::from_str(line) else {
-        let fault = serde_json::from_str::<Value>(line).err().map(|fault| format!(": {fault}"));
-        return Err((None, format!("a line is one JSON object{}", fault.unwrap_or_default())));
+    let mut fields = match serde_json::from_str(line) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) => return Err((None, "a line is one JSON object".to_owned())),
+        Err(fault) => return Err((None, format!("a line is one JSON object: {fault}"))),
     };
     let id = fields.remove("id");
     match tools::item(fields) {

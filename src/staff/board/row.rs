@@ -5,7 +5,9 @@ use ts_rs::TS;
 use utoipa::ToSchema;
 
 use crate::clock::Millis;
-use crate::domain::{ConvId, Event, EventKind, Head, Owner, Seq, ShopperId, Speaker, StaffId, Status, Thumb};
+use crate::domain::{
+    ConvId, Event, EventKind, Head, Owner, Seq, ShopperId, Speaker, StaffId, Status, Thumb, tells_mood,
+};
 
 /// The longest preview, in characters.
 const PREVIEW: usize = 140;
@@ -222,10 +224,7 @@ impl Card {
             }
             EventKind::Rating { value, .. } => row.rating = Some(*value),
             EventKind::Tags { tags, .. } => row.tags = tags.as_slice().to_vec(),
-            // What a colleague asks of an older message says nothing of the mood now, nor does what was read late.
-            EventKind::Tool { name, outcome }
-                if name == "sentiment" && ["by", "late"].iter().all(|key| outcome.get(key).is_none()) =>
-            {
+            EventKind::Tool { name, outcome } if tells_mood(name, outcome) => {
                 let label = outcome.get("label").and_then(serde_json::Value::as_str);
                 row.mood =
                     label.filter(|l| ["positive", "neutral", "negative"].contains(l)).map(str::to_owned);
