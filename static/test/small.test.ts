@@ -92,9 +92,11 @@ it("a message has room for 4,000 characters and 8,192 bytes, whichever ends firs
   expect(room("👟".repeat(2049))).toBeLessThan(0);
 });
 
-function sessions(replies: (() => Response | Promise<never>)[]) {
-  const map = new Map<string, string>();
-  const keep = keepIn(() => ({ getItem: (k) => map.get(k) ?? null, setItem: (k, v) => void map.set(k, v), removeItem: (k) => void map.delete(k) }));
+const keepOf = (map: Map<string, string>) =>
+  keepIn(() => ({ getItem: (k) => map.get(k) ?? null, setItem: (k, v) => void map.set(k, v), removeItem: (k) => void map.delete(k) }));
+
+function sessions(replies: (() => Response | Promise<Response>)[], map = new Map<string, string>()) {
+  const keep = keepOf(map);
   const asked: { token: string | undefined; body: unknown }[] = [];
   const fetcher = ((_: string, init: RequestInit) => {
     const token = (init.headers as Record<string, string>).Authorization;
@@ -102,6 +104,12 @@ function sessions(replies: (() => Response | Promise<never>)[]) {
     return Promise.resolve(replies.shift()!());
   }) as unknown as typeof fetch;
   return { sessions: new Sessions(keep, fetcher, () => 1000), asked };
+}
+/** A reply that comes when the test wants it. */
+function later() {
+  let answer: (reply: Response) => void = () => {};
+  const promise = new Promise<Response>((done) => (answer = done));
+  return { promise, answer: (reply: Response) => answer(reply) };
 }
 const grant = (token: string, expires_at = 1_000_000) => () => Response.json({ shopper: "s", conversation: "c", token, expires_at });
 const refuse = (status: number) => () => Response.json({ error: { code: "token_invalid", message: "" } }, { status });
@@ -129,6 +137,30 @@ it("a renewal by another tab is taken over", async () => {
   expect(asked).toHaveLength(2);
 });
 
+it("tabs that become somebody at once become one shopper", async () => {
+  const shared = new Map<string, string>();
+  const { sessions: first } = sessions([grant("first")], shared);
+  const slow = later();
+  const { sessions: second } = sessions([() => slow.promise], shared);
+  const late = second.open();
+  await first.open();
+  slow.answer(grant("second")());
+  expect((await late).token).toBe("first");
+  expect(first.current?.token).toBe("first");
+});
+
+it("a renewal that is late does not bring back who logged out", async () => {
+  const shared = new Map<string, string>();
+  const slow = later();
+  const { sessions: s, asked } = sessions([grant("one", 0), () => slow.promise, grant("stranger")], shared);
+  await s.open();
+  const late = s.open();
+  forget(keepOf(shared));
+  slow.answer(grant("two")());
+  expect((await late).token).toBe("stranger");
+  expect(asked.map((ask) => ask.token)).toEqual([undefined, "Bearer one", undefined]);
+});
+
 it("an identity goes in the body, with the token of the conversation", async () => {
   const { sessions: s, asked } = sessions([grant("one"), grant("two")]);
   await s.open();
@@ -138,12 +170,12 @@ it("an identity goes in the body, with the token of the conversation", async () 
 
 it("a refusal carries its code", async () => {
   const { sessions: s } = sessions([refuse(403)]);
-  await expect(s.open()).rejects.toMatchObject(new Refused("token_invalid", 403));
+  await expect(s.open()).rejects.toMatchObject(new Refused("token_invalid", 403, 0));
 });
 
 it("who logs out leaves nothing of the chat behind, and the look stays", () => {
   const map = new Map<string, string>();
-  const keep = keepIn(() => ({ getItem: (k) => map.get(k) ?? null, setItem: (k, v) => void map.set(k, v), removeItem: (k) => void map.delete(k) }));
+  const keep = keepOf(map);
   keep.set("session", { conversation: "c", token: "secret", verified: true });
   for (const [key, value] of Object.entries({ outbox: [{ text: "my order" }], draft: "my ord", "mail.c": "me@example.com", "look.en": { name: "Shop" } })) keep.set(key, value);
   forget(keep);

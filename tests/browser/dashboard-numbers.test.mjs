@@ -36,6 +36,8 @@ before(async () => {
     [asked.conversation, asked.token],
   );
   await context.close();
+  // The last thing that is counted: read in the background, once the engine has nothing else to do.
+  await until("the shopper's mood is read", async () => (await events(asked.conversation)).some(({ kind, name }) => kind === "tool" && name === "sentiment"));
 });
 after(async () => {
   await browser?.close();
@@ -50,12 +52,18 @@ const LOOKS = {
   chinese: { colorScheme: "light" },
 };
 
-async function numbers(days) {
-  const day = (back) => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
-  const reply = await fetch(`${server.url}/v1/staff/numbers?from=${day(days - 1)}&to=${day(0)}&offset=0`, { headers: { Authorization: `Bearer ${API_KEY}` } });
+async function get(path) {
+  const reply = await fetch(`${server.url}/v1/staff/${path}`, { headers: { Authorization: `Bearer ${API_KEY}` } });
   assert.equal(reply.status, 200);
   return reply.json();
 }
+
+function numbers(days) {
+  const day = (back) => new Date(Date.now() - back * 86_400_000).toISOString().slice(0, 10);
+  return get(`numbers?from=${day(days - 1)}&to=${day(0)}&offset=0`);
+}
+
+const events = async (conv) => (await get(`conversations/${conv}/events`)).events;
 
 /** Opens the page and waits for the figures. */
 async function open(page) {

@@ -200,15 +200,40 @@ test("after a log-out the next person at the browser finds nothing of the chat, 
     }
     await ask(frame, "as a stranger");
     assert.deepEqual(await lines(frame), ["shopper: [[raw]]as a stranger", "reply: as a stranger"]);
-    // A page that goes away at once: the next one does it.
+    // A page that goes away at once: the next one does it. What is typed before it has gone would be lost.
+    const gone = tab.waitForEvent("load");
     await tab.evaluate(() => {
       window.Shopclerk.logout();
       location.reload();
     });
-    await tab.waitForLoadState();
+    await gone;
     // It was open, and opens by itself.
     await ask(frame, "as yet another");
     assert.deepEqual(await lines(frame), ["shopper: [[raw]]as yet another", "reply: as yet another"]);
+  });
+});
+
+test("two tabs that a log-out made strangers at once are one stranger", async () => {
+  page = { head: tag(`data-identity="${vouch("customer-12")}"`), policy: strict() };
+  await visit(async (tab) => {
+    const frame = await openChat(tab);
+    await ask(frame, "where is my order");
+    const other = await tab.context().newPage();
+    await other.goto(shopUrl);
+    const beside = await openChat(other);
+    await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
+    let late;
+    await other.route("**/v1/shopper/session", (route) => {
+      late = new Promise((done) => setTimeout(done, 1_500)).then(() => route.continue());
+    });
+    page = { head: tag(), policy: strict() };
+    await tab.evaluate(() => window.Shopclerk.logout());
+    await ask(frame, "as a stranger");
+    await until("the other tab asked, too", () => late !== undefined);
+    await late;
+    await until("the other tab joins", async () => (await lines(beside)).includes("reply: as a stranger") || (await lines(beside)));
+    assert.deepEqual(await lines(frame), ["shopper: [[raw]]as a stranger", "reply: as a stranger"]);
+    assert.equal(await conversation(frame), await conversation(beside));
   });
 });
 

@@ -184,7 +184,7 @@ export class Link {
   }
 
   #later(seconds?: number): void {
-    const wait = this.#comeBackIn ?? (seconds === undefined ? this.#backoff.next() : seconds * 1000);
+    const wait = this.#comeBackIn ?? (seconds ? seconds * 1000 : this.#backoff.next());
     this.#comeBackIn = undefined;
     this.#set("lost");
     clearTimeout(this.#timer);

@@ -14,6 +14,7 @@ export interface Session {
 
 /** The server answered, and it was no. `code` is its stable code. */
 export class Refused extends Error {
+  /** `retryAfter`: seconds; 0 or not a number if the server named none. */
   constructor(
     readonly code: string,
     readonly status: number,
@@ -40,44 +41,46 @@ export class Sessions {
   }
 
   /** A session that is good for a connection. Throws `Refused`, or a network error. */
-  async open(): Promise<Session> {
-    const kept = this.current;
-    return kept && kept.expires_at > this.now() + SPARE_MS ? kept : this.renew(kept);
+  open(): Promise<Session> {
+    return this.renew(undefined);
   }
 
-  /** A new token for the same conversation. Another tab may have got one already. */
+  /** A new token for the same conversation, unless another tab got one already: `stale` is the one that is no good. */
   async renew(stale: Session | undefined): Promise<Session> {
     const kept = this.current;
-    if (kept && stale && kept.token !== stale.token && kept.expires_at > this.now() + SPARE_MS) return kept;
-    if (!kept) return this.#ask({});
+    if (kept && kept.token !== stale?.token && kept.expires_at > this.now() + SPARE_MS) return kept;
     try {
-      return await this.#ask({}, kept.token);
+      return await this.#ask();
     } catch (error) {
       // Too old to be renewed: the shopper starts anew.
-      if (error instanceof Refused && (error.status === 401 || error.status === 403)) return this.#ask({});
+      if (kept && [401, 403].includes((error as Refused).status)) return this.#ask(undefined, "");
       throw error;
     }
   }
 
   /** Proves who the shopper is with a token that the shop signed. */
   async identify(identity: string): Promise<Session> {
-    return this.#ask({ identity }, this.current?.token);
+    return this.#ask(identity);
   }
 
-  async #ask(body: object, token?: string): Promise<Session> {
+  async #ask(identity?: string, token = this.current?.token): Promise<Session> {
+    const before = this.current?.token;
     const headers: Record<string, string> = { "Content-Type": "application/json" };
     if (token) headers.Authorization = `Bearer ${token}`;
     const reply = await this.fetcher("/v1/shopper/session", {
       method: "POST",
       headers,
-      body: JSON.stringify(body),
+      body: JSON.stringify({ identity }),
       credentials: "omit",
     });
     if (!reply.ok) {
       const fault = (await reply.json().catch(() => undefined)) as { error?: { code?: string } } | undefined;
-      throw new Refused(fault?.error?.code ?? `http_${reply.status}`, reply.status, Number(reply.headers.get("Retry-After")) || undefined);
+      throw new Refused(fault?.error?.code ?? reply.statusText, reply.status, Number(reply.headers.get("Retry-After")));
     }
     const session = (await reply.json()) as Session;
+    // Meanwhile another tab was faster, or logged out: all tabs are one shopper, and none brings back who left.
+    const kept = this.current;
+    if (!identity && kept?.token !== before) return kept ?? this.#ask();
     this.keep.set(KEY, session);
     return session;
   }
