@@ -68,5 +68,7 @@ mod train_outputs;
 #[cfg(feature = "train")]
 mod train_recipes;
 #[cfg(feature = "train")]
+mod train_repeat;
+#[cfg(feature = "train")]
 mod train_road;
 mod web;

@@ -11,6 +11,7 @@ mod look;
 pub mod memory;
 pub mod net;
 pub mod plan;
+mod repeat;
 pub mod search;
 pub mod session;
 pub mod space;
