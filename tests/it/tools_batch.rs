@@ -58,6 +58,30 @@ fn a_line_that_is_too_long_is_a_line_with_an_error() {
 }
 
 #[test]
+fn a_file_is_not_begun_with_somebody_else_than_the_adapter_that_was_promoted() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path();
+    write(&data.join("in.jsonl"), &[json!({"text": "Fine."})]);
+    let adapter = data.join("data/adapters/sentiment");
+    fs_err::create_dir_all(adapter.join("2")).unwrap();
+    fs_err::write(
+        adapter.join("current.json"),
+        json!({"revision": 1, "current": {"version": 2}}).to_string(),
+    )
+    .unwrap();
+    fs_err::write(adapter.join("2/manifest.json"), "{\"name\": ").unwrap();
+    let refused = tool(data, &["sentiment", "--input", "in.jsonl", "--output", "out.jsonl"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    for part in ["sentiment@2 does this tool's work", "adapter rollback sentiment", "manifest.json"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!data.join("out.jsonl.partial").exists());
+    // The base does the work of the other tools, as before.
+    ran(data, &["qa", "--input", "in.jsonl", "--output", "qa.jsonl"]);
+}
+
+#[test]
 fn an_id_comes_back_and_a_file_of_another_form_is_a_fault() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path();

@@ -14,8 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::adapter::base;
+use super::same_flags;
 use super::serve::{load_model, open_adapters};
 use crate::config::Config;
+use crate::model::adapters::{AdapterError, AdapterId};
 use crate::model::settings::Quantise;
 use crate::prompt::ToolPrompts;
 use crate::tools::{
@@ -151,6 +153,7 @@ fn was_finished(output: &Path) -> anyhow::Result<()> {
 
 /// Who makes a file, down to the weights and how they are kept: the name of a model may come to mean another.
 async fn doer(toolbox: &Toolbox, tool: Tool, options: &str, config: &Config) -> anyhow::Result<Doer> {
+    sound(tool, config)?;
     let mut doer = toolbox.doer(tool, options).await?;
     if let Some(base) = base(config)? {
         doer.model.push_str(&format!(" of weights {:.12}", base.fingerprint()));
@@ -159,6 +162,25 @@ async fn doer(toolbox: &Toolbox, tool: Tool, options: &str, config: &Config) -> 
         doer.model.push_str(&format!(" with quantise {}", json!(config.model.quantise)));
     }
     Ok(doer)
+}
+
+/// The adapter that is to do the work can: a server answers with the base rather than not at all, but hours of a file's answers by
+/// somebody else are worth less than an error. One that was made for another model is nobody's fault.
+fn sound(tool: Tool, config: &Config) -> anyhow::Result<()> {
+    let registry = config.adapters();
+    let Some(version) = registry.state(tool.name())?.current.version else { return Ok(()) };
+    let id = AdapterId::new(tool.name(), version)?;
+    match registry.check(&id, base(config)?.as_ref()) {
+        Ok(_) | Err(AdapterError::OtherBase { .. }) => Ok(()),
+        Err(fault) => Err(fault).with_context(|| {
+            let flags = same_flags(config);
+            format!(
+                "{id} does this tool's work and cannot; mend it, or have another do it: `shopclerk{flags} adapter list`, \
+                 `shopclerk{flags} adapter rollback {}`",
+                tool.name()
+            )
+        }),
+    }
 }
 
 /// The tools over the configured model, with nobody else to wait for.
