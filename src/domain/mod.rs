@@ -19,7 +19,7 @@ pub mod text;
 pub mod words;
 
 pub use command::{Command, Cut, Decision, Job, JobChange, Opening, Replied};
-pub use conversation::{Head, tells_mood};
+pub use conversation::{Head, SENTIMENT, tells_mood};
 pub use event::{About, Ended, Event, EventKind, Owner, Point, Provenance, Speaker, Status, Summary, Thumb};
 pub use handoff::{HandOff, Reason};
 pub use ids::{Cmid, ConvId, MessageId, Seq, ShopperId, StaffId};

@@ -1,7 +1,17 @@
 //! The built pages, out of the binary: the loader, the widget's frame, the demo shop, the dashboard.
 
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, EntityTag, Header, IfNoneMatch, LOCATION};
+use std::collections::HashMap;
+use std::io::Write;
+use std::sync::{LazyLock, Mutex};
+
+use actix_web::http::header::{
+    AcceptEncoding, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, Encoding, EntityTag, Header,
+    IfNoneMatch, LOCATION, VARY,
+};
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::error::ApiError;
@@ -24,24 +34,53 @@ pub(super) async fn page(request: HttpRequest) -> Result<HttpResponse, ApiError>
         return Err(not_found());
     }
     let (name, file) = find(path)?;
-    let tag = EntityTag::new_strong(hex::encode(&file.metadata.sha256_hash()[..16]));
+    let kind = content_type(&file);
+    let packed = if takes_gzip(&request) && is_text(&kind) { packed(&file) } else { None };
+    let hash = hex::encode(&file.metadata.sha256_hash()[..16]);
+    let tag = EntityTag::new_strong(if packed.is_some() { format!("{hash}-gzip") } else { hash });
     let cache = if is_hashed(&name) { "public, max-age=31536000, immutable" } else { "public, max-age=60" };
     if IfNoneMatch::parse(&request).is_ok_and(|known| matches(&known, &tag)) {
         return Ok(HttpResponse::NotModified()
             .insert_header((ETAG, tag.to_string()))
             .insert_header((CACHE_CONTROL, cache))
+            .insert_header((VARY, "Accept-Encoding"))
             .finish());
     }
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((CONTENT_TYPE, content_type(&file)))
+        .insert_header((CONTENT_TYPE, kind))
         .insert_header((ETAG, tag.to_string()))
-        .insert_header((CACHE_CONTROL, cache));
+        .insert_header((CACHE_CONTROL, cache))
+        .insert_header((VARY, "Accept-Encoding"));
     if name == "widget.js" {
         // The loader runs in the shop's own pages.
         response.insert_header(("Cross-Origin-Resource-Policy", "cross-origin"));
     }
-    Ok(response.body(file.data.into_owned()))
+    Ok(match packed {
+        Some(packed) => response.insert_header((CONTENT_ENCODING, "gzip")).body(packed),
+        None => response.body(file.data.into_owned()),
+    })
+}
+
+fn takes_gzip(request: &HttpRequest) -> bool {
+    let offered = [Encoding::gzip(), Encoding::identity()];
+    AcceptEncoding::parse(request)
+        .is_ok_and(|asked| asked.negotiate(offered.iter()) == Some(Encoding::gzip()))
+}
+
+/// The file as small as gzip makes it, once: what is compressed for each answer anew is compressed in a hurry, and a third larger. Kept
+/// by the content, which changes under a debug build.
+fn packed(file: &EmbeddedFile) -> Option<Bytes> {
+    static PACKED: LazyLock<Mutex<HashMap<[u8; 32], Bytes>>> = LazyLock::new(Mutex::default);
+    let mut all = PACKED.lock().ok()?;
+    if let Some(known) = all.get(&file.metadata.sha256_hash()) {
+        return Some(known.clone());
+    }
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&file.data).ok()?;
+    let packed = Bytes::from(encoder.finish().ok()?);
+    all.insert(file.metadata.sha256_hash(), packed.clone());
+    Some(packed)
 }
 
 /// The file of a path; a folder is its `index.html`, and so is a page of the demo shop without an extension.
@@ -74,6 +113,10 @@ fn content_type(file: &EmbeddedFile) -> String {
     } else {
         mime.to_owned()
     }
+}
+
+fn is_text(kind: &str) -> bool {
+    kind.ends_with("; charset=utf-8") || kind == "image/svg+xml"
 }
 
 /// True for names like `assets/index-B3xk91Qz.js`, whose content never changes.

@@ -1,8 +1,9 @@
 // Builds the loader, the frame, the demo shop and the dashboard into dist/, as the server serves them:
 // dist/widget.js, dist/widget/, dist/demo/, dist/dashboard/.
 
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { minify } from "terser";
 import { build } from "vite";
 
 const here = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
@@ -61,3 +62,11 @@ const pages = (folder) => {
 await pages("widget");
 await pages("demo");
 await pages("dashboard");
+
+// What shoppers load is counted in bytes: a second minifier takes a hundred more from what Vite's own leaves.
+for (const file of ["widget.js", ...readdirSync(here("dist/widget/assets")).map((name) => `widget/assets/${name}`)]) {
+  if (!file.endsWith(".js")) continue;
+  const path = here(`dist/${file}`);
+  const { code } = await minify(readFileSync(path, "utf8"), { ecma: 2022, module: file !== "widget.js", compress: { passes: 3, unsafe_arrows: true } });
+  writeFileSync(path, code);
+}

@@ -34,8 +34,12 @@ async function visit(attributes: Record<string, string> = {}) {
   const body = new Element("body");
   const script = Object.assign(new Element("script"), { src: `${CHAT}/widget.js`, dataset: attributes });
   let hear: (event: object) => void = () => {};
+  let elsewhere = hear;
   const window: { addEventListener: unknown; Shopclerk?: { open(): void; logout(): void; identify(jwt: string): void } } = {
-    addEventListener: (_: string, listener: typeof hear) => (hear = listener),
+    addEventListener: (name: string, listener: typeof hear) => {
+      if (name === "message") hear = listener;
+      else elsewhere = listener;
+    },
   };
   vi.stubGlobal("window", window);
   vi.stubGlobal("HTMLScriptElement", Element);
@@ -58,6 +62,8 @@ async function visit(attributes: Record<string, string> = {}) {
   return {
     shopclerk: window.Shopclerk!,
     frames,
+    /** What another tab of the shop wrote down. */
+    elsewhere: (key: string, newValue: string) => elsewhere({ key, newValue }),
     ready: () => hear({ origin: CHAT, source: frames()[0]!.contentWindow, data: { shopclerk: 1, t: "ready" } }),
   };
 }
@@ -98,4 +104,29 @@ it("a page that goes away at once leaves the log-out to the next one", async () 
   const later = await visit();
   later.shopclerk.open();
   expect(later.frames()[0]!.src).not.toContain("&out");
+});
+
+it("a log-out in another tab is one here", async () => {
+  const unopened = await visit({ identity: "jwt-of-ann" });
+  unopened.elsewhere("shopclerk.out", "1");
+  unopened.shopclerk.open();
+  expect(unopened.frames()[0]!.src).not.toContain("&vouched");
+  const page = await visit({ identity: "jwt-of-ann" });
+  page.shopclerk.open();
+  page.ready();
+  page.elsewhere("shopclerk.used", "1");
+  page.elsewhere("shopclerk.out", "");
+  expect(page.frames()[0]!.told.at(-1)).toMatchObject({ t: "page" });
+  page.elsewhere("shopclerk.out", "1");
+  expect(page.frames()[0]!.told.at(-1)).toMatchObject({ t: "identify", jwt: "" });
+});
+
+it("a frame that was not told of a log-out does not end it", async () => {
+  const page = await visit();
+  page.shopclerk.open();
+  localStorage.setItem("shopclerk.out", "1");
+  page.ready();
+  const next = await visit();
+  next.shopclerk.open();
+  expect(next.frames()[0]!.src).toContain("&out");
 });

@@ -161,6 +161,30 @@ it("a renewal that is late does not bring back who logged out", async () => {
   expect(asked.map((ask) => ask.token)).toEqual([undefined, "Bearer one", undefined]);
 });
 
+it("an identity that is late does not bring back who logged out", async () => {
+  const shared = new Map<string, string>();
+  const slow = later();
+  const { sessions: s } = sessions([grant("one"), () => slow.promise, grant("stranger")], shared);
+  await s.open();
+  const late = s.identify("a.b.c");
+  forget(keepOf(shared));
+  slow.answer(grant("ann")());
+  expect((await late).token).toBe("stranger");
+});
+
+it("a renewal that was refused takes over what another tab got meanwhile", async () => {
+  const shared = new Map<string, string>();
+  const slow = later();
+  const { sessions: first, asked } = sessions([grant("one", 0), () => slow.promise, grant("second")], shared);
+  await first.open();
+  const late = first.open();
+  const { sessions: other } = sessions([refuse(401), grant("first")], shared);
+  expect((await other.open()).token).toBe("first");
+  slow.answer(refuse(401)());
+  expect((await late).token).toBe("first");
+  expect(asked).toHaveLength(3);
+});
+
 it("an identity goes in the body, with the token of the conversation", async () => {
   const { sessions: s, asked } = sessions([grant("one"), grant("two")]);
   await s.open();

@@ -50,7 +50,7 @@ test("an agent sees where the shopper is, and it follows them without a reload",
 test("a conversation is given to a colleague, who is told by whom, and has a summary to begin with", async () => {
   const bo = await shopper(browser, server);
   await bo.say("Is the Scree Mid Boot waterproof? [[raw]]Asks whether the boot is waterproof.[[end]]");
-  await bo.sees("Asks whether the boot is waterproof.");
+  await bo.frame.locator(".line.reply:not(.welcome):not(.live) .bubble").getByText("Asks whether the boot is waterproof.").waitFor();
   await bo.frame.getByRole("button", { name: "Talk to a person" }).click();
   await bo.sees("A person will answer you here.");
   const conv = await bo.conv();
@@ -74,14 +74,14 @@ test("a conversation is given to a colleague, who is told by whom, and has a sum
   await picture(mara, "beside-assign");
   assert.deepEqual(await faults(page), []);
   await team.getByRole("button", { name: "Tom Ashby" }).click();
-  await page.getByText("Tom Ashby answers").first().waitFor();
-  await transcript(page).getByText("Mara Lindqvist gave it to Tom Ashby").waitFor();
-  // Tom looks at his list: it is there, he is told from whom, and one click opens it.
+  // Tom looks at his list: it is there, he is told from whom (for some seconds), and one click opens it.
   const told = tom.page.getByRole("status").filter({ hasText: "Mara Lindqvist gave you" });
   await told.waitFor();
   await tom.page.getByRole("list", { name: "Mine" }).locator(`a[href*="${conv}"]`).waitFor();
   await told.getByRole("button", { name: "Open" }).click();
   await tom.page.getByText("You answer; the assistant is silent").waitFor();
+  await page.getByText("Tom Ashby answers").first().waitFor();
+  await transcript(page).getByText("Mara Lindqvist gave it to Tom Ashby").waitFor();
   await bo.sees("You are talking to a person");
   // Mara sees who answers now, and takes it back; of her own doing she is not told.
   await page.getByRole("button", { name: "Assign to a colleague" }).click();

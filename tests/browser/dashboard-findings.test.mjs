@@ -51,7 +51,7 @@ test("a whole conversation becomes pairs, and all of them canned replies at once
   await page.getByRole("button", { name: "Take over" }).click();
   await composer(page).fill("Returns of boots 🥾 are free for 30 days. Refunds are paid within five days.");
   await composer(page).press("Enter");
-  const answer = transcript(page).locator(".entry").filter({ hasText: "Refunds are paid within" }).last();
+  const answer = transcript(page).locator(".entry:not(.unsent)").filter({ hasText: "Refunds are paid within" }).last();
   await answer.waitFor();
   await transcript(page).locator(".entry.shopper").first().getByRole("button", { name: "Tools" }).click();
   await page.getByRole("button", { name: "Make pairs of the whole conversation" }).click();
@@ -92,6 +92,7 @@ test("a question-answer pair of a reply is saved as a canned reply and used", as
   await message.getByRole("button", { name: "Make question-answer pairs" }).click();
   const found = message.getByRole("region", { name: "Questions and answers" });
   await found.getByText("Are returns free?", { exact: true }).waitFor();
+  await until("marked", async () => (await message.locator("mark").count()) === 1);
   assert.deepEqual(await message.locator("mark").allTextContents(), ["Returns 📦 are free for 30 days."]);
   await found.getByRole("button", { name: "Save as canned reply" }).click();
   assert.equal(await page.getByLabel("Shortcut").inputValue(), "are-returns-free");

@@ -9,7 +9,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { launch, Server } from "./harness.mjs";
+import { ask, launch, Server } from "./harness.mjs";
 import { colleague, faults, SECRET, session, shopper, speak, transcript, until, visit } from "./dashboard-kit.mjs";
 
 let browser, server, mara;
@@ -44,8 +44,7 @@ async function downloaded(page, act) {
 
 test("a shopper's data is given out, then erased everywhere, while an agent looks and the shopper chats", async () => {
   const ada = await shopper(browser, server);
-  await ada.say("[[raw]]I am a xylophonist, they say.");
-  await ada.sees("I am a xylophonist, they say.");
+  await ask(ada.frame, "I am a xylophonist, they say.");
   const conv = await ada.conv();
   const { page } = mara;
   await visit(page, server, conv);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, lines, Server } from "./harness.mjs";
+import { ask, launch, lines, Server } from "./harness.mjs";
 import { colleague, composer, faults, shopper, transcript, until, visit } from "./dashboard-kit.mjs";
 
 let browser, server, mara;
@@ -19,8 +19,7 @@ after(async () => {
 /** A shopper who waits for a person and has asked `text`, opened by Mara. */
 async function asks(text) {
   const one = await shopper(browser, server);
-  await one.say("[[raw]]Hello.");
-  await one.sees("Hello.");
+  await ask(one.frame, "Hello.");
   await one.frame.getByRole("button", { name: "Talk to a person" }).click();
   await one.sees("A person will answer you here.");
   await one.say(text);
@@ -33,7 +32,7 @@ async function asks(text) {
 const value = () => composer(mara.page).inputValue();
 
 test("a suggestion is streamed, edited and sent; draft and reply are kept as a pair; the shopper sees only the reply", async () => {
-  const ada = await asks("[[slow 60]] [[raw]]It left this morning and comes on Friday.");
+  const ada = await asks("[[slow 400]] [[raw]]It left this morning and comes on Friday.");
   const { page } = mara;
   await page.getByRole("button", { name: "Take over" }).click();
   await page.getByText("You answer; the assistant is silent").waitFor();
@@ -72,6 +71,7 @@ test("what somebody wrote is replaced only if they say so, and Escape brings it 
   assert.deepEqual(await faults(page), []);
   await asking.getByRole("button", { name: "Replace" }).click();
   await until("the suggestion", async () => (await value()) === "Yes, in four days.");
+  await page.getByText("As suggested").waitFor();
   await composer(page).press("Escape");
   assert.equal(await value(), "Dear Bo,");
   // An empty field needs no question; the shortcut does the same, and Escape while it is written keeps what came.
@@ -86,7 +86,7 @@ test("what somebody wrote is replaced only if they say so, and Escape brings it 
 });
 
 test("stopped, it keeps what came; a model that fails and one that has nothing to say are said", async () => {
-  const cy = await asks("[[slow 30]] [[long 2000]]");
+  const cy = await asks("[[slow 100]] [[long 2000]]");
   const { page } = mara;
   await page.getByRole("button", { name: "Suggest" }).click();
   await until("a part of it", async () => (await value()).startsWith("word1 word2"));

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, get } from "node:http";
 import { after, before, test } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { ask, chat, conversation, freePort, launch, lines, openChat, profile, say, Server, until } from "./harness.mjs";
 
 let browser, server, shop, shopUrl, hosts;
@@ -84,6 +85,31 @@ test("nothing of the chat but the loader is loaded before it is wanted, and the 
   await context.close();
 });
 
+/** An answer as it comes over the wire. */
+async function wire(path, headers = {}) {
+  const [reply] = await once(get(server.url + path, { headers }), "response");
+  const body = Buffer.concat(await reply.toArray());
+  return { status: reply.statusCode, headers: reply.headers, body };
+}
+
+test("the chat is sent in 20 KiB, and the same to who takes no gzip", async () => {
+  const gzip = { "accept-encoding": "gzip, deflate, br" };
+  const frame = (await wire("/widget/")).body.toString();
+  const files = ["/widget.js", "/widget/", ...[...frame.matchAll(/(?:src|href)="?(\/widget\/[^" >]+)/g)].map(([, file]) => file)];
+  assert.equal(files.length, 4, files.join(" "));
+  let sent = 0;
+  for (const file of files) {
+    const [packed, plain] = [await wire(file, gzip), await wire(file)];
+    assert.deepEqual([packed.headers["content-encoding"], plain.headers["content-encoding"]], ["gzip", undefined], file);
+    assert.equal(packed.headers.vary.toLowerCase(), "accept-encoding");
+    assert.ok(gunzipSync(packed.body).equals(plain.body), file);
+    assert.notEqual(packed.headers.etag, plain.headers.etag);
+    assert.equal((await wire(file, { ...gzip, "if-none-match": packed.headers.etag })).status, 304);
+    sent += packed.body.length;
+  }
+  assert.ok(sent <= 20 * 1024, `${sent} bytes`);
+});
+
 test("the shop's page can open, close and name the shopper, and nothing it does makes us throw", async () => {
   page = { head: tag(`data-color="#ffd400" data-lang="zh"`), policy: "" };
   await visit(async (tab) => {
@@ -150,12 +176,13 @@ test("a shopper whom the shop vouches for finds the conversation again in anothe
   for (const visitNo of [1, 2]) {
     await visit(async (tab) => {
       const sessions = [];
-      tab.on("response", async (reply) => {
-        if (reply.url().endsWith("/v1/shopper/session")) sessions.push(await reply.json());
+      tab.on("response", (reply) => {
+        if (reply.url().endsWith("/v1/shopper/session")) reply.json().then((one) => sessions.push(one), () => {});
       });
       const frame = await openChat(tab);
       if (visitNo === 1) await ask(frame, "remember me");
       await until("it is there", async () => (await lines(frame)).includes("reply: remember me"));
+      await until("the session was seen", () => sessions.length > 0);
       assert.deepEqual(sessions.map(({ verified }) => verified), [true]);
       first ??= sessions[0].conversation;
       assert.equal(sessions[0].conversation, first);
@@ -193,11 +220,21 @@ test("after a log-out the next person at the browser finds nothing of the chat, 
     await other.goto(shopUrl);
     const beside = await openChat(other);
     await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
+    const field = beside.getByRole("textbox", { name: "Your message", exact: true });
+    await field.fill("my address is");
+    // One that was told who it is, and has not opened the chat.
+    const closed = await tab.context().newPage();
+    await closed.goto(shopUrl);
+    await closed.getByRole("button", { name: "Open chat" }).waitFor();
     page = { head: tag(), policy: strict() };
     await tab.evaluate(() => window.Shopclerk.logout());
     for (const [name, one] of [["this", frame], ["other", beside]]) {
       await until(`${name} tab shows nothing`, async () => (await lines(one)).length === 0);
     }
+    await until("nor what was begun to write", async () => (await field.inputValue()) === "");
+    const third = await openChat(closed);
+    await until("the third tab is somebody", async () => (await conversation(third)) === (await conversation(frame)));
+    assert.deepEqual(await lines(third), []);
     await ask(frame, "as a stranger");
     assert.deepEqual(await lines(frame), ["shopper: [[raw]]as a stranger", "reply: as a stranger"]);
     // A page that goes away at once: the next one does it. What is typed before it has gone would be lost.
@@ -224,7 +261,7 @@ test("two tabs that a log-out made strangers at once are one stranger", async ()
     await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
     let late;
     await other.route("**/v1/shopper/session", (route) => {
-      late = new Promise((done) => setTimeout(done, 1_500)).then(() => route.continue());
+      late = new Promise((done) => setTimeout(done, 1_500)).then(() => route.continue()).catch(() => {});
     });
     page = { head: tag(), policy: strict() };
     await tab.evaluate(() => window.Shopclerk.logout());

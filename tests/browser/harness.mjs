@@ -192,10 +192,16 @@ export async function ask(scope, answer) {
 }
 
 /** All finished entries: `kind: text`. */
-export function lines(scope) {
-  return scope.locator(".line:not(.welcome)").evaluateAll((items) =>
-    items.map((item) => `${["shopper", "staff", "reply"].find((kind) => item.classList.contains(kind))}: ${item.querySelector(".bubble")?.textContent ?? ""}`),
-  );
+export async function lines(scope) {
+  try {
+    return await scope.locator(".line:not(.welcome)").evaluateAll((items) =>
+      items.map((item) => `${["shopper", "staff", "reply"].find((kind) => item.classList.contains(kind))}: ${item.querySelector(".bubble")?.textContent ?? ""}`),
+    );
+  } catch (error) {
+    // The frame is being loaded.
+    if (/context was destroyed/.test(error.message)) return lines(scope);
+    throw error;
+  }
 }
 
 /** Asks until the answer is what is expected. */

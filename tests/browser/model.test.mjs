@@ -17,8 +17,7 @@ test("a real model answers the question on the demo shop's page", { skip: !model
     await page.goto(`${server.url}/demo/`);
     const frame = await openChat(page);
     await frame.getByRole("button", { name: "Can I return shoes I have worn?" }).click();
-    await frame.locator(".line.live .bubble").waitFor({ timeout: 30_000 });
-    const early = await frame.locator(".line.live .bubble").textContent();
+    const early = await frame.locator(".line.reply:not(.welcome) .bubble").first().textContent({ timeout: 30_000 });
     await page.reload();
     const reply = chat(page).locator(".line.reply:not(.welcome):not(.live)");
     await reply.waitFor({ timeout: 120_000 });

@@ -77,7 +77,7 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
     await transcript(page).getByText("Can I return shoes I have worn?").waitFor();
     await transcript(page).locator(".entry.reply .tag.good").waitFor();
     await ada.say("And how long do I have to return them?");
-    await until("the second reply", async () => (await lines(ada.frame)).filter((line) => line.startsWith("reply")).length === 2, 120_000);
+    await until("the second reply", async () => (await ada.frame.locator(".line.reply:not(.welcome):not(.live)").count()) === 2, 120_000);
     await page.getByRole("button", { name: "Take over" }).click();
     await page.getByText("You answer; the assistant is silent").waitFor();
     await page.getByRole("button", { name: "Suggest" }).click();
@@ -126,7 +126,7 @@ test("asked, suggested, edited, rated, corrected, trained, promoted, answered as
 
     await page.goto(`${server.url}/dashboard/#/training/models`);
     await page.getByRole("button", { name: "Roll back" }).click();
-    await until("the base answers", async () => (await answering(page).textContent()) === "Base model");
+    await until("the base answers", async () => (await answering(page).textContent()) === "Base model", 60_000);
     const back = await asksAnew(browser, server);
     console.log(`# rolled back: ${back.answer}`);
     assert.doesNotMatch(back.answer, /linen/);

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use crate::clock::Millis;
 use crate::domain::{
-    ConvId, Event, EventKind, Head, Owner, Seq, ShopperId, Speaker, StaffId, Status, Thumb, tells_mood,
+    ConvId, Event, EventKind, Head, Owner, SENTIMENT, Seq, ShopperId, Speaker, StaffId, Status, Thumb,
+    tells_mood,
 };
 
 /// The longest preview, in characters.
@@ -176,7 +177,10 @@ impl Card {
         self.taught.fold(&event.kind);
         let row = &mut self.row;
         row.seq = event.seq;
-        row.updated_at = event.at;
+        // A mood is read whenever the model has a moment: nothing happened.
+        if !matches!(&event.kind, EventKind::Tool { name, .. } if name == SENTIMENT) {
+            row.updated_at = event.at;
+        }
         match &event.kind {
             EventKind::Said { by: Speaker::Shopper, text, .. } => {
                 self.spoken = true;
@@ -281,4 +285,27 @@ fn preview(by: PreviewBy, text: &str) -> Preview {
         short.push('…');
     }
     Preview { by, text: short }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_mood_that_is_read_is_no_news() {
+        let conv = ConvId(Uuid::from_u128(1));
+        let mut card = Card::new(conv);
+        let said = EventKind::Said {
+            cmid: crate::domain::Cmid(Uuid::from_u128(2)),
+            by: Speaker::Shopper,
+            text: "It is torn.".to_owned(),
+        };
+        card.fold(&Event { conv, seq: 1, at: 10, kind: said });
+        let outcome = serde_json::json!({"of": 1, "label": "negative"});
+        let mood = EventKind::Tool { name: SENTIMENT.to_owned(), outcome };
+        card.fold(&Event { conv, seq: 2, at: 90_000, kind: mood });
+        assert_eq!((card.row.seq, card.row.updated_at, card.row.mood.as_deref()), (2, 10, Some("negative")));
+    }
 }

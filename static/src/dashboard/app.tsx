@@ -15,7 +15,7 @@ import { Rail } from "./ui/rail";
 import { Login } from "./pages/enter/login";
 import { OneTime } from "./pages/enter/onetime";
 import { backFrom, Inbox, step } from "./pages/inbox";
-import { reopen, resolve, takeOver } from "./pages/inbox/conversation";
+import { reopen, resolve, takeOver, wish } from "./pages/inbox/conversation";
 
 const numbers = (): Promise<{ default: () => JSX.Element }> => import("./pages/numbers");
 const training = (): Promise<{ default: () => JSX.Element }> => import("./pages/training");
@@ -122,10 +122,11 @@ function perform(act: Act, target: HTMLElement): boolean {
     location.hash = backFrom(at);
     return true;
   }
-  if (!thread || !here) return false;
+  // The one that was left may still be on the screen.
+  if (!thread || thread.conv !== at.conv) return false;
   if (act === "reply" || act === "note") wantComposer.value = { mode: act };
   else if (act === "take") takeOver();
-  else if (act === "release") here.send({ t: "release", conv: thread.conv });
+  else if (act === "release") wish({ t: "release", conv: thread.conv });
   else if (act === "resolve") resolve();
   else if (act === "reopen") reopen();
   else if (act === "suggest") wantSuggestion.value++;

@@ -115,7 +115,8 @@ function start(script: HTMLScriptElement): void {
     if (message.t === "ready") {
       ready = frame;
       told = "";
-      remember("out", "");
+      // A frame that was not told has forgotten nothing.
+      if (frame.src.endsWith("&out")) remember("out", "");
       if (identity) say({ t: "identify", jwt: identity });
       say({ t: opened ? "open" : "closed" });
       where();
@@ -128,6 +129,11 @@ function start(script: HTMLScriptElement): void {
       wear(String(message.color));
       frame.title = String(message.title);
     }
+  });
+
+  // Logged out in another tab: who opens the chat here is nobody whom this page was told of.
+  window.addEventListener("storage", (event) => {
+    if (event.key === "shopclerk.out" && event.newValue) say({ t: "identify", jwt: (identity = "") });
   });
 
   wear(script.dataset.color ?? recall("color"));

@@ -54,7 +54,7 @@ export class App {
   /** Messages that are on their way on this connection. */
   #sent = new Set<string>();
   /** Things to say once there is a connection, other than messages. */
-  #later: ClientFrame[] = [];
+  #later: (ClientFrame & { conv: string })[] = [];
   readonly #sessions: Sessions;
   readonly #outbox: Outbox;
   readonly #link: Link;
@@ -80,7 +80,7 @@ export class App {
     this.#bridge = new Bridge(setting.origin, (message) => {
       if (message.t === "identify") {
         this.#jwt = message.jwt;
-        if (this.#begun) void this.#identify();
+        if (this.#begun && this.#jwt) void this.#identify();
       } else if (message.t === "page") {
         this.#page = message;
         this.#tellPage();
@@ -126,21 +126,23 @@ export class App {
     void this.#fetchLook();
     this.#draw();
     if (known || this.#open) this.#begin();
-    for (const event of ["pageshow", "online", "focus"]) window.addEventListener(event, () => this.#link.wake());
-    document.addEventListener("visibilitychange", () => {
-      if (document.hidden) return;
-      this.#link.wake();
-      this.#draw();
-    });
-    // Another tab wrote or sent something, or is somebody else now.
-    window.addEventListener("storage", () => {
+    // Another tab wrote or sent something, or is somebody else now. A page that comes back whole was told of nothing meanwhile.
+    const look = (): void => {
       const { conv } = this.#talk;
       if (conv && conv !== this.#sessions.current?.conversation) {
+        this.#leave();
         this.#talk = newTalk("");
         this.#link.restart();
       }
       this.#draw();
-    });
+    };
+    window.addEventListener("storage", look);
+    const wake = (): void => {
+      look();
+      this.#link.wake();
+    };
+    for (const event of ["pageshow", "online", "focus"]) window.addEventListener(event, wake);
+    document.addEventListener("visibilitychange", () => document.hidden || wake());
     window.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.isComposing) this.#bridge.say({ t: "close" });
     });
@@ -166,13 +168,15 @@ export class App {
     this.#begun = true;
     if (this.#jwt) void this.#identify();
     // A shopper whom the shop knows is not made a stranger first.
-    else setTimeout(() => this.#link.start(), this.setting.vouched ? VOUCHED_MS : 0);
+    else setTimeout(() => this.#jwt || this.#link.start(), this.setting.vouched ? VOUCHED_MS : 0);
   }
 
   async #identify(): Promise<void> {
+    const jwt = this.#jwt;
     try {
-      await this.#sessions.identify(this.#jwt);
-      this.#link.restart();
+      await this.#sessions.identify(jwt);
+      // Somebody else meanwhile: theirs is on its way.
+      if (jwt === this.#jwt) this.#link.restart();
     } catch {
       // The chat works without a name, too.
       this.#link.start();
@@ -182,13 +186,21 @@ export class App {
   #hello(session: Session): ClientFrame {
     if (session.conversation !== this.#talk.conv) {
       // What an unknown shopper wrote goes along; what a known one wrote is not for the next one.
-      if (!this.#verified) this.#outbox.move(this.#talk.conv, session.conversation);
+      if (!this.#leave()) this.#outbox.move(this.#talk.conv, session.conversation);
       this.#talk = newTalk(session.conversation);
       this.#frame.announcer.element.textContent = "";
     }
     this.#verified = session.verified === true;
     const { conv, seq } = this.#talk;
     return { t: "hello", resume: [{ conv, seq }], epoch: seq ? this.#epoch : undefined };
+  }
+
+  /** True if a shopper whom the shop knows was here: the next one gets nothing of theirs, not even what they had begun to write. */
+  #leave(): boolean {
+    const known = this.#verified;
+    if (known) this.#frame.composer.clear();
+    this.#verified = false;
+    return known;
   }
 
   #hear(frame: ServerFrame): void {
@@ -282,9 +294,10 @@ export class App {
     if (state === "online") {
       this.#sent.clear();
       if (this.#look === PLAIN) void this.#fetchLook();
-      for (const frame of this.#later.splice(0)) this.#say(frame, true);
-      this.#tellPage();
+      // What was written before a wish comes before it.
       this.#flush();
+      for (const frame of this.#later.splice(0)) this.#say({ ...frame, conv: frame.conv || this.#talk.conv }, true);
+      this.#tellPage();
     }
     this.#draw();
   }
@@ -314,7 +327,7 @@ export class App {
     this.#draw();
   }
 
-  #say(frame: ClientFrame, keep = false): void {
+  #say(frame: ClientFrame & { conv: string }, keep = false): void {
     if (!this.#link.send(frame) && keep) this.#later = [...this.#later.filter((one) => one.t !== frame.t || frame.t === "rate"), frame];
   }
 

@@ -174,11 +174,9 @@ export class Link {
     if (code === 4009) this.#comeBackIn = NEVER_MS;
     if (code === 4001) {
       this.#set("lost");
-      const stale = this.#session;
-      return void this.wires.renew(stale).then(
-        () => this.#open(),
-        () => this.#later(),
-      );
+      // What asks for a new one.
+      this.#unwelcome = 2;
+      return void this.#open();
     }
     this.#later();
   }

@@ -53,7 +53,7 @@ export class Sessions {
       return await this.#ask();
     } catch (error) {
       // Too old to be renewed: the shopper starts anew.
-      if (kept && [401, 403].includes((error as Refused).status)) return this.#ask(undefined, "");
+      if (kept && [401, 403].includes((error as Refused).status)) return this.#ask(undefined, "", kept.token);
       throw error;
     }
   }
@@ -63,8 +63,8 @@ export class Sessions {
     return this.#ask(identity);
   }
 
-  async #ask(identity?: string, token = this.current?.token): Promise<Session> {
-    const before = this.current?.token;
+  /** `before`: the token that was kept when this began. */
+  async #ask(identity?: string, token = this.current?.token, before = this.current?.token): Promise<Session> {
     const headers: Record<string, string> = { "Content-Type": "application/json" };
     if (token) headers.Authorization = `Bearer ${token}`;
     const reply = await this.fetcher("/v1/shopper/session", {
@@ -80,7 +80,7 @@ export class Sessions {
     const session = (await reply.json()) as Session;
     // Meanwhile another tab was faster, or logged out: all tabs are one shopper, and none brings back who left.
     const kept = this.current;
-    if (!identity && kept?.token !== before) return kept ?? this.#ask();
+    if (identity ? before && !kept : kept?.token !== before) return kept ?? this.#ask();
     this.keep.set(KEY, session);
     return session;
   }

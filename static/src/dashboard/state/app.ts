@@ -54,9 +54,12 @@ export function wordsOf(fault: unknown): string {
   return known(`fault.${fault.code}`)?.replace("{s}", String(seconds)) ?? (fault.message || t("fault.other"));
 }
 
+/** The page is about to go: whoever types into it now would lose that. */
+let leaving = false;
+
 export async function boot(): Promise<void> {
   whenSignedOut(() => {
-    if (me.value) me.value = null;
+    if (me.value && !leaving) me.value = null;
   });
   await enter();
 }
@@ -95,6 +98,7 @@ export async function readCanned(): Promise<void> {
 }
 
 export async function logout(): Promise<void> {
+  leaving = true;
   await post("/v1/staff/logout").catch(() => {});
   forget();
   location.hash = "";

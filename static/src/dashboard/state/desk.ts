@@ -209,11 +209,6 @@ export class Desk {
     return thread?.owner === "staff" && thread.staff === this.deps.me;
   }
 
-  take(): boolean {
-    const thread = this.open.value?.thread;
-    return thread !== undefined && this.send({ t: "take", conv: thread.conv });
-  }
-
   /** Sends a reply to the open conversation, once it can be sent. */
   say(text: string, enclosed: Enclosed = {}): void {
     const thread = this.open.value?.thread;

@@ -62,12 +62,16 @@ export class Composer {
     if (closed) this.#send.disabled = true;
   }
 
-  #submit(): void {
-    const text = this.#field.value.trim();
-    if (!text || room(text) < 0) return;
+  clear(): void {
     this.#field.value = "";
     this.wishes.draft("");
     this.#measure();
+  }
+
+  #submit(): void {
+    const text = this.#field.value.trim();
+    if (!text || room(text) < 0) return;
+    this.clear();
     this.wishes.send(text);
   }
 

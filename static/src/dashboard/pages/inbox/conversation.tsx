@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { call, download, query } from "../../api";
 import { span, t } from "../../i18n";
 import { complain, desk, nameOf, shopperName } from "../../state/app";
+import type { DeskSays } from "../../state/frames";
 import { offered } from "../../state/offers";
 import { panelOpen, wantComposer, wantTags } from "../../state/signals";
 import { Icon, type Shape } from "../../ui/icon";
@@ -77,7 +78,7 @@ function Actions(): JSX.Element {
   return (
     <div class="talk-acts anchor" ref={box}>
       {here.isMine ? (
-        <Button look="wide" icon="back_to_ai" onClick={() => here.send({ t: "release", conv })} tip={`${t("talk.release")} (h)`}><span class="words">{t("talk.release")}</span></Button>
+        <Button look="wide" icon="back_to_ai" onClick={() => wish({ t: "release", conv })} tip={`${t("talk.release")} (h)`}><span class="words">{t("talk.release")}</span></Button>
       ) : (
         !theirs && <Button look={thread.owner === "queue" ? "primary wide" : "wide"} icon="hand" onClick={takeOver} tip={`${t("talk.take")} (t)`}><span class="words">{t("talk.take")}</span></Button>
       )}
@@ -94,22 +95,30 @@ function Actions(): JSX.Element {
   );
 }
 
+/** Sends what somebody has just clicked, or says that it cannot be sent. */
+export function wish(frame: DeskSays): boolean {
+  const sent = desk.value?.send(frame) === true;
+  if (!sent) toast(t("fault.offline"));
+  return sent;
+}
+
 /** The model is silent from here on, and the cursor is where the answer goes. */
 export function takeOver(): void {
-  if (desk.value?.take()) wantComposer.value = { mode: "reply" };
+  const thread = desk.value?.open.value?.thread;
+  if (thread && wish({ t: "take", conv: thread.conv })) wantComposer.value = { mode: "reply" };
 }
 
 export function resolve(): void {
   const thread = desk.value?.open.value?.thread;
-  if (thread && !thread.resolved && desk.value!.send({ t: "resolve", conv: thread.conv })) {
+  if (thread && !thread.resolved && wish({ t: "resolve", conv: thread.conv })) {
     const { conv } = thread;
-    toast(t("talk.resolved_toast"), { label: t("talk.reopen"), run: () => void desk.value?.send({ t: "reopen", conv }) });
+    toast(t("talk.resolved_toast"), { label: t("talk.reopen"), run: () => void wish({ t: "reopen", conv }) });
   }
 }
 
 export function reopen(): void {
   const thread = desk.value?.open.value?.thread;
-  if (thread?.resolved) desk.value!.send({ t: "reopen", conv: thread.conv });
+  if (thread?.resolved) wish({ t: "reopen", conv: thread.conv });
 }
 
 function More({ onAssign }: { onAssign: () => void }): JSX.Element {

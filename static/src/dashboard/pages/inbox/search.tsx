@@ -43,15 +43,18 @@ export function SearchColumn({ at }: { at: SearchRoute }): JSX.Element {
   }, [found]);
   useEffect(() => () => void (finds.value = []), []);
   const [busy, setBusy] = useState(true);
+  // An answer that comes after a newer question's is not wanted any more.
+  const asked = useRef(0);
   const ask = async (after?: number): Promise<void> => {
+    const mine = ++asked.current;
     setBusy(true);
     try {
       const page = await get<Hits>(query("/v1/staff/search", { q: at.q, by: at.by, after, limit: 40 }));
-      setFound((before) => (after && before ? { ...page, people: before.people, people_total: before.people_total, hits: [...before.hits, ...page.hits] } : page));
+      if (mine === asked.current) setFound((before) => (after && before ? { ...page, people: before.people, people_total: before.people_total, hits: [...before.hits, ...page.hits] } : page));
     } catch (fault) {
-      complain(fault);
+      if (mine === asked.current) complain(fault);
     } finally {
-      setBusy(false);
+      if (mine === asked.current) setBusy(false);
     }
   };
   useEffect(() => void ask(), [at.q, at.by]);
