@@ -79,7 +79,6 @@ impl Cli {
 }
 
 /// The flags that a command shown to somebody needs to be about the same folder, shop and model.
-#[cfg(feature = "train")]
 fn same_flags(config: &Config) -> String {
     let default = Config::default();
     let mut flags = String::new();
