@@ -101,9 +101,9 @@ impl Session<'_> {
         let mut train = recipe.train.clone();
         (train.minutes, train.threads) = (0.0, 0);
         let mut all = serde_json::json!([recipe.objective, recipe.data, recipe.lora, train, recipe.base]);
-        // What was begun before a recipe could say it goes on.
+        // What was begun before a recipe could say it goes on: the others stay in their order.
         if let (1, Some(train)) = (recipe.train.runs, all[3].as_object_mut()) {
-            train.remove("runs");
+            train.shift_remove("runs");
         }
         hash64(&[all.to_string().as_bytes(), self.rows_sha256.as_bytes()])
     }
