@@ -215,13 +215,13 @@ fn note(folder: &Folder, change: impl FnOnce(&mut Run)) -> anyhow::Result<()> {
 
 fn tell(folder: &Folder, outcome: &Outcome) {
     println!(
-        "{} steps, {} tokens in {:.0} s ({:.0} tokens/s), at most {:.0} MiB; {}",
+        "{} steps, {} tokens in {:.0} s ({:.0} tokens/s), at most {:.0} MiB; the adapter is that of step {}",
         outcome.steps,
         outcome.tokens,
         outcome.seconds,
         outcome.tokens_per_second,
         outcome.peak_mib,
-        outcome.whose()
+        outcome.best_step
     );
     for (part, pair) in [("dev", outcome.dev), ("test", outcome.test)] {
         if let Some(pair) = pair {

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use super::example::Example;
 use super::nn::{AdamW, Network, Options, learning_rate};
 use super::run::{Loss, Net, NetError, Pass, Stepped};
-use super::{TrainError, files, mean, merge, nn, peft};
+use super::{TrainError, files, merge, nn, peft};
 use crate::domain::recipe::{AdapterDtype, OutputRecipe, Recipe};
 
 const MOMENTS: &str = "moments.safetensors";
@@ -106,13 +106,6 @@ impl Net for Lora {
         self.network.adapter_mut().zero_grads();
         self.optimiser.load(&folder.join(MOMENTS), self.network.adapter())?;
         Ok(())
-    }
-
-    fn mean(&mut self, folders: &[PathBuf]) -> anyhow::Result<()> {
-        let adapters = folders.iter().map(|folder| Ok(peft::read(folder)?.tensors));
-        let mean = mean::of(&adapters.collect::<Result<Vec<_>, TrainError>>()?)?;
-        self.reset()?;
-        Ok(self.network.adapter_mut().set_tensors(mean)?)
     }
 
     fn base_checksum(&self) -> u64 {

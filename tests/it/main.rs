@@ -68,7 +68,5 @@ mod train_outputs;
 #[cfg(feature = "train")]
 mod train_recipes;
 #[cfg(feature = "train")]
-mod train_repeat;
-#[cfg(feature = "train")]
 mod train_road;
 mod web;

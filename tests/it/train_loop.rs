@@ -20,7 +20,7 @@ const CHATML: &str = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.cont
 const HEAVY: f64 = 1000.0;
 
 /// 24 rows to train on in batches of 4, a rank of 3 to reach.
-pub(crate) fn recipe() -> Recipe {
+fn recipe() -> Recipe {
     let mut recipe = Recipe::default();
     (recipe.data.dev, recipe.data.test) = (0.2, 0.2);
     (recipe.train.epochs, recipe.train.eval_every, recipe.train.lr) = (3.0, 2, 0.05);
@@ -28,7 +28,7 @@ pub(crate) fn recipe() -> Recipe {
     recipe
 }
 
-pub(crate) struct Start1<'a> {
+struct Start1<'a> {
     dir: &'a Path,
     start: Start,
     save_every: Duration,
@@ -36,15 +36,15 @@ pub(crate) struct Start1<'a> {
 }
 
 impl<'a> Start1<'a> {
-    pub(crate) fn fresh(dir: &'a Path) -> Self {
+    fn fresh(dir: &'a Path) -> Self {
         Self { dir, start: Start::Fresh, save_every: Duration::ZERO, breaks_at: 0 }
     }
 
-    pub(crate) fn resume(dir: &'a Path) -> Self {
+    fn resume(dir: &'a Path) -> Self {
         Self { start: Start::Resume, ..Self::fresh(dir) }
     }
 
-    pub(crate) fn go(&self, steering: &mut dyn Steering) -> (anyhow::Result<Option<Outcome>>, Heard) {
+    fn go(&self, steering: &mut dyn Steering) -> (anyhow::Result<Option<Outcome>>, Heard) {
         let base = self.dir.join("base");
         tokenizer(&base, CHATML);
         let make = |recipe: &Recipe| {
@@ -67,11 +67,11 @@ impl<'a> Start1<'a> {
     }
 }
 
-pub(crate) fn logs(dir: &Path) -> Vec<StepLog> {
+fn logs(dir: &Path) -> Vec<StepLog> {
     journal::read(&Folder::new(dir)).unwrap()
 }
 
-pub(crate) fn adapter(dir: &Path) -> String {
+fn adapter(dir: &Path) -> String {
     fs_err::read_to_string(dir.join("adapter/adapter_model.safetensors")).unwrap()
 }
 

@@ -137,17 +137,6 @@ impl Net for Point {
         Ok(())
     }
 
-    fn mean(&mut self, folders: &[PathBuf]) -> anyhow::Result<()> {
-        let mut sum = 0.0;
-        for folder in folders {
-            self.load(folder)?;
-            sum += self.at;
-        }
-        self.reset()?;
-        self.at = sum / folders.len() as f64;
-        Ok(())
-    }
-
     fn base_checksum(&self) -> u64 {
         7
     }

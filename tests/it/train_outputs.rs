@@ -23,9 +23,13 @@ fn recipe(base: &Path) -> Recipe {
     recipe
 }
 
-/// Trains `recipe` on 40 lines of plain text in the new folder `run`, as people do.
-fn trained(recipe: &Recipe, run: &Path) -> Outcome {
-    fs_err::create_dir_all(run).unwrap();
+#[test]
+fn a_recipe_of_plain_text_makes_an_adapter_a_merged_model_and_a_gguf_file() {
+    let dir = tempfile::tempdir().unwrap();
+    tiny("llama", "smollm").save(&dir.path().join("tiny.gguf"));
+    let base = imported(&dir.path().join("tiny.gguf"), &dir.path().join("base"));
+    let (recipe, run) = (recipe(&base), dir.path().join("run"));
+    fs_err::create_dir_all(&run).unwrap();
     fs_err::write(run.join("recipe.toml"), recipe.to_toml()).unwrap();
     let line =
         |n: usize| serde_json::json!({"text": format!("Boots {n} of leather cost {} euros.", n * 7 % 90)});
@@ -33,44 +37,12 @@ fn trained(recipe: &Recipe, run: &Path) -> Outcome {
     fs_err::write(run.join("rows.jsonl"), rows).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_shopclerk"))
         .args(["train", "--json"])
-        .arg(run)
+        .arg(&run)
         .stdin(Stdio::null())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-#[test]
-fn the_mean_of_two_runs_is_an_adapter_of_their_rank_that_has_learnt() {
-    let dir = tempfile::tempdir().unwrap();
-    let base = model(dir.path(), "llama");
-    super::train_made::tokenizer(&base, "{{ messages[0].content }}");
-    let mut recipe = recipe(&base);
-    (recipe.output.merged, recipe.output.gguf, recipe.train.runs) = (false, false, 2);
-    let run = dir.path().join("run");
-    let outcome = trained(&recipe, &run);
-    let (dev, test) = (outcome.dev.unwrap(), outcome.test.unwrap());
-    assert_eq!(outcome.mean_of, Some(2));
-    assert!(test.adapter < 0.9 * test.base && dev.adapter < 0.9 * dev.base, "{dev:?} {test:?}");
-    let mean = peft::read(&run.join("adapter")).unwrap();
-    let [first, second] = ["000", "001"].map(|number| {
-        let checkpoints = run.join("runs").join(number).join("checkpoints");
-        let newest = fs_err::read_dir(checkpoints).unwrap().map(|one| one.unwrap().path()).max().unwrap();
-        peft::read(&newest).unwrap().tensors
-    });
-    assert_eq!(mean.config.r, recipe.lora.rank);
-    assert!(mean.tensors.iter().all(|(name, matrix)| matrix.shape() == first[name].shape()));
-    assert!(first.iter().all(|(name, matrix)| *matrix != second[name]), "another seed is another adapter");
-}
-
-#[test]
-fn a_recipe_of_plain_text_makes_an_adapter_a_merged_model_and_a_gguf_file() {
-    let dir = tempfile::tempdir().unwrap();
-    tiny("llama", "smollm").save(&dir.path().join("tiny.gguf"));
-    let base = imported(&dir.path().join("tiny.gguf"), &dir.path().join("base"));
-    let (recipe, run) = (recipe(&base), dir.path().join("run"));
-    let outcome = trained(&recipe, &run);
+    let outcome: Outcome = serde_json::from_slice(&output.stdout).unwrap();
     let test = outcome.test.unwrap();
     assert!(test.adapter < 0.9 * test.base, "it learns the text: {test:?}");
 

@@ -43,7 +43,7 @@ fn the_examples_of_the_page_are_recipes() {
     let page = fs_err::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/recipes.md")).unwrap();
     let examples: Vec<&str> =
         page.split("```toml\n").skip(1).map(|part| part.split("```").next().unwrap()).collect();
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), 2);
     for example in examples {
         Recipe::from_toml(example).unwrap();
     }

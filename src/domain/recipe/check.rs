@@ -137,12 +137,6 @@ impl Recipe {
             format!("gate.loss_gain: {}: use a number, such as 0 or 0.05", self.gate.loss_gain),
         );
         need(train.keep >= 1, "train.keep: 0 would throw the result away; use 1 or more".to_owned());
-        need((1..=16).contains(&train.runs), format!("train.runs: {}: use 1 to 16", train.runs));
-        need(
-            self.search.method == SearchMethod::None || train.runs == 1,
-            "train.runs: a search ends with one trial; set it to 1, or search first and then train the winner so many times"
-                .to_owned(),
-        );
         need(
             self.search.method == SearchMethod::None || !self.search.space.is_empty(),
             "search.space: name at least one field to search, e.g. \"train.lr\"".to_owned(),
@@ -228,12 +222,6 @@ mod tests {
             ("train.lr", "[train]\nlr = nan"),
             ("train.eps", "[train]\neps = inf"),
             ("train.beta2", "[train]\nbeta2 = nan"),
-            ("train.runs", "[train]\nruns = 0"),
-            ("train.runs", "[train]\nruns = 17"),
-            (
-                "train.runs",
-                "[train]\nruns = 2\n[search]\nmethod = \"grid\"\nspace = { \"train.lr\" = [1e-4] }",
-            ),
             ("search.minutes", "[search]\nminutes = nan"),
         ] {
             assert!(fault_of(text).contains(field), "{text}");

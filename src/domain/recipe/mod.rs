@@ -198,8 +198,6 @@ pub struct TrainRecipe {
     pub clip: f64,
     /// Seeds the adapter, the order of the rows and the dropout masks.
     pub seed: u64,
-    /// How many times it trains, each with the next seed; the adapter is their mean.
-    pub runs: usize,
     /// Compute each layer again on the way back instead of keeping it: slower, less memory.
     pub recompute: bool,
     /// Steps between looks at the dev part; 0 means at the end of every epoch.
@@ -367,7 +365,6 @@ impl Default for TrainRecipe {
             eps: 1e-8,
             clip: 1.0,
             seed: 0,
-            runs: 1,
             recompute: false,
             eval_every: 0,
             patience: 0,

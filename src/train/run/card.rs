@@ -48,13 +48,8 @@ pub(super) fn text(recipe: &Recipe, data: &DataReport, outcome: &Outcome, licenc
         card.push_str(&format!("- {file_name}: {} rows, SHA-256 `{}`\n", file.rows, file.sha256));
     }
     card.push_str(&format!(
-        "\n## Training\n\n{} steps, {}; {} tokens in {:.0} s ({:.0} tokens a second), at most {:.0} MiB.\n",
-        outcome.steps,
-        outcome.whose(),
-        outcome.tokens,
-        outcome.seconds,
-        outcome.tokens_per_second,
-        outcome.peak_mib
+        "\n## Training\n\n{} steps, the adapter of step {}; {} tokens in {:.0} s ({:.0} tokens a second), at most {:.0} MiB.\n",
+        outcome.steps, outcome.best_step, outcome.tokens, outcome.seconds, outcome.tokens_per_second, outcome.peak_mib
     ));
     card.push_str(&format!("\n```toml\n{}```\n", recipe.to_toml()));
     card

@@ -74,15 +74,10 @@ impl Folder {
         Self(self.0.join("trials").join(format!("{number:03}")))
     }
 
-    /// The folder of one of several runs of the same recipe.
-    pub fn repeat(&self, number: usize) -> Self {
-        Self(self.0.join("runs").join(format!("{number:03}")))
-    }
-
     /// Whether a trainer has worked here.
     pub fn has_begun(&self) -> bool {
         let some = |folder: PathBuf| fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        some(self.checkpoints()) || some(self.0.join("trials")) || some(self.0.join("runs"))
+        some(self.checkpoints()) || some(self.0.join("trials"))
     }
 
     pub fn tensorboard(&self) -> PathBuf {

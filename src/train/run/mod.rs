@@ -11,7 +11,6 @@ mod look;
 pub mod memory;
 pub mod net;
 pub mod plan;
-mod repeat;
 pub mod search;
 pub mod session;
 pub mod space;

@@ -1,6 +1,6 @@
 //! What the loop needs of a network with its adapter and optimiser.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::domain::recipe::OutputRecipe;
 use crate::train::example::Example;
@@ -104,12 +104,6 @@ pub trait Net {
     /// # Errors
     /// A file that is not of this network.
     fn load(&mut self, folder: &Path) -> anyhow::Result<()>;
-
-    /// Makes the adapter the mean of those that [`Net::save`] wrote into `folders`, as near as its rank allows.
-    ///
-    /// # Errors
-    /// A file that is not of this network.
-    fn mean(&mut self, folders: &[PathBuf]) -> anyhow::Result<()>;
 
     /// A number that changes if any frozen weight does.
     fn base_checksum(&self) -> u64;

@@ -14,6 +14,7 @@ use super::journal;
 use super::net::Diverged;
 use super::session::Session;
 use super::space::{Space, Values};
+use super::steps::{Ended, Work, train};
 use super::{Folder, Net};
 use crate::domain::recipe::Recipe;
 use crate::domain::run::{Part, StepLog, Trial};
@@ -112,7 +113,22 @@ fn attempt(
     }
     let others = if session.recipe.search.prune { courses(session, finished)? } else { Vec::new() };
     let goes_on = |log: &StepLog| is_hopeful(log, &others);
-    session.train(recipe, &folder, &goes_on)
+    let mut net = (session.make)(recipe)?;
+    let work = Work {
+        recipe,
+        corpus: session.corpus,
+        folder: &folder,
+        steering: session.steering,
+        show: session.show,
+        goes_on: &goes_on,
+        fingerprint,
+        now: session.now,
+        save_every: session.save_every,
+    };
+    match train(work, net.as_mut())? {
+        Ended::Cancelled => Ok(None),
+        Ended::Done(state) => Ok(Some((state, net))),
+    }
 }
 
 /// The looks of all trials that were neither given up nor lost.

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint::{State, Stop};
 use super::memory::memory;
 use super::steps::{Ended, Work, train};
-use super::{Folder, Net, Show, Steering, card, look, repeat, search};
+use super::{Folder, Net, Show, Steering, card, look, search};
 use crate::domain::recipe::{Recipe, SearchMethod};
-use crate::domain::run::{Part, StepLog};
+use crate::domain::run::Part;
 use crate::train::data::corpus::Corpus;
 use crate::train::data::encode::Encoder;
 use crate::train::data::hash64;
@@ -60,19 +60,6 @@ pub struct Outcome {
     pub peak_mib: f64,
     /// The winner of a search.
     pub trial: Option<usize>,
-    /// Of how many runs the adapter is the mean.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mean_of: Option<usize>,
-}
-
-impl Outcome {
-    /// Whose adapter it is, in words.
-    pub fn whose(&self) -> String {
-        match self.mean_of {
-            Some(runs) => format!("the adapter is the mean of {runs} runs"),
-            None => format!("the adapter is that of step {}", self.best_step),
-        }
-    }
 }
 
 /// A loss without and with the adapter.
@@ -100,38 +87,8 @@ impl Session<'_> {
     pub fn fingerprint(&self, recipe: &Recipe) -> u64 {
         let mut train = recipe.train.clone();
         (train.minutes, train.threads) = (0.0, 0);
-        let mut all = serde_json::json!([recipe.objective, recipe.data, recipe.lora, train, recipe.base]);
-        // What was begun before a recipe could say it goes on: the others stay in their order.
-        if let (1, Some(train)) = (recipe.train.runs, all[3].as_object_mut()) {
-            train.shift_remove("runs");
-        }
+        let all = serde_json::json!([recipe.objective, recipe.data, recipe.lora, train, recipe.base]);
         hash64(&[all.to_string().as_bytes(), self.rows_sha256.as_bytes()])
-    }
-
-    /// Trains `recipe` in `folder`, from its newest checkpoint on; the network holds the chosen adapter. `None`: cancelled.
-    pub(super) fn train(
-        &mut self,
-        recipe: &Recipe,
-        folder: &Folder,
-        goes_on: &dyn Fn(&StepLog) -> bool,
-    ) -> anyhow::Result<Option<(State, Box<dyn Net>)>> {
-        let fingerprint = self.fingerprint(recipe);
-        let mut net = (self.make)(recipe)?;
-        let work = Work {
-            recipe,
-            corpus: self.corpus,
-            folder,
-            steering: self.steering,
-            show: self.show,
-            goes_on,
-            fingerprint,
-            now: self.now,
-            save_every: self.save_every,
-        };
-        Ok(match train(work, net.as_mut())? {
-            Ended::Cancelled => None,
-            Ended::Done(state) => Some((state, net)),
-        })
     }
 }
 
@@ -223,11 +180,24 @@ fn choose(session: &mut Session<'_>) -> anyhow::Result<Option<Chosen>> {
         return Ok(Some(Chosen { state, net, recipe, trial: Some(number), folder: trial }));
     }
     let recipe = session.recipe.clone();
-    let ended = match recipe.train.runs {
-        1 => session.train(&recipe, folder, &|_| true)?,
-        _ => repeat::all(session)?,
+    let fingerprint = session.fingerprint(&recipe);
+    let mut net = (session.make)(&recipe)?;
+    let work = Work {
+        recipe: &recipe,
+        corpus: session.corpus,
+        folder,
+        steering: session.steering,
+        show: session.show,
+        goes_on: &|_| true,
+        fingerprint,
+        now: session.now,
+        save_every: session.save_every,
     };
-    Ok(ended.map(|(state, net)| Chosen { state, net, recipe, trial: None, folder: folder.clone() }))
+    let state = match train(work, net.as_mut())? {
+        Ended::Cancelled => return Ok(None),
+        Ended::Done(state) => state,
+    };
+    Ok(Some(Chosen { state, net, recipe, trial: None, folder: folder.clone() }))
 }
 
 /// The verdict on the test part, once, and everything that is written.
@@ -256,7 +226,6 @@ fn finish(session: &mut Session<'_>, mut chosen: Chosen) -> anyhow::Result<Outco
         seconds: state.seconds,
         peak_mib: memory().peak,
         trial: chosen.trial,
-        mean_of: Some(chosen.recipe.train.runs).filter(|runs| *runs > 1),
     };
     let report: DataReport = serde_json::from_str(&fs::read_to_string(session.folder.data())?)?;
     files::write_folder(&session.folder.adapter(), |folder| {

@@ -169,7 +169,6 @@ export interface RecipeForm {
   dev: number;
   test: number;
   seed: number;
-  runs: number;
   patience: number;
   weights: "full" | "q8_0" | "q4_0";
   lossGain: number;
@@ -178,7 +177,7 @@ export interface RecipeForm {
 
 export const DEFAULTS: RecipeForm = {
   name: "shop", since: "", until: "", tags: "", rated: "", answeredBy: "", targets: ["staff", "corrected", "liked"], perShopper: 20, epochs: 2, minutes: 60,
-  rank: 16, alpha: 32, lr: 0.0002, batch: 4, maxTokens: 512, dev: 0.1, test: 0.1, seed: 0, runs: 1, patience: 3, weights: "full", lossGain: 0, toolLoss: 0.01,
+  rank: 16, alpha: 32, lr: 0.0002, batch: 4, maxTokens: 512, dev: 0.1, test: 0.1, seed: 0, patience: 3, weights: "full", lossGain: 0, toolLoss: 0.01,
 };
 
 const DAY = 86_400_000;
@@ -201,7 +200,7 @@ export function recipeOf(form: RecipeForm, rows = 0): object {
     name: form.name.trim(),
     data: { store: { ...(since && { since }), ...(until && { until }), tags: listed(form.tags), ...(form.rated && { rated: form.rated }), answered_by: listed(form.answeredBy), targets: form.targets, per_shopper: form.perShopper }, dev: form.dev, test: form.test, max_tokens: form.maxTokens, too_long: "cut_or_drop" },
     lora: { rank: form.rank, alpha: form.alpha, base: form.weights },
-    train: { epochs: form.epochs, minutes: form.minutes, lr: form.lr, batch: form.batch, seed: form.seed, runs: form.runs, patience: form.patience, eval_every: lookEvery(form, rows) },
+    train: { epochs: form.epochs, minutes: form.minutes, lr: form.lr, batch: form.batch, seed: form.seed, patience: form.patience, eval_every: lookEvery(form, rows) },
     gate: { loss_gain: form.lossGain, tool_loss: form.toolLoss },
   };
 }

@@ -115,8 +115,6 @@ export const pages = {
   "recipe.patience": "Patience",
   "recipe.patience_hint": "Looks without improvement before it stops; 0: never.",
   "recipe.seed": "Seed",
-  "recipe.runs": "Times it trains",
-  "recipe.runs_hint": "Each with another seed; the mean of 2 or 3 is better as a rule.",
   "recipe.weights": "Frozen weights",
   "recipe.weights_hint": "Fewer bits take less memory.",
   "recipe.full": "Full",

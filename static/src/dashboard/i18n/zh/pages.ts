@@ -117,8 +117,6 @@ export const pages: Record<keyof typeof words, string> = {
   "recipe.patience": "耐心值",
   "recipe.patience_hint": "无改善多少次后停止；0 表示从不。",
   "recipe.seed": "随机种子",
-  "recipe.runs": "训练次数",
-  "recipe.runs_hint": "每次用不同的种子；2 到 3 次取平均通常更好。",
   "recipe.weights": "冻结权重",
   "recipe.weights_hint": "位数越少，内存占用越低。",
   "recipe.full": "完整精度",

@@ -38,7 +38,6 @@ const MORE: NumberSpec[] = [
   { key: "batch", word: "recipe.batch", min: 1, max: 512, step: 1 },
   { key: "patience", word: "recipe.patience", hint: "recipe.patience_hint", min: 0, max: 100, step: 1 },
   { key: "seed", word: "recipe.seed", min: 0, max: 4_294_967_295, step: 1 },
-  { key: "runs", word: "recipe.runs", hint: "recipe.runs_hint", min: 1, max: 16, step: 1 },
   { key: "lossGain", word: "recipe.loss_gain", hint: "recipe.loss_gain_hint", min: 0, max: 1, step: "any" },
   { key: "toolLoss", word: "recipe.tool_loss", hint: "recipe.tool_loss_hint", min: 0, max: 1, step: "any" },
 ];
