@@ -123,11 +123,11 @@ function start(script: HTMLScriptElement): void {
       setInterval(where, LOOK_MS);
     } else if (message.t === "close") turn(false, true);
     else if (message.t === "unread") {
-      unread = Number(message.count);
+      unread = +(message.count as number);
       name();
     } else if (message.t === "look") {
       wear(String(message.color));
-      frame.title = String(message.title);
+      frame.title = message.title as string;
     }
   });
 

@@ -175,8 +175,9 @@ export class App {
     const jwt = this.#jwt;
     try {
       await this.#sessions.identify(jwt);
-      // Somebody else meanwhile: theirs is on its way.
-      if (jwt === this.#jwt) this.#link.restart();
+      // Somebody else meanwhile: the newest word counts, whichever answer came last.
+      if (this.#jwt && jwt !== this.#jwt) return void this.#identify();
+      this.#link.restart();
     } catch {
       // The chat works without a name, too.
       this.#link.start();

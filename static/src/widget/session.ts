@@ -75,7 +75,7 @@ export class Sessions {
     });
     if (!reply.ok) {
       const fault = (await reply.json().catch(() => undefined)) as { error?: { code?: string } } | undefined;
-      throw new Refused(fault?.error?.code ?? reply.statusText, reply.status, Number(reply.headers.get("Retry-After")));
+      throw new Refused(fault?.error?.code ?? reply.statusText, reply.status, +reply.headers.get("Retry-After")!);
     }
     const session = (await reply.json()) as Session;
     // Meanwhile another tab was faster, or logged out: all tabs are one shopper, and none brings back who left.
