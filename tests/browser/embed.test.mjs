@@ -211,15 +211,21 @@ test("a shopper who logs in goes on as the one the shop knows, and what another 
   });
 });
 
+/** A customer who has asked something, in this tab and in another one. */
+async function twoTabs(tab) {
+  const frame = await openChat(tab);
+  await ask(frame, "where is my order");
+  const other = await tab.context().newPage();
+  await other.goto(shopUrl);
+  const beside = await openChat(other);
+  await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
+  return { frame, other, beside };
+}
+
 test("after a log-out the next person at the browser finds nothing of the chat, in no tab", async () => {
   page = { head: tag(`data-identity="${vouch("customer-11")}"`), policy: strict() };
   await visit(async (tab) => {
-    const frame = await openChat(tab);
-    await ask(frame, "where is my order");
-    const other = await tab.context().newPage();
-    await other.goto(shopUrl);
-    const beside = await openChat(other);
-    await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
+    const { frame, beside } = await twoTabs(tab);
     const field = beside.getByRole("textbox", { name: "Your message", exact: true });
     await field.fill("my address is");
     // One that was told who it is, and has not opened the chat.
@@ -253,12 +259,7 @@ test("after a log-out the next person at the browser finds nothing of the chat, 
 test("two tabs that a log-out made strangers at once are one stranger", async () => {
   page = { head: tag(`data-identity="${vouch("customer-12")}"`), policy: strict() };
   await visit(async (tab) => {
-    const frame = await openChat(tab);
-    await ask(frame, "where is my order");
-    const other = await tab.context().newPage();
-    await other.goto(shopUrl);
-    const beside = await openChat(other);
-    await until("the other tab has it too", async () => (await lines(beside)).includes("reply: where is my order"));
+    const { frame, other, beside } = await twoTabs(tab);
     let late;
     await other.route("**/v1/shopper/session", (route) => {
       late = new Promise((done) => setTimeout(done, 1_500)).then(() => route.continue()).catch(() => {});

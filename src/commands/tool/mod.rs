@@ -17,7 +17,7 @@ use super::adapter::base;
 use super::same_flags;
 use super::serve::{load_model, open_adapters};
 use crate::config::Config;
-use crate::model::adapters::{AdapterError, AdapterId};
+use crate::model::adapters::{AdapterError, AdapterId, Base};
 use crate::model::settings::Quantise;
 use crate::prompt::ToolPrompts;
 use crate::tools::{
@@ -153,9 +153,10 @@ fn was_finished(output: &Path) -> anyhow::Result<()> {
 
 /// Who makes a file, down to the weights and how they are kept: the name of a model may come to mean another.
 async fn doer(toolbox: &Toolbox, tool: Tool, options: &str, config: &Config) -> anyhow::Result<Doer> {
-    sound(tool, config)?;
+    let base = base(config)?;
+    sound(tool, base.as_ref(), config)?;
     let mut doer = toolbox.doer(tool, options).await?;
-    if let Some(base) = base(config)? {
+    if let Some(base) = base {
         doer.model.push_str(&format!(" of weights {:.12}", base.fingerprint()));
     }
     if config.model.quantise != Quantise::Auto {
@@ -166,11 +167,11 @@ async fn doer(toolbox: &Toolbox, tool: Tool, options: &str, config: &Config) -> 
 
 /// The adapter that is to do the work can: a server answers with the base rather than not at all, but hours of a file's answers by
 /// somebody else are worth less than an error. One that was made for another model is nobody's fault.
-fn sound(tool: Tool, config: &Config) -> anyhow::Result<()> {
+fn sound(tool: Tool, base: Option<&Base>, config: &Config) -> anyhow::Result<()> {
     let registry = config.adapters();
     let Some(version) = registry.state(tool.name())?.current.version else { return Ok(()) };
     let id = AdapterId::new(tool.name(), version)?;
-    match registry.check(&id, base(config)?.as_ref()) {
+    match registry.check(&id, base) {
         Ok(_) | Err(AdapterError::OtherBase { .. }) => Ok(()),
         Err(fault) => Err(fault).with_context(|| {
             let flags = same_flags(config);

@@ -174,7 +174,7 @@ export class Link {
     if (code === 4009) this.#comeBackIn = NEVER_MS;
     if (code === 4001) {
       this.#set("lost");
-      // What asks for a new one.
+      // Opening asks for a new session when it was unwelcome twice: its own token is no good.
       this.#unwelcome = 2;
       return void this.#open();
     }
